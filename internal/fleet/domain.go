@@ -1,0 +1,51 @@
+package fleet
+
+import (
+	"net/netip"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+// Domain is a host name a tenant is served at, in its ASCII form (A-labels), lower case,
+// without a final dot and without a port.
+type Domain string
+
+// ParseDomain checks s and brings it to the form of a Domain; international names become
+// A-labels (IDNA 2008 as browsers apply it, UTS 46). The error is of code Invalid and field
+// "domain".
+func ParseDomain(s string) (Domain, error) {
+	bad := func(why, hint string) (Domain, error) {
+		return "", Errorf(Invalid, "%q is not a domain: %s", s, why).WithField("domain").WithHint("%s", hint)
+	}
+	t := strings.TrimSuffix(strings.TrimSpace(s), ".")
+	if t == "" {
+		return bad("it is empty", "give a host name such as www.client.example")
+	}
+	if strings.Contains(t, "://") || strings.ContainsAny(t, "/:@") {
+		return bad("it has a scheme, port or path", "give the bare host name, such as www.client.example")
+	}
+	if _, err := netip.ParseAddr(t); err == nil {
+		return bad("it is an address", "give a host name; several tenants share one address")
+	}
+	a, err := idna.Lookup.ToASCII(t)
+	if err != nil {
+		return bad(strings.TrimPrefix(err.Error(), "idna: "), "use letters, digits and hyphens between dots")
+	}
+	a = strings.ToLower(a)
+	if len(a) > 253 {
+		return bad("it is longer than 253 characters", "shorten it")
+	}
+	for label := range strings.SplitSeq(a, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return bad("the label "+label+" is not well formed", "use 1 to 63 letters, digits and hyphens between dots")
+		}
+	}
+	if _, err := netip.ParseAddr(a); err == nil { // full-width digits fold into an address
+		return bad("it is an address", "give a host name; several tenants share one address")
+	}
+	return Domain(a), nil
+}
+
+func (d Domain) String() string { return string(d) }

@@ -1,0 +1,28 @@
+package fleet
+
+import "time"
+
+// LXDEvent is a lifecycle event of LXD, or the news that events may have been lost.
+type LXDEvent struct {
+	// Action is LXD's word: instance-created, instance-started, instance-stopped,
+	// instance-shutdown, instance-restarted, instance-deleted, instance-renamed,
+	// instance-updated, instance-restored, image-deleted, …; EventsResumed after a
+	// (re)connect, when whatever happened before must be read anew.
+	Action  string
+	Name    string // instance name where the event is about one
+	OldName string // with instance-renamed
+	Member  string
+	At      time.Time
+}
+
+// EventsResumed is the action sent after every connect to the event stream.
+const EventsResumed = "events-resumed"
+
+// Event is news for watchers of the fleet: API clients, the dashboard.
+type Event struct {
+	ID      string    `json:"id"`
+	Type    string    `json:"type"`    // tenant.changed, tenant.removed, job.changed, job.event, image.changed, route.changed
+	Subject string    `json:"subject"` // tenant/acme, job/01…, image/wordpress
+	Data    any       `json:"data,omitempty"`
+	At      time.Time `json:"at"`
+}

@@ -1,0 +1,85 @@
+package fleet
+
+import (
+	"io"
+	"time"
+)
+
+// InstanceStatus is LXD's word for the state of an instance.
+type InstanceStatus string
+
+const (
+	InstanceRunning InstanceStatus = "Running"
+	InstanceStopped InstanceStatus = "Stopped"
+	InstanceFrozen  InstanceStatus = "Frozen"
+	// InstanceError: its member does not answer.
+	InstanceError InstanceStatus = "Error"
+)
+
+// Instance is a system container as LXD has it.
+type Instance struct {
+	Name      string
+	Status    InstanceStatus
+	Location  string            // the member it is on; "none" on a stand-alone server
+	Config    map[string]string // its own configuration keys, without the profiles' keys
+	Profiles  []string
+	Addresses []string // global IP addresses, IPv4 first; filled only where state was asked for
+	Image     string   // volatile.base_image: the fingerprint it was cloned from
+	CreatedAt time.Time
+}
+
+// CloneSpec says which instance to make from which image.
+type CloneSpec struct {
+	Name        string
+	Fingerprint string // of the image
+	Member      string // empty: LXD chooses
+	Profiles    []string
+	Config      map[string]string // must contain KeyJob, so that a repeat knows its own
+}
+
+// ExecSpec is a command to run in an instance, as root, without a shell.
+type ExecSpec struct {
+	Command []string
+	Env     map[string]string
+	Stdin   io.Reader // nil: empty
+	Stdout  io.Writer // nil: dropped
+	Stderr  io.Writer
+	// TTY gives the command a terminal (Stdout carries both streams then) of Width × Height.
+	TTY           bool
+	Width, Height int
+	// Resize changes the terminal's size, as {width, height}, until it is closed.
+	Resize <-chan [2]int
+}
+
+// File is a file to put into an instance.
+type File struct {
+	Path     string // absolute
+	Content  io.ReadSeeker
+	Mode     uint32
+	UID, GID int64
+	Dir      bool // make a folder; Content is not used
+}
+
+// Keys of an instance's configuration that lxdfleet sets. The control plane's tenants can
+// be rebuilt from them.
+const (
+	KeyPrefix  = "user.lxdfleet."
+	KeyTenant  = KeyPrefix + "tenant"  // the tenant's ID
+	KeyName    = KeyPrefix + "name"    // the tenant's name when last written
+	KeyImage   = KeyPrefix + "image"   // NAME/VERSION
+	KeyPlan    = KeyPrefix + "plan"    // plan
+	KeyDomains = KeyPrefix + "domains" // domains, separated by spaces
+	KeyState   = KeyPrefix + "state"   // desired state
+	KeySpec    = KeyPrefix + "spec"    // the rest of the tenant, JSON
+	KeyJob     = KeyPrefix + "job"     // the job that made the instance
+	KeyRole    = KeyPrefix + "role"    // tenant, builder, check, unpack
+	KeyReady   = KeyPrefix + "ready"   // "true" once the tenant's creation passed its commit point
+)
+
+// Roles an instance can have under KeyRole.
+const (
+	RoleTenant  = "tenant"
+	RoleBuilder = "builder"
+	RoleCheck   = "check"
+	RoleUnpack  = "unpack"
+)

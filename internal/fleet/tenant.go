@@ -1,0 +1,99 @@
+package fleet
+
+import "time"
+
+// Desired is what an agency wants of a tenant.
+type Desired string
+
+const (
+	DesiredRunning Desired = "running"
+	DesiredStopped Desired = "stopped"
+	// DesiredRemoved: in the trash. The instance is kept, stopped, until PurgeAt.
+	DesiredRemoved Desired = "removed"
+)
+
+// Tenant is a client's place in the fleet. It owns exactly one instance, which has its name.
+type Tenant struct {
+	ID          string            `json:"id"`
+	Name        Name              `json:"name"`
+	DisplayName string            `json:"display_name,omitempty"`
+	Contact     string            `json:"contact,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	Image       ImageRef          `json:"image"`
+	Plan        string            `json:"plan"`
+	// Domains are the hosts it is served at; the first is the primary one.
+	Domains []Domain    `json:"domains"`
+	Health  HealthCheck `json:"health"`
+	Desired Desired     `json:"desired"`
+	// Ready is false until the create or adopt job has passed its commit point.
+	Ready bool `json:"ready"`
+	// Member is where the tenant is wanted; Observation.Location is where it is.
+	Member    string     `json:"member"`
+	PurgeAt   *time.Time `json:"purge_at,omitempty"` // set while in the trash
+	CreatedAt time.Time  `json:"created_at"`
+	UpdatedAt time.Time  `json:"updated_at"`
+	// Revision grows by one with every change; a writer that read an older one gets Conflict.
+	Revision int64 `json:"revision"`
+}
+
+// Observation is what LXD said of a tenant's instance when it was last seen.
+type Observation struct {
+	Exists   bool
+	Status   InstanceStatus
+	Location string
+	Address  string // IP address the proxy dials, without a port; empty until known
+	// Healthy is the outcome of the last health check; nil before the first.
+	Healthy *bool
+	At      time.Time
+}
+
+// TenantStatus is the one word shown for a tenant.
+type TenantStatus string
+
+const (
+	TenantCreating          TenantStatus = "creating"
+	TenantStarting          TenantStatus = "starting"
+	TenantRunning           TenantStatus = "running"
+	TenantUnhealthy         TenantStatus = "unhealthy"
+	TenantStopped           TenantStatus = "stopped"
+	TenantStoppedByOperator TenantStatus = "stopped-by-operator"
+	TenantMissing           TenantStatus = "missing"
+	TenantRemoved           TenantStatus = "removed"
+	TenantUnknown           TenantStatus = "unknown"
+)
+
+// StatusOf derives the status from what is wanted and what was seen.
+func StatusOf(t Tenant, o Observation) TenantStatus {
+	switch {
+	case t.Desired == DesiredRemoved:
+		return TenantRemoved
+	case !t.Ready:
+		return TenantCreating
+	case o.At.IsZero() || o.Status == InstanceError:
+		return TenantUnknown
+	case !o.Exists:
+		return TenantMissing
+	case o.Status != InstanceRunning && t.Desired == DesiredStopped:
+		return TenantStopped
+	case o.Status != InstanceRunning:
+		return TenantStoppedByOperator
+	case o.Address == "":
+		return TenantStarting
+	case o.Healthy != nil && !*o.Healthy:
+		return TenantUnhealthy
+	}
+	return TenantRunning
+}
+
+// TenantFilter narrows a list of tenants; zero fields do not. Lists are sorted by name.
+type TenantFilter struct {
+	Search  string            // part of the name, display name or a domain
+	Labels  map[string]string // all of them
+	Image   string            // golden image's name
+	Version string            // with Image: this version only
+	Plan    string
+	Member  string // wanted member
+	Desired []Desired
+	After   Name // only names greater than this (paging)
+	Limit   int  // 0: all
+}
