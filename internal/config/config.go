@@ -1,0 +1,118 @@
+package config
+
+import (
+	"path/filepath"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// Config is everything that can be set. The commented example (Example) says what each
+// setting does.
+type Config struct {
+	// DataDir holds the database (unless Store.DSN says otherwise), the internal certificate
+	// authority, certificates and uploads. Absolute.
+	DataDir string  `yaml:"data_dir"`
+	Socket  Socket  `yaml:"socket"`
+	LXD     LXD     `yaml:"lxd"`
+	Store   Store   `yaml:"store"`
+	Proxy   Proxy   `yaml:"proxy"`
+	Tenants Tenants `yaml:"tenants"`
+	Jobs    Jobs    `yaml:"jobs"`
+	Images  Images  `yaml:"images"`
+	Log     Log     `yaml:"log"`
+}
+
+// Socket is the unix socket that the API is served on. Whoever can open it may do everything.
+type Socket struct {
+	Path  string `yaml:"path"`  // absolute
+	Group string `yaml:"group"` // name of the group that may open it; empty: the daemon's own group
+}
+
+// LXD says how to reach LXD, and what of it to use.
+type LXD struct {
+	Socket     string `yaml:"socket"`      // unix socket; empty: the place where LXD is found
+	URL        string `yaml:"url"`         // https://host:8443, instead of the socket
+	ClientCert string `yaml:"client_cert"` // PEM files, with URL
+	ClientKey  string `yaml:"client_key"`
+	ServerCert string `yaml:"server_cert"` // PEM file to trust; empty: the system's authorities
+	Project    string `yaml:"project"`     // LXD project that holds everything of lxdfleet
+	Pool       string `yaml:"pool"`        // storage pool; empty: the one LXD offers that suits best
+	Network    string `yaml:"network"`     // network of the tenants; empty: the default profile's
+}
+
+// Store is where tenants, images and jobs are recorded.
+type Store struct {
+	// DSN is sqlite:///absolute/file or mysql://user:password@tcp(host:port)/database. Use
+	// Config.DSN, which fills in the default.
+	DSN string `yaml:"dsn"`
+}
+
+// Proxy is the reverse proxy in front of the tenants.
+type Proxy struct {
+	HTTP         string        `yaml:"http"`          // address:port that redirects to HTTPS; empty: none
+	HTTPS        string        `yaml:"https"`         // address:port; empty: no proxy at all
+	HoldTimeout  time.Duration `yaml:"hold_timeout"`  // longest a request waits for its tenant
+	HoldWaiters  int           `yaml:"hold_waiters"`  // most requests that wait, per tenant
+	RetryTimeout time.Duration `yaml:"retry_timeout"` // how long a backend that refuses a connection is tried
+	AccessLog    bool          `yaml:"access_log"`
+}
+
+// Tenants are the rules for tenants.
+type Tenants struct {
+	BaseDomain     string        `yaml:"base_domain"` // a tenant created without a domain gets NAME.BASE
+	TrashFor       time.Duration `yaml:"trash_for"`   // how long a deleted tenant is kept
+	StopTimeout    time.Duration `yaml:"stop_timeout"`
+	DefaultPlan    string        `yaml:"default_plan"`
+	HealthInterval time.Duration `yaml:"health_interval"`
+}
+
+// Jobs are the rules for jobs.
+type Jobs struct {
+	Workers int           `yaml:"workers"`  // jobs that run at the same time
+	KeepFor time.Duration `yaml:"keep_for"` // how long finished jobs are kept
+}
+
+// Images are the rules for golden images.
+type Images struct {
+	UnpackAhead       bool       `yaml:"unpack_ahead"`
+	DebootstrapMirror string     `yaml:"debootstrap_mirror"`
+	UploadLimit       fleet.Size `yaml:"upload_limit"` // largest image that may be imported
+}
+
+// Log is the daemon's own log, written to standard error.
+type Log struct {
+	Level  string `yaml:"level"`  // debug, info, warn, error
+	Format string `yaml:"format"` // text, json
+}
+
+// Default gives the settings of a daemon without a configuration file.
+func Default() Config {
+	return Config{
+		DataDir: "/var/lib/lxdfleet",
+		Socket:  Socket{Path: "/run/lxdfleet/lxdfleet.sock"},
+		LXD:     LXD{Project: "lxdfleet"},
+		Proxy: Proxy{
+			HTTP: ":80", HTTPS: ":443",
+			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,
+		},
+		Tenants: Tenants{
+			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
+			DefaultPlan: "small", HealthInterval: 10 * time.Second,
+		},
+		Jobs:   Jobs{Workers: 8, KeepFor: 30 * 24 * time.Hour},
+		Images: Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
+		Log:    Log{Level: "info", Format: "text"},
+	}
+}
+
+// DSN gives the store's DSN: the one that is set, or SQLite in the data directory.
+func (c Config) DSN() string {
+	if c.Store.DSN != "" {
+		return c.Store.DSN
+	}
+	return "sqlite://" + filepath.Join(c.DataDir, "lxdfleet.db")
+}
+
+// UploadDir is where the API puts uploaded images until a job has taken them in.
+func (c Config) UploadDir() string { return filepath.Join(c.DataDir, "uploads") }

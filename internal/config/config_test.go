@@ -1,0 +1,198 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+func TestDefaultIsValid(t *testing.T) {
+	if err := Default().Validate(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestExampleIsDefault(t *testing.T) {
+	got, err := Parse("example.yaml", []byte(Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(Default(), got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestExampleMentionsEverySetting(t *testing.T) {
+	var c Config
+	where, err := decode("example.yaml", []byte(Example()), &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk(reflect.ValueOf(c), "", func(path string, _ reflect.Value) {
+		if where.at[path] == nil {
+			t.Errorf("%s is not in the example", path)
+		}
+	})
+}
+
+func TestYAMLReadsBack(t *testing.T) {
+	c := Default()
+	c.LXD.Pool, c.Proxy.HoldTimeout, c.Images.UploadLimit = "fast \"pool\": #1", 1500*time.Millisecond, 3*fleet.MiB
+	c.Tenants.TrashFor, c.Tenants.StopTimeout = 90*time.Minute, 61*time.Second
+	got, err := Parse("x", []byte(c.YAML()))
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, c.YAML())
+	}
+	if diff := cmp.Diff(c, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestYAMLHidesThePassword(t *testing.T) {
+	for _, dsn := range []string{
+		"mysql://fleet:hunter2@tcp(127.0.0.1:3306)/lxdfleet", "mysql://fleet:hunter2@x@tcp(db:3306)/lxdfleet",
+	} {
+		c := Default()
+		c.Store.DSN = dsn
+		if out := c.YAML(); strings.Contains(out, "hunter2") || !strings.Contains(out, "mysql://fleet:xxxxx@tcp(") {
+			t.Error(out)
+		}
+	}
+}
+
+func TestParseMistakes(t *testing.T) {
+	tests := []struct{ name, yaml, want string }{
+		{"unknown key with a near one", "proxy:\n  htps: \":443\"\n", "proxy.htps: f.yaml:2:3: there is no such setting (did you mean proxy.https?)"},
+		{"unknown section with a near one", "tenant:\n  trash_for: 1h\n", "tenant: f.yaml:1:1: there is no such setting (did you mean tenants?)"},
+		{"key of another section", "trash_for: 1h\n", "trash_for: f.yaml:1:1: there is no such setting (did you mean tenants.trash_for?)"},
+		{"unknown key with none near", "log:\n  level: info\n  zzzzzzzzzz: 1\n", "log.zzzzzzzzzz: f.yaml:3:3: there is no such setting (the settings here are level, format)"},
+		{"not a duration", "tenants: {trash_for: 3}\n", `tenants.trash_for: f.yaml:1:22: "3" is not a duration (write a number and a unit, such as 30s, 5m or 72h)`},
+		{"not a size", "images:\n  upload_limit: many\n", `images.upload_limit: f.yaml:2:17: "many" is not a size (write a whole number and a unit, such as 512MiB or 10GiB)`},
+		{"not a number", "jobs:\n  workers: 1.5\n", `jobs.workers: f.yaml:2:12: "1.5" is not a whole number (write digits only)`},
+		{"not a bool", "images:\n  unpack_ahead: \"yes\"\n", `images.unpack_ahead: f.yaml:2:17: "yes" is not true or false (write true or false, without quotes)`},
+		{"list for a value", "data_dir: [a, b]\n", "data_dir: f.yaml:1:11: one value is wanted, not a list"},
+		{"value for a section", "log: debug\n", `log: f.yaml:1:6: settings are wanted here, not "debug" (the settings here are level, format)`},
+		{"list at the top", "- a\n", "f.yaml:1:1: settings are wanted here, not a list"},
+		{"two documents", "data_dir: /a\n---\ndata_dir: /b\n", "a second YAML document"},
+		{"tab", "log:\n\tlevel: info\n", "f.yaml:2:"},
+		{"given twice", "data_dir: /a\ndata_dir: /b\n", "f.yaml:2:1: "},
+		{"rule broken", "socket:\n  path: run/x\n", `socket.path: f.yaml:2:3: "run/x" is not an absolute path (give a path that starts with /)`},
+		{"rule broken by the default", "proxy:\n  http: \":443\"\n", "proxy.https: f.yaml: proxy.http has the same address (give them different ports)"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse("f.yaml", []byte(tt.yaml))
+			if fleet.CodeOf(err) != fleet.Invalid || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	tests := []struct {
+		field  string
+		change func(*Config)
+	}{
+		{"data_dir", func(c *Config) { c.DataDir = "" }},
+		{"socket.path", func(c *Config) { c.Socket.Path = "/" + strings.Repeat("x", 108) }},
+		{"lxd.project", func(c *Config) { c.LXD.Project = "a b" }},
+		{"lxd.socket", func(c *Config) { c.LXD.Socket = "unix.socket" }},
+		{"lxd.url", func(c *Config) { c.LXD.URL = "http://10.0.0.1" }},
+		{"lxd.url", func(c *Config) { c.LXD.URL, c.LXD.Socket = "https://10.0.0.1:8443", "/x" }},
+		{"lxd.client_cert", func(c *Config) { c.LXD.URL = "https://10.0.0.1:8443" }},
+		{"lxd.client_key", func(c *Config) { c.LXD.URL, c.LXD.ClientCert = "https://10.0.0.1:8443", "/c" }},
+		{"lxd.server_cert", func(c *Config) { c.LXD.ServerCert = "/c" }},
+		{"store.dsn", func(c *Config) { c.Store.DSN = "postgres://x" }},
+		{"proxy.http", func(c *Config) { c.Proxy.HTTP = "80" }},
+		{"proxy.https", func(c *Config) { c.Proxy.HTTPS = ":99999" }},
+		{"proxy.https", func(c *Config) { c.Proxy.HTTPS = "www.example:443" }},
+		{"proxy.hold_timeout", func(c *Config) { c.Proxy.HoldTimeout = -1 }},
+		{"proxy.hold_waiters", func(c *Config) { c.Proxy.HoldWaiters = -1 }},
+		{"tenants.base_domain", func(c *Config) { c.Tenants.BaseDomain = "Clients.example" }},
+		{"tenants.trash_for", func(c *Config) { c.Tenants.TrashFor = -time.Hour }},
+		{"tenants.stop_timeout", func(c *Config) { c.Tenants.StopTimeout = 0 }},
+		{"tenants.default_plan", func(c *Config) { c.Tenants.DefaultPlan = "" }},
+		{"tenants.health_interval", func(c *Config) { c.Tenants.HealthInterval = 0 }},
+		{"jobs.workers", func(c *Config) { c.Jobs.Workers = 0 }},
+		{"jobs.keep_for", func(c *Config) { c.Jobs.KeepFor = time.Minute }},
+		{"images.debootstrap_mirror", func(c *Config) { c.Images.DebootstrapMirror = "ftp://x" }},
+		{"images.upload_limit", func(c *Config) { c.Images.UploadLimit = 5 }},
+		{"log.level", func(c *Config) { c.Log.Level = "loud" }},
+		{"log.format", func(c *Config) { c.Log.Format = "xml" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.field, func(t *testing.T) {
+			c := Default()
+			tt.change(&c)
+			e, ok := c.Validate().(*fleet.Error)
+			if !ok || e.Code != fleet.Invalid || e.Field != tt.field || e.Hint == "" {
+				t.Errorf("got %v", e)
+			}
+		})
+	}
+}
+
+func TestLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lxdfleet.yaml")
+	if _, err := Load(path); fleet.CodeOf(err) != fleet.NotFound {
+		t.Errorf("missing file: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("log: {level: debug}\ndata_dir: /srv/fleet\nproxy:\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Log.Level, want.DataDir = "debug", "/srv/fleet"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if got.DSN() != "sqlite:///srv/fleet/lxdfleet.db" || got.UploadDir() != "/srv/fleet/uploads" {
+		t.Error(got.DSN(), got.UploadDir())
+	}
+	if got, err := Load(""); err != nil || got != Default() {
+		t.Error(got, err)
+	}
+}
+
+func TestFind(t *testing.T) {
+	t.Setenv(EnvFile, "/from/env")
+	if got := Find("/named"); got != "/named" {
+		t.Error(got)
+	}
+	if got := Find(""); got != "/from/env" {
+		t.Error(got)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(Example())
+	f.Add("proxy:\n  htps: 1\n")
+	f.Add("a: &x 1\nb: *x\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := Parse("f.yaml", []byte(text))
+		if err != nil {
+			if !strings.Contains(err.Error(), "f.yaml") {
+				t.Errorf("the error does not name the file: %v", err)
+			}
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Errorf("Parse accepted what Validate refuses: %v", err)
+		}
+		again, err := Parse("f.yaml", []byte(c.YAML()))
+		if c.Store.DSN == "" && (err != nil || again != c) {
+			t.Errorf("written %s\nread %v %v", c.YAML(), again, err)
+		}
+	})
+}
