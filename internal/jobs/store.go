@@ -43,6 +43,9 @@ type Store interface {
 	// ReleaseJob ends the lease without changing the state (a runner that shuts down);
 	// notBefore may delay the next claim.
 	ReleaseJob(ctx context.Context, id string, epoch int64, notBefore time.Time) error
+	// ReleaseOwner ends all leases of an owner and says how many there were. Only for an owner
+	// that is known to be dead: see Options.Exclusive.
+	ReleaseOwner(ctx context.Context, owner string) (int, error)
 	// DeleteJobs removes finished jobs (not stuck ones), with their events, that were last
 	// updated before the given time, and says how many.
 	DeleteJobs(ctx context.Context, before time.Time) (int, error)
@@ -62,6 +65,7 @@ type JobFilter struct {
 	Subject    string
 	Kind       string
 	State      fleet.JobState
+	Key        string // idempotency key
 	Unfinished bool   // only queued, running, undoing, stuck
 	Before     string // only jobs with an id smaller than this (paging)
 	Limit      int    // 0: 100

@@ -25,7 +25,7 @@ func Doctor(ctx context.Context, connect func(context.Context) (LXD, error), opt
 		return []Finding{failure("lxd", err, "start LXD, or set lxd.socket or lxd.url in the configuration file")}
 	}
 	findings := []Finding{checkVersion(server, opts)}
-	findings = append(findings, checkProfiles(ctx, lxd, opts)...)
+	findings = append(findings, checkProfiles(ctx, lxd)...)
 	return append(findings, checkMembers(ctx, lxd)...)
 }
 
@@ -47,7 +47,7 @@ func checkVersion(server fleet.Server, opts Options) Finding {
 	return Finding{Check: "lxd", State: OK, Message: "LXD " + server.Version + " on kernel " + server.Kernel}
 }
 
-func checkProfiles(ctx context.Context, lxd LXD, opts Options) []Finding {
+func checkProfiles(ctx context.Context, lxd LXD) []Finding {
 	profiles, err := lxd.Profiles(ctx)
 	if err != nil {
 		return []Finding{failure("project", err, "run `lxdfleet init`")}

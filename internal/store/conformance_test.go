@@ -53,6 +53,7 @@ func conformance(t *testing.T, db database) {
 		{"job delete", testJobDelete},
 		{"claim order and conditions", testClaim},
 		{"claim concurrent", testClaimConcurrent},
+		{"release an owner", testReleaseOwner},
 		{"claim after lease ended", testClaimLeaseEnded},
 		{"lease", testLease},
 		{"lease fenced", testFenced},

@@ -116,6 +116,7 @@ func jobQuery(filter jobs.JobFilter) (string, []any) {
 		{`subject = ?`, filter.Subject},
 		{`kind = ?`, filter.Kind},
 		{`state = ?`, string(filter.State)},
+		{`idem_key = ?`, filter.Key},
 		{`id < ?`, filter.Before},
 	} {
 		if c.value != "" {

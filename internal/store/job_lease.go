@@ -85,6 +85,21 @@ func (s *Store) ReleaseJob(ctx context.Context, id string, epoch int64, notBefor
 	})
 }
 
+// ReleaseOwner ends all leases of an owner; see [jobs.Store].
+func (s *Store) ReleaseOwner(ctx context.Context, owner string) (int, error) {
+	var released int64
+	err := s.write(ctx, "release the jobs of "+owner, func(tx *sqlx.Tx) error {
+		result, err := tx.ExecContext(ctx, `UPDATE jobs SET lease_owner = '', lease_until = 0
+			WHERE lease_owner = ? AND state IN `+claimable, owner)
+		if err != nil {
+			return err
+		}
+		released, err = result.RowsAffected()
+		return err
+	})
+	return int(released), err
+}
+
 // SetJobState moves the job to another state, with error, code and hint as the change has
 // them, and appends the event that tells of it; see [jobs.Store]. A finished job stays as it
 // is: fleet.Fenced.

@@ -44,6 +44,27 @@ func testClaim(t *testing.T, db database) {
 	same(t, "again its epoch has grown", must(s.Job(ctx, second.ID))(t).LeaseEpoch, int64(2))
 }
 
+func testReleaseOwner(t *testing.T, db database) {
+	s, ctx := open(t, db), t.Context()
+	mine, other := insert(t, s, 1), insert(t, s, 2)
+	claim := func(owner string, n int) fleet.Job {
+		t.Helper()
+		job, found, err := s.ClaimJob(ctx, owner, at(n), at(n+60))
+		ok(t, err)
+		same(t, "found", found, true)
+		return job
+	}
+	same(t, "mine", claim("me", 10).ID, mine.ID)
+	same(t, "the other's", claim("other", 10).ID, other.ID)
+	same(t, "released", must(s.ReleaseOwner(ctx, "me"))(t), 1)
+	same(t, "released again", must(s.ReleaseOwner(ctx, "me"))(t), 0)
+	again := claim("me", 11)
+	same(t, "claimed before the lease would have ended", again.ID, mine.ID)
+	same(t, "its epoch has grown", again.LeaseEpoch, int64(2))
+	_, err := s.RenewLease(ctx, mine.ID, 1, at(500))
+	fails(t, err, fleet.Fenced, "")
+}
+
 func testClaimConcurrent(t *testing.T, db database) {
 	dsn := db(t)
 	stores := []*Store{openAt(t, dsn), openAt(t, dsn)}

@@ -19,6 +19,7 @@ type Store struct {
 	dialect        dialect
 	log            *slog.Logger
 	closed         atomic.Bool
+	asIs           bool // no migration
 }
 
 // Option changes how Open opens.
@@ -27,6 +28,10 @@ type Option func(*Store)
 // WithLogger makes the store log there what it handles by itself, such as repeated
 // transactions and driver messages. Without it nothing is logged.
 func WithLogger(log *slog.Logger) Option { return func(s *Store) { s.log = log } }
+
+// AsIs leaves the schema as it is, where an older program wrote it: for those who only want to
+// know whether the database can be used, and call Ping at most.
+func AsIs() Option { return func(s *Store) { s.asIs = true } }
 
 // Open opens the database at dsn and brings its schema up to date:
 //
