@@ -3,6 +3,7 @@ package fleet
 import (
 	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -19,6 +20,9 @@ func ParseDomain(s string) (Domain, error) {
 		return "", Errorf(Invalid, "%q is not a domain: %s", s, why).WithField("domain").WithHint("%s", hint)
 	}
 	t := strings.TrimSuffix(strings.TrimSpace(s), ".")
+	if !utf8.ValidString(t) {
+		return bad("it is not UTF-8 text", "give a host name such as www.client.example")
+	}
 	if t == "" {
 		return bad("it is empty", "give a host name such as www.client.example")
 	}

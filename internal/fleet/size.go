@@ -22,8 +22,16 @@ var sizeUnits = []struct {
 	suffix string
 	factor Size
 }{
-	{"KiB", KiB}, {"MiB", MiB}, {"GiB", GiB}, {"TiB", TiB},
-	{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
+	{"KiB", KiB},
+	{"MiB", MiB},
+	{"GiB", GiB},
+	{"TiB", TiB},
+	{"kB", 1e3},
+	{"KB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"TB", 1e12},
+	{"B", 1},
 }
 
 // ParseSize reads a size as LXD writes it: a whole number and one of B, kB, MB, GB, TB,

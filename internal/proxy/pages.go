@@ -1,0 +1,139 @@
+package proxy
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"html/template"
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// page is an answer the proxy gives by itself.
+type page struct {
+	Status  int
+	Title   string
+	Detail  string
+	Retry   int // seconds for Retry-After; 0: none
+	Refresh int // seconds until the page loads again by itself; 0: never
+	Host    string
+}
+
+var (
+	pageUnknown = page{
+		Status: http.StatusNotFound, Title: "There is no site here",
+		Detail: "No site is set up under this address. Please check that it is spelled right.",
+	}
+	pageStarting = page{
+		Status: http.StatusServiceUnavailable, Title: "This site is starting",
+		Detail: "It will be here in a moment. This page loads again by itself.", Retry: 2, Refresh: 2,
+	}
+	pageBusy = page{
+		Status: http.StatusServiceUnavailable, Title: "This site is very busy",
+		Detail: "Too many visitors are waiting for it right now. Please try again in a moment.", Retry: 5,
+	}
+	pageStopped = page{
+		Status: http.StatusServiceUnavailable, Title: "This site is switched off",
+		Detail: "Its owner has stopped it for now. Please come back later.", Retry: 300,
+	}
+	pageUnreachable = page{
+		Status: http.StatusBadGateway, Title: "This site does not answer",
+		Detail: "It is set up, but cannot be reached right now. Please try again in a moment.", Retry: 5,
+	}
+	pageBroken = page{
+		Status: http.StatusBadGateway, Title: "This site gave no proper answer",
+		Detail: "It may or may not have done what was asked of it. Please look before you send anything a second time.",
+	}
+	pageSlow = page{
+		Status: http.StatusGatewayTimeout, Title: "This site took too long to answer",
+		Detail: "It may still be working on what was asked of it. Please look before you send anything a second time.",
+	}
+	pageMisdirected = page{
+		Status: http.StatusMisdirectedRequest, Title: "This connection is for another site",
+		Detail: "The request names another site than its connection was made for. Please load the page again.",
+	}
+	pageBadRequest = page{
+		Status: http.StatusBadRequest, Title: "The request broke off",
+		Detail: "What was sent did not arrive whole. Please try again.",
+	}
+	pageNoConnect = page{
+		Status: http.StatusMethodNotAllowed, Title: "This method is not allowed",
+		Detail: "Connections to other places are not made from here.",
+	}
+)
+
+//go:embed page.html
+var pageHTML string
+
+var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
+
+// show answers with p, as HTML or, where the client would rather have it, as problem+json
+// (RFC 9457). host is shown as the request gave it, escaped.
+func (p page) show(w http.ResponseWriter, r *http.Request) {
+	p.Host = r.Host
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		p.Refresh = 0 // loading again would ask for something else
+	}
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Vary", "Accept")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if p.Retry > 0 {
+		h.Set("Retry-After", strconv.Itoa(p.Retry))
+	}
+	body, kind := p.html, "text/html; charset=utf-8"
+	if wantsJSON(r.Header.Values("Accept")) {
+		body, kind = p.json, "application/problem+json"
+	} else {
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+	}
+	data, err := body()
+	if err != nil { // neither form can fail on its fields; plain text all the same
+		data, kind = []byte(p.Title+"\n"), "text/plain; charset=utf-8"
+	}
+	h.Set("Content-Type", kind)
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(p.Status)
+	_, _ = w.Write(data) // an error here is a client that has left
+}
+
+func (p page) html() ([]byte, error) {
+	var b bytes.Buffer
+	err := pageTemplate.Execute(&b, p)
+	return b.Bytes(), err
+}
+
+func (p page) json() ([]byte, error) {
+	return json.Marshal(struct {
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{p.Title, p.Status, p.Detail})
+}
+
+// wantsJSON reports whether JSON is wanted rather than HTML: the better quality wins, and HTML
+// where they are equal or neither is named.
+func wantsJSON(accept []string) bool {
+	var html, jsonQ float64
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		kind, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q := 1.0
+		if s, ok := params["q"]; ok {
+			if q, err = strconv.ParseFloat(s, 64); err != nil {
+				continue
+			}
+		}
+		switch {
+		case kind == "text/html" || kind == "application/xhtml+xml":
+			html = max(html, q)
+		case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+			jsonQ = max(jsonQ, q)
+		}
+	}
+	return jsonQ > html
+}

@@ -1,0 +1,236 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// Server answers HTTPS and HTTP. It is made with its listeners bound, serves with Serve, and
+// ends with Shutdown.
+type Server struct {
+	cfg        Config
+	router     *Router
+	ca         *CA
+	certs      *Certificates
+	forward    forwarder
+	counters   counters
+	upgrades   *Gate // counts connections taken over by an upgrade
+	publicPort int
+
+	https, http     *http.Server
+	httpsLn, httpLn net.Listener // httpLn is nil where there is no HTTP
+
+	stop     chan struct{} // closed at the start of Shutdown: nobody is held any longer
+	stopOnce sync.Once
+	base     context.Context // of every request; ends upgraded connections
+	cancel   context.CancelFunc
+	work     sync.WaitGroup // background goroutines
+	saving   chan *Table
+}
+
+// New binds the listeners, opens the certificate authority and loads the last saved table.
+// Errors are of code Taken, Forbidden or Invalid and say what to do. A server that was made has
+// to be ended by Shutdown, also if it never served.
+func New(ctx context.Context, cfg Config) (_ *Server, err error) {
+	cfg = cfg.withDefaults()
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	s := &Server{cfg: cfg, stop: make(chan struct{}), saving: make(chan *Table, 1)}
+	s.base, s.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			s.cancel()
+			s.closeListeners()
+		}
+	}()
+	if err := s.bind(); err != nil {
+		return nil, err
+	}
+	s.ca, err = openCA(ctx, cfg.Storage, cfg.CAName, time.Now)
+	if err != nil {
+		return nil, fmt.Errorf("open the internal certificate authority: %w", err)
+	}
+	s.router = s.newRouter()
+	s.certs, err = newCertificates(cfg, s.ca, func(host string) bool {
+		_, ok := s.router.Table().Lookup(host)
+		return ok
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.router.onSwap(s.swapped)
+	s.certs.want(s.router.Table())
+	s.forward = newForwarder(cfg)
+	s.upgrades = newGate(Limits{}, s.stop)
+	s.https = s.newHTTPServer(s.handle)
+	s.https.TLSConfig = &tls.Config{GetCertificate: s.certs.get, MinVersion: tls.VersionTLS12}
+	s.http = s.newHTTPServer(s.redirect)
+	return s, nil
+}
+
+func (s *Server) bind() (err error) {
+	if s.httpsLn, err = bind(s.cfg.Listen, "https", s.cfg.HTTPS); err != nil {
+		return err
+	}
+	if s.cfg.HTTP != "off" {
+		if s.httpLn, err = bind(s.cfg.Listen, "http", s.cfg.HTTP); err != nil {
+			return err
+		}
+	}
+	s.publicPort = s.cfg.PublicPort
+	if addr, ok := s.httpsLn.Addr().(*net.TCPAddr); ok && s.publicPort == 0 {
+		s.publicPort = addr.Port
+	}
+	return nil
+}
+
+func (s *Server) newRouter() *Router {
+	first, _ := BuildTable(0, nil)
+	if s.cfg.TableFile != "" {
+		var err error
+		if first, err = LoadTable(s.cfg.TableFile); err != nil {
+			s.cfg.Log.Warn("the saved routes cannot be used; hosts are unknown until the first list", "error", err)
+		}
+	}
+	return newRouter(first, s.cfg.Held, s.stop, s.cfg.Log)
+}
+
+func (s *Server) newHTTPServer(handler http.HandlerFunc) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: s.cfg.ReadHeader,
+		IdleTimeout:       s.cfg.Idle,
+		MaxHeaderBytes:    s.cfg.MaxHeader,
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug), // strangers' handshakes
+		BaseContext:       func(net.Listener) context.Context { return s.base },
+	}
+}
+
+// swapped follows a new table: it must not block.
+func (s *Server) swapped(t *Table) {
+	s.certs.want(t)
+	if s.cfg.TableFile != "" {
+		for done := false; !done; {
+			select {
+			case s.saving <- t:
+				done = true
+			case <-s.saving: // an older table not saved yet
+			}
+		}
+	}
+	tenants := make(map[fleet.Name]bool)
+	for _, r := range t.routes {
+		tenants[r.Tenant] = true
+	}
+	s.counters.keep(func(n fleet.Name) bool { return tenants[n] })
+	s.cfg.OnSwap(t.generation)
+}
+
+// Router is what routes are published to and gates are held by.
+func (s *Server) Router() *Router { return s.router }
+
+// CA is the internal certificate authority.
+func (s *Server) CA() *CA { return s.ca }
+
+// Counts lists how many requests were answered, by tenant and code.
+func (s *Server) Counts() []Count { return s.counters.list() }
+
+// HTTPSAddr is where HTTPS is listened on.
+func (s *Server) HTTPSAddr() net.Addr { return s.httpsLn.Addr() }
+
+// HTTPAddr is where HTTP is listened on, or nil.
+func (s *Server) HTTPAddr() net.Addr {
+	if s.httpLn == nil {
+		return nil
+	}
+	return s.httpLn.Addr()
+}
+
+// Serve answers requests until Shutdown, then returns nil. Another end of a listener is an
+// error. It may be called once.
+func (s *Server) Serve() error {
+	s.work.Go(func() { s.certs.run(s.base) })
+	s.work.Go(func() { s.save(s.base) })
+	ended := make(chan error, 2)
+	serving := 1
+	go func() { ended <- s.https.ServeTLS(s.httpsLn, "", "") }()
+	if s.httpLn != nil {
+		serving++
+		go func() { ended <- s.http.Serve(s.httpLn) }()
+	}
+	var err error
+	for range serving {
+		if e := <-ended; !errors.Is(e, http.ErrServerClosed) && err == nil {
+			err = fmt.Errorf("serve: %w", e)
+			s.closeListeners() // the other one must not go on alone unseen
+		}
+	}
+	return err
+}
+
+// save writes tables as they come, until ctx ends; then the last one that is not written yet.
+func (s *Server) save(ctx context.Context) {
+	write := func(t *Table) {
+		if err := SaveTable(s.cfg.TableFile, t); err != nil {
+			s.cfg.Log.Warn("routes are not saved; a restart would begin with older ones", "error", err)
+		}
+	}
+	for {
+		select {
+		case t := <-s.saving:
+			write(t)
+		case <-ctx.Done():
+			select {
+			case t := <-s.saving:
+				write(t)
+			default:
+			}
+			return
+		}
+	}
+}
+
+// Shutdown ends the server: no new connections, held requests get a 503 at once, others are
+// finished, upgraded connections are closed after that. A connection that has not sent anything
+// yet is given 5 s to do so, in case its request is on the way. When ctx ends sooner everything
+// left is cut off, and the error says so. It may be called more than once.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.stopOnce.Do(func() { close(s.stop); s.certs.close() })
+	var wg sync.WaitGroup
+	errs := make([]error, 2)
+	for i, srv := range []*http.Server{s.https, s.http} {
+		wg.Go(func() {
+			if errs[i] = srv.Shutdown(ctx); errs[i] != nil {
+				errs[i] = errors.Join(errs[i], srv.Close())
+			}
+		})
+	}
+	wg.Wait()
+	s.closeListeners() // also where they were never served
+	s.cancel()
+	err := errors.Join(errs[0], errs[1], s.upgrades.Drain(ctx))
+	s.work.Wait()
+	s.forward.close()
+	if err != nil {
+		return fmt.Errorf("shut down the proxy: %w", err)
+	}
+	return nil
+}
+
+func (s *Server) closeListeners() {
+	for _, ln := range []net.Listener{s.httpsLn, s.httpLn} {
+		if ln != nil {
+			_ = ln.Close() // closing twice is fine
+		}
+	}
+}
