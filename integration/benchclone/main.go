@@ -1,0 +1,156 @@
+// Command benchclone measures how long a new tenant takes from the API call to its first
+// good page over HTTPS, against the floor: bare lxc doing the same with the same image, the
+// same profiles and the same personalise hook, its page fetched from the instance directly.
+// Both run in turns in one run; figures are medians.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "benchclone:", err)
+		os.Exit(1)
+	}
+}
+
+// subject makes one instance that serves a good page, and removes it again.
+type subject interface {
+	create(ctx context.Context, name string) error
+	remove(ctx context.Context, name string) error
+}
+
+func run(ctx context.Context) error {
+	var (
+		rounds  = flag.Int("rounds", 5, "measure each case so many times")
+		many    = flag.Int("many", 20, "tenants at once in the second case")
+		socket  = flag.String("socket", "", "unix socket of the lxdfleet daemon")
+		https   = flag.String("https", "127.0.0.1:443", "address of its HTTPS proxy")
+		ca      = flag.String("ca", "", "file with its certificate authority")
+		project = flag.String("project", "lxdfleet", "its LXD project")
+		image   = flag.String("image", "wordpress", "golden image")
+		plan    = flag.String("plan", "small", "plan")
+		pid     = flag.Int("pid", 0, "the daemon's process, whose memory is told")
+		gate    = flag.Bool("gate", true, "exit 1 where a ratio is over its target")
+	)
+	flag.Parse()
+	ours, err := newFleet(*socket, *https, *ca, *image, *plan)
+	if err != nil {
+		return err
+	}
+	bare, err := newLXC(ctx, *project, *image, *plan)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("floor: %s, start, hook by lxc exec, page from the instance\n\n", bare.way)
+	fmt.Printf("%-16s %10s %10s %8s %8s\n", "tenants at once", "lxc", "lxdfleet", "ratio", "target")
+	failed := false
+	for _, c := range []struct {
+		at     int
+		target float64
+	}{{1, 1.25}, {*many, 1.10}} {
+		ratio, err := compare(ctx, bare, ours, c.at, *rounds, c.target, *pid)
+		if err != nil {
+			return err
+		}
+		failed = failed || ratio > c.target
+	}
+	if failed && *gate {
+		return fmt.Errorf("a ratio is over its target")
+	}
+	return nil
+}
+
+func compare(ctx context.Context, bare, ours subject, at, rounds int, target float64, pid int) (float64, error) {
+	var floor, times []time.Duration
+	for round := range rounds {
+		// Turns alternate, so that a slow spell of the machine hits both.
+		pair := []struct {
+			s    subject
+			list *[]time.Duration
+		}{{bare, &floor}, {ours, &times}}
+		if round%2 == 1 {
+			slices.Reverse(pair)
+		}
+		for _, p := range pair {
+			took, err := measure(ctx, p.s, at, round, p.s == ours, pid)
+			if err != nil {
+				return 0, err
+			}
+			*p.list = append(*p.list, took)
+		}
+	}
+	ratio := float64(median(times)) / float64(median(floor))
+	fmt.Printf("%-16d %9.2fs %9.2fs %8.2f %8.2f   lxc %s, lxdfleet %s\n", at,
+		median(floor).Seconds(), median(times).Seconds(), ratio, target, seconds(floor), seconds(times))
+	return ratio, nil
+}
+
+// measure makes so many at once and gives the time until the last serves.
+func measure(ctx context.Context, s subject, at, round int, showMemory bool, pid int) (time.Duration, error) {
+	names := make([]string, at)
+	for i := range names {
+		names[i] = fmt.Sprintf("bench-%d-%d", round, i)
+	}
+	start := time.Now()
+	err := each(names, func(name string) error { return s.create(ctx, name) })
+	took := time.Since(start)
+	if err == nil && showMemory && pid != 0 && at > 1 && round == 0 {
+		if err := sleep(ctx, 10*time.Second); err != nil {
+			return 0, err
+		}
+		fmt.Printf("  (daemon idle with %d tenants: %s)\n", at, resident(pid))
+	}
+	if cleanup := each(names, func(name string) error { return s.remove(context.WithoutCancel(ctx), name) }); err == nil {
+		err = cleanup
+	}
+	return took, err
+}
+
+// each calls f for all names at once and gives the first error.
+func each(names []string, f func(string) error) error {
+	errs := make([]error, len(names))
+	var group sync.WaitGroup
+	for i, name := range names {
+		group.Go(func() { errs[i] = f(name) })
+	}
+	group.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func median(d []time.Duration) time.Duration {
+	sorted := slices.Sorted(slices.Values(d))
+	return sorted[len(sorted)/2]
+}
+
+func seconds(d []time.Duration) string {
+	out := ""
+	for _, t := range d {
+		out += fmt.Sprintf(" %.2f", t.Seconds())
+	}
+	return out[1:]
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}

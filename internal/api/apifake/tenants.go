@@ -1,0 +1,226 @@
+package apifake
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+// Tenants are tenants without instances.
+type Tenants struct {
+	fleet *Fleet
+
+	mu     sync.Mutex
+	byName map[string]tenants.View
+	// Command runs what Exec is asked to run; it may be replaced before the first call.
+	Command func(ctx context.Context, spec fleet.ExecSpec) (int, error)
+}
+
+func newTenants(f *Fleet) *Tenants {
+	healthy, purge := true, Now.Add(48*time.Hour)
+	acme := tenants.View{
+		Tenant: fleet.Tenant{
+			ID: "0000000000000000000000acme", Name: "acme", DisplayName: "Acme Ltd", Contact: "it@acme.example",
+			Labels: map[string]string{"tier": "gold"}, Image: fleet.ImageRef{Name: "wordpress", Version: "6.1-1"},
+			Plan: "small", Domains: []fleet.Domain{"acme.localhost", "www.acme.localhost"}, Health: fleet.DefaultHealth(),
+			Desired: fleet.DesiredRunning, Ready: true, Member: "n1",
+			CreatedAt: Now.Add(-36 * time.Hour), UpdatedAt: Now.Add(-time.Hour), Revision: 3,
+		},
+		Observation: fleet.Observation{
+			Exists: true, Status: fleet.InstanceRunning, Location: "n1", Address: "10.0.0.10", Healthy: &healthy, At: Now,
+		},
+		Status: fleet.TenantRunning,
+	}
+	globex := tenants.View{
+		Tenant: fleet.Tenant{
+			ID: "00000000000000000000globex", Name: "globex", Image: fleet.ImageRef{Name: "wordpress", Version: "6.0-1"},
+			Plan: "large", Domains: []fleet.Domain{"globex.localhost"}, Health: fleet.DefaultHealth(),
+			Desired: fleet.DesiredRemoved, Ready: true, Member: "n2", PurgeAt: &purge,
+			CreatedAt: Now.Add(-30 * 24 * time.Hour), UpdatedAt: Now, Revision: 9,
+		},
+		Observation: fleet.Observation{Exists: true, Status: fleet.InstanceStopped, Location: "n2", At: Now},
+		Status:      fleet.TenantRemoved,
+	}
+	return &Tenants{
+		fleet: f, byName: map[string]tenants.View{"acme": acme, "globex": globex},
+		Command: func(_ context.Context, spec fleet.ExecSpec) (int, error) {
+			_, err := fmt.Fprintf(spec.Stdout, "ran %q\n", spec.Command)
+			return 0, err
+		},
+	}
+}
+
+func (t *Tenants) job(method, kind string, name fleet.Name, args any, once tenants.Once) (fleet.Job, error) {
+	if err := t.fleet.called(method, args); err != nil {
+		return fleet.Job{}, err
+	}
+	if _, err := t.find(name); err != nil {
+		return fleet.Job{}, err
+	}
+	return t.fleet.Jobs.Submit(kind, "tenant/"+name.String(), map[string]string{"name": name.String()}, once)
+}
+
+func (t *Tenants) find(name fleet.Name) (tenants.View, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	v, ok := t.byName[string(name)]
+	if !ok {
+		return v, fleet.Errorf(fleet.NotFound, "there is no tenant %q", name).WithField("name").
+			WithHint("see them with: lxdfleet tenant list")
+	}
+	return v, nil
+}
+
+// Create implements api.Tenants.
+func (t *Tenants) Create(_ context.Context, r tenants.CreateRequest, once tenants.Once) (fleet.Job, error) {
+	if err := t.fleet.called("Create", r); err != nil {
+		return fleet.Job{}, err
+	}
+	name, err := fleet.ParseName(r.Name)
+	if err != nil {
+		return fleet.Job{}, err
+	}
+	image, err := fleet.ParseImageRef(r.Image)
+	if err != nil {
+		return fleet.Job{}, err
+	}
+	image.Version = cmp.Or(image.Version, "6.1-1")
+	v := tenants.View{Tenant: fleet.Tenant{
+		ID: fmt.Sprintf("%026s", name), Name: name, Image: image, Plan: cmp.Or(r.Plan, "small"), Labels: r.Labels,
+		Desired: fleet.DesiredRunning, Ready: true, Health: fleet.DefaultHealth(), CreatedAt: Now, UpdatedAt: Now, Revision: 1,
+	}, Status: fleet.TenantRunning}
+	for _, d := range r.Domains {
+		domain, err := fleet.ParseDomain(d)
+		if err != nil {
+			return fleet.Job{}, err
+		}
+		v.Tenant.Domains = append(v.Tenant.Domains, domain)
+	}
+	job, err := t.fleet.Jobs.Submit("tenant.create", "tenant/"+r.Name, map[string]string{"name": r.Name}, once)
+	if err == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.byName[r.Name] = v
+	}
+	return job, err
+}
+
+// Adopt implements api.Tenants.
+func (t *Tenants) Adopt(_ context.Context, r tenants.AdoptRequest, once tenants.Once) (fleet.Job, error) {
+	if err := t.fleet.called("Adopt", r); err != nil {
+		return fleet.Job{}, err
+	}
+	if r.Name != "handmade" {
+		return fleet.Job{}, fleet.Errorf(fleet.NotFound, "there is no instance %q to adopt", r.Name).WithField("name").
+			WithHint("see them with: lxdfleet tenant adoptable")
+	}
+	return t.fleet.Jobs.Submit("tenant.adopt", "tenant/"+r.Name, map[string]string{"name": r.Name}, once)
+}
+
+// Start implements api.Tenants.
+func (t *Tenants) Start(_ context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error) {
+	return t.job("Start", "tenant.start", name, name, once)
+}
+
+// Stop implements api.Tenants.
+func (t *Tenants) Stop(_ context.Context, name fleet.Name, timeout time.Duration, once tenants.Once) (fleet.Job, error) {
+	return t.job("Stop", "tenant.stop", name, []any{name, timeout}, once)
+}
+
+// Restart implements api.Tenants.
+func (t *Tenants) Restart(_ context.Context, name fleet.Name, timeout time.Duration, once tenants.Once) (fleet.Job, error) {
+	return t.job("Restart", "tenant.restart", name, []any{name, timeout}, once)
+}
+
+// Resize implements api.Tenants.
+func (t *Tenants) Resize(_ context.Context, name fleet.Name, plan string, once tenants.Once) (fleet.Job, error) {
+	return t.job("Resize", "tenant.resize", name, []any{name, plan}, once)
+}
+
+// Remove implements api.Tenants.
+func (t *Tenants) Remove(_ context.Context, name fleet.Name, now bool, once tenants.Once) (fleet.Job, error) {
+	return t.job("Remove", "tenant.remove", name, []any{name, now}, once)
+}
+
+// Undelete implements api.Tenants.
+func (t *Tenants) Undelete(_ context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error) {
+	return t.job("Undelete", "tenant.undelete", name, name, once)
+}
+
+// Get implements api.Tenants.
+func (t *Tenants) Get(_ context.Context, name fleet.Name) (tenants.View, error) {
+	if err := t.fleet.called("Get", name); err != nil {
+		return tenants.View{}, err
+	}
+	return t.find(name)
+}
+
+// List implements api.Tenants.
+func (t *Tenants) List(_ context.Context, f fleet.TenantFilter) ([]tenants.View, error) {
+	if err := t.fleet.called("List", f); err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var found []tenants.View
+	for _, name := range slices.Sorted(maps.Keys(t.byName)) {
+		v := t.byName[name]
+		if name > f.After.String() && strings.Contains(name, f.Search) && (f.Limit == 0 || len(found) < f.Limit) &&
+			(f.Plan == "" || f.Plan == v.Tenant.Plan) && (f.Image == "" || f.Image == v.Tenant.Image.Name) &&
+			(len(f.Desired) == 0 || slices.Contains(f.Desired, v.Tenant.Desired)) {
+			found = append(found, v)
+		}
+	}
+	return found, nil
+}
+
+// Adoptable implements api.Tenants.
+func (t *Tenants) Adoptable(context.Context) ([]tenants.Candidate, error) {
+	return []tenants.Candidate{
+		{Name: "handmade", Status: fleet.InstanceRunning, Location: "n1", Image: strings.Repeat("ab", 32)},
+		{Name: "UPPER", Status: fleet.InstanceStopped, Location: "n2", Obstacle: "its name is not one a tenant can have; rename it with lxc rename"},
+	}, t.fleet.called("Adoptable")
+}
+
+// Recover implements api.Tenants.
+func (t *Tenants) Recover(_ context.Context, dryRun bool) ([]tenants.Recovered, error) {
+	return []tenants.Recovered{
+		{Instance: "acme", Tenant: fleet.Tenant{Name: "acme"}, Outcome: tenants.RecoverDone},
+		{Instance: "broken", Outcome: tenants.RecoverConflict, Reason: "its keys cannot be read"},
+		{Instance: "globex", Tenant: fleet.Tenant{Name: "globex"}, Outcome: tenants.RecoverThere},
+	}, t.fleet.called("Recover", dryRun)
+}
+
+// Exec implements api.Tenants.
+func (t *Tenants) Exec(ctx context.Context, name fleet.Name, spec fleet.ExecSpec) (int, error) {
+	if err := t.fleet.called("Exec", name, spec.Command, spec.TTY); err != nil {
+		return 0, err
+	}
+	return t.Command(ctx, spec)
+}
+
+// Logs implements api.Tenants: with Follow the lines end with ctx.
+func (t *Tenants) Logs(ctx context.Context, name fleet.Name, r tenants.LogRequest, w io.Writer) error {
+	if err := t.fleet.called("Logs", name, r); err != nil {
+		return err
+	}
+	if _, err := t.find(name); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(w, "systemd[1]: Started nginx.\n"); err != nil {
+		return err
+	}
+	if r.Follow {
+		<-ctx.Done()
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,239 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/legacy"
+
+	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+// contract checks answers against the document.
+type contract struct {
+	router  routers.Router
+	doc     *openapi3.T
+	handler http.Handler
+	seen    map[string]map[int]bool // operation → statuses that came
+}
+
+func newContract(t *testing.T, f *apifake.Fleet) *contract {
+	t.Helper()
+	doc, err := openapi3.NewLoader().LoadFromData(api.Document())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := doc.Validate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	doc.Servers = nil
+	router, err := legacy.NewRouter(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(body io.Reader, _ http.Header, _ *openapi3.SchemaRef, _ openapi3filter.EncodingFn) (any, error) {
+		data, err := io.ReadAll(body)
+		return string(data), err
+	}
+	for _, kind := range []string{"text/event-stream", "application/x-pem-file", "application/vnd.oai.openapi", "application/x-tar"} {
+		openapi3filter.RegisterBodyDecoder(kind, text)
+	}
+	s, err := api.New(f.Options(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &contract{router: router, doc: doc, handler: s.Handler(), seen: map[string]map[int]bool{}}
+}
+
+type request struct {
+	name         string
+	method, path string
+	body         string
+	header       map[string]string
+	status       int
+	field, code  string // of the problem
+}
+
+// check sends the request and validates the answer.
+func (c *contract) check(t *testing.T, r request) *httptest.ResponseRecorder {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req := httptest.NewRequestWithContext(ctx, r.method, r.path, strings.NewReader(r.body))
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for k, v := range r.header {
+		req.Header.Set(k, v)
+	}
+	w := httptest.NewRecorder()
+	if r.path == "/v1/events" {
+		cancel() // it never ends by itself
+	}
+	c.handler.ServeHTTP(w, req)
+	if w.Code != r.status {
+		t.Fatalf("status %d, want %d: %s", w.Code, r.status, w.Body)
+	}
+	route, params, err := c.router.FindRoute(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id := route.Operation.OperationID
+	if c.seen[id] == nil {
+		c.seen[id] = map[int]bool{}
+	}
+	c.seen[id][w.Code] = true
+	err = openapi3filter.ValidateResponse(ctx, &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, PathParams: params, Route: route},
+		Status:                 w.Code, Header: w.Header(), Body: io.NopCloser(bytes.NewReader(w.Body.Bytes())),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		t.Errorf("the answer does not fit the document: %v\n%s", err, w.Body)
+	}
+	if r.status >= 400 {
+		checkProblem(t, w, r)
+	}
+	return w
+}
+
+func checkProblem(t *testing.T, w *httptest.ResponseRecorder, r request) {
+	t.Helper()
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("Content-Type %q", got)
+	}
+	for key, want := range map[string]string{"field": r.field, "code": r.code} {
+		if want != "" && !strings.Contains(w.Body.String(), fmt.Sprintf("%q:%q", key, want)) {
+			t.Errorf("%s is not %q: %s", key, want, w.Body)
+		}
+	}
+}
+
+const (
+	job1     = "00000000000000000000000001"
+	tarType  = "application/x-tar"
+	blobType = "application/octet-stream"
+)
+
+func wellFormed() []request {
+	header := func(contentType string) map[string]string { return map[string]string{"Content-Type": contentType} }
+	return []request{
+		{method: "GET", path: "/healthz", status: 200},
+		{method: "GET", path: "/v1/openapi.yaml", status: 200},
+		{method: "GET", path: "/v1/server", status: 200},
+		{method: "GET", path: "/v1/doctor", status: 200},
+		{method: "GET", path: "/v1/ca", status: 200},
+		{method: "POST", path: "/v1/recover", status: 200},
+		{method: "GET", path: "/v1/events", status: 200},
+		{method: "GET", path: "/v1/tenants", status: 200},
+		{method: "GET", path: "/v1/tenants?limit=1&search=a&label=tier%3Dgold&image=wordpress%2F6.1-1&plan=small&member=n1&desired=running", status: 200},
+		{method: "POST", path: "/v1/tenants", status: 202, body: `{"name":"initech","image":"wordpress","domains":["initech.localhost"],
+			"labels":{"a":"b"},"health":{"port":80,"path":"/","timeout":"30s"}}`},
+		{method: "GET", path: "/v1/tenants/initech", status: 200},
+		{method: "GET", path: "/v1/tenants/globex", status: 200},
+		{method: "DELETE", path: "/v1/tenants/acme?now=true", status: 202},
+		{method: "POST", path: "/v1/tenants/acme/start", status: 202},
+		{method: "POST", path: "/v1/tenants/acme/stop?timeout=5s", status: 202},
+		{method: "POST", path: "/v1/tenants/acme/restart", status: 202},
+		{method: "POST", path: "/v1/tenants/acme/resize", status: 202, body: `{"plan":"large"}`},
+		{method: "POST", path: "/v1/tenants/globex/undelete", status: 202},
+		{method: "GET", path: "/v1/tenants/acme/logs?lines=5&unit=nginx", status: 200},
+		{method: "GET", path: "/v1/adoptable", status: 200},
+		{method: "POST", path: "/v1/adoptable/handmade/adopt", status: 202, body: `{"domains":["handmade.localhost"]}`},
+		{method: "GET", path: "/v1/images?name=wordpress", status: 200},
+		{method: "GET", path: "/v1/images/wordpress", status: 200},
+		{method: "GET", path: "/v1/images/wordpress/6.0-1", status: 200},
+		{method: "DELETE", path: "/v1/images/wordpress/6.0-1", status: 202},
+		{method: "POST", path: "/v1/images/build", status: 202, body: "tar", header: header(tarType)},
+		{method: "POST", path: "/v1/images/import?name=static&version=1", status: 202, body: "tarball", header: header(blobType)},
+		{method: "GET", path: "/v1/jobs?limit=1&unfinished=false", status: 200},
+		{method: "GET", path: "/v1/jobs/" + job1, status: 200},
+		{method: "GET", path: "/v1/jobs/" + job1 + "/events?after=1", status: 200},
+		{method: "GET", path: "/v1/plans", status: 200},
+		{method: "GET", path: "/v1/members", status: 200},
+		{method: "GET", path: "/v1/routes", status: 200},
+	}
+}
+
+func TestEveryOperationAnswersAsDocumented(t *testing.T) {
+	f := apifake.New()
+	c := newContract(t, f)
+	for _, r := range wellFormed() {
+		t.Run(r.method+" "+r.path, func(t *testing.T) {
+			w := c.check(t, r)
+			if w.Code == http.StatusAccepted && !strings.HasPrefix(w.Header().Get("Location"), "/v1/jobs/0") {
+				t.Errorf("Location %q", w.Header().Get("Location"))
+			}
+		})
+	}
+	f.Jobs.Hold()
+	cancelled, err := f.Jobs.Submit("x", "tenant/x", nil, tenants.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.check(t, request{method: "POST", path: "/v1/jobs/" + cancelled.ID + "/cancel", status: 202})
+	stuck, err := f.Jobs.Submit("x", "tenant/x", nil, tenants.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Jobs.Finish(stuck.ID, fleet.JobStuck, fleet.Errorf(fleet.Unavailable, "n2 does not answer"))
+	c.check(t, request{method: "POST", path: "/v1/jobs/" + stuck.ID + "/retry", status: 202})
+	c.seen["execTenant"] = map[int]bool{101: true} // TestExec speaks WebSocket with it
+
+	for path, item := range c.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			if len(c.seen[op.OperationID]) == 0 {
+				t.Errorf("%s %s was never called", method, path)
+			}
+		}
+	}
+}
+
+func TestEveryOperationFailsAsDocumented(t *testing.T) {
+	f := apifake.New()
+	c := newContract(t, f)
+	for _, method := range []string{
+		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
+		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Routes",
+	} {
+		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
+	}
+	alwaysWell := []string{"/v1/openapi.yaml", "/v1/server", "/v1/events", "/v1/images/wordpress"}
+	all := append(wellFormed(), []request{
+		{method: "POST", path: "/v1/jobs/" + job1 + "/cancel"},
+		{method: "POST", path: "/v1/jobs/" + job1 + "/retry"},
+		{method: "GET", path: "/v1/tenants/acme/exec"},
+	}...)
+	for _, r := range all {
+		if r.method == "GET" && strings.HasPrefix(r.path, alwaysWell[3]) || strings.Contains(strings.Join(alwaysWell[:3], " "), r.path) {
+			continue
+		}
+		t.Run(r.method+" "+r.path, func(t *testing.T) {
+			r.status, r.code = 503, "unavailable"
+			if w := c.check(t, r); w.Header().Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		})
+	}
+}
+
+func TestServerWithoutLXD(t *testing.T) {
+	f := apifake.New()
+	f.Fail("LXD", fleet.Errorf(fleet.Unavailable, "no socket"))
+	w := newContract(t, f).check(t, request{method: "GET", path: "/v1/server", status: 200})
+	if !strings.Contains(w.Body.String(), `"lxd_error":"no socket"`) {
+		t.Error(w.Body)
+	}
+}

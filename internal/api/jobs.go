@@ -1,0 +1,88 @@
+package api
+
+import (
+	"context"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
+)
+
+// ListJobs gives a page of jobs, newest first.
+func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobsResponseObject, error) {
+	size, before, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if r.Params.State != "" && !r.Params.State.Valid() {
+		return nil, fleet.Errorf(fleet.Invalid, "%q is not a job's state", r.Params.State).WithField("state").
+			WithHint("use queued, running, undoing, done, undone, cancelled or stuck")
+	}
+	found, err := s.Jobs.List(ctx, jobs.JobFilter{
+		Subject: r.Params.Subject, Kind: r.Params.Kind, State: fleet.JobState(r.Params.State),
+		Unfinished: r.Params.Unfinished, Before: before, Limit: size + 1,
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, next := cut(found, size, func(j fleet.Job) string { return j.ID })
+	list := JobList{Items: make([]Job, len(found)), NextCursor: next}
+	for i, j := range found {
+		list.Items[i] = jobOut(j)
+	}
+	return ListJobs200JSONResponse(list), nil
+}
+
+// GetJob gives a job with its events.
+func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobResponseObject, error) {
+	job, err := s.Jobs.Job(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	events, err := s.Jobs.Events(ctx, r.Id, 0, 0)
+	if err != nil {
+		return nil, err
+	}
+	detail := JobDetail{Job: jobOut(job), Events: make([]JobEvent, len(events))}
+	for i, e := range events {
+		detail.Events[i] = jobEventOut(e)
+	}
+	return GetJob200JSONResponse(detail), nil
+}
+
+// CancelJob asks a job to stop.
+func (s *Server) CancelJob(ctx context.Context, r CancelJobRequestObject) (CancelJobResponseObject, error) {
+	job, err := s.Jobs.Cancel(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return CancelJob202JSONResponse{accepted(job)}, nil
+}
+
+// RetryJob lets a stuck job go on.
+func (s *Server) RetryJob(ctx context.Context, r RetryJobRequestObject) (RetryJobResponseObject, error) {
+	job, err := s.Jobs.Retry(ctx, r.Id)
+	if err != nil {
+		return nil, err
+	}
+	return RetryJob202JSONResponse{accepted(job)}, nil
+}
+
+// accepted answers 202 with the job and its address.
+func accepted(job fleet.Job) JobJSONResponse {
+	return JobJSONResponse{Body: jobOut(job), Headers: JobResponseHeaders{Location: "/v1/jobs/" + job.ID}}
+}
+
+func jobOut(j fleet.Job) Job {
+	return Job{
+		Id: j.ID, Kind: j.Kind, Subject: j.Subject, State: JobState(j.State), Finished: j.State.Finished(),
+		Error: j.Error, ErrorCode: string(j.ErrorCode), Hint: j.Hint, Cancel: j.Cancel,
+		CreatedAt: j.CreatedAt, UpdatedAt: j.UpdatedAt,
+	}
+}
+
+func jobEventOut(e fleet.JobEvent) JobEvent {
+	return JobEvent{
+		Job: e.JobID, Seq: e.Seq, Step: e.Step, Type: JobEventType(e.Type), Message: e.Message,
+		Percent: e.Percent, Bytes: e.Bytes, At: e.At,
+	}
+}

@@ -1,0 +1,268 @@
+package api_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+func TestBadRequests(t *testing.T) {
+	blob := map[string]string{"Content-Type": blobType}
+	tests := []request{
+		{name: "unknown field", method: "POST", path: "/v1/tenants", body: `{"name":"a","imgae":"b"}`, status: 400, field: "imgae", code: "invalid"},
+		{name: "unknown nested field", method: "POST", path: "/v1/tenants", body: `{"health":{"prot":1}}`, status: 400, field: "prot", code: "invalid"},
+		{name: "wrong type", method: "POST", path: "/v1/tenants", body: `{"domains":"a"}`, status: 400, field: "domains", code: "invalid"},
+		{name: "wrong type inside", method: "POST", path: "/v1/tenants", body: `{"health":{"port":"80"}}`, status: 400, field: "health.port", code: "invalid"},
+		{name: "not JSON", method: "POST", path: "/v1/tenants", body: `{`, status: 400, field: "body", code: "invalid"},
+		{name: "two documents", method: "POST", path: "/v1/tenants", body: `{}{}`, status: 400, field: "body", code: "invalid"},
+		{name: "a list", method: "POST", path: "/v1/tenants", body: `[]`, status: 400, code: "invalid"},
+		{name: "empty body", method: "POST", path: "/v1/tenants", header: map[string]string{"Content-Type": "application/json"}, status: 400, field: "body"},
+		{name: "no content type", method: "POST", path: "/v1/tenants", status: 400, field: "Content-Type", code: "invalid"},
+		{name: "bad name", method: "POST", path: "/v1/tenants", body: `{"name":"A!","image":"x"}`, status: 400, field: "name", code: "invalid"},
+		{name: "bad health timeout", method: "POST", path: "/v1/tenants", body: `{"name":"a","image":"x","health":{"timeout":"soon"}}`, status: 400, field: "health.timeout"},
+		{name: "body too large", method: "POST", path: "/v1/tenants", body: `{"name":"` + strings.Repeat("a", 1<<20) + `"}`, status: 413, field: "body", code: "invalid"},
+		{name: "deep nesting", method: "POST", path: "/v1/tenants", body: strings.Repeat(`[`, 20000), status: 400, code: "invalid"},
+		{name: "bundle too large", method: "POST", path: "/v1/images/build", body: strings.Repeat("a", 16<<20+1), header: map[string]string{"Content-Type": tarType}, status: 413, field: "body"},
+		{name: "bundle of the wrong type", method: "POST", path: "/v1/images/build", body: `{}`, status: 400, field: "Content-Type"},
+		{name: "image too large", method: "POST", path: "/v1/images/import?name=a&version=1", body: strings.Repeat("a", 8<<20+1), header: blob, status: 413, field: "body"},
+		{name: "image without a name", method: "POST", path: "/v1/images/import?version=1", body: "a", header: blob, status: 400, field: "name"},
+		{name: "image with a path for a name", method: "POST", path: "/v1/images/import?name=..%2Fx&version=1", body: "a", header: blob, status: 400, field: "image"},
+		{name: "limit out of range", method: "GET", path: "/v1/tenants?limit=1001", status: 400, field: "limit", code: "invalid"},
+		{name: "limit no number", method: "GET", path: "/v1/tenants?limit=x", status: 400, field: "limit", code: "invalid"},
+		{name: "bad cursor", method: "GET", path: "/v1/jobs?cursor=%2A", status: 400, field: "cursor", code: "invalid"},
+		{name: "bad label", method: "GET", path: "/v1/tenants?label=x", status: 400, field: "label", code: "invalid"},
+		{name: "bad wanted state", method: "GET", path: "/v1/tenants?desired=gone", status: 400, field: "desired", code: "invalid"},
+		{name: "bad job state", method: "GET", path: "/v1/jobs?state=gone", status: 400, field: "state", code: "invalid"},
+		{name: "bad image in a filter", method: "GET", path: "/v1/tenants?image=A", status: 400, field: "image", code: "invalid"},
+		{name: "bad timeout", method: "POST", path: "/v1/tenants/acme/stop?timeout=5", status: 400, field: "timeout", code: "invalid"},
+		{name: "too many lines", method: "GET", path: "/v1/tenants/acme/logs?lines=100001", status: 400, field: "lines", code: "invalid"},
+		{name: "long key", method: "POST", path: "/v1/recover", header: map[string]string{"Idempotency-Key": strings.Repeat("k", 201)}, status: 400, field: "Idempotency-Key"},
+		{name: "bad event number", method: "GET", path: "/v1/jobs/x/events", header: map[string]string{"Last-Event-ID": "x"}, status: 400, field: "Last-Event-ID"},
+		{name: "no such tenant", method: "GET", path: "/v1/tenants/nobody", status: 404, field: "name", code: "not_found"},
+		{name: "logs of no tenant", method: "GET", path: "/v1/tenants/nobody/logs", status: 404, code: "not_found"},
+		{name: "exec in no tenant", method: "GET", path: "/v1/tenants/nobody/exec", status: 404, code: "not_found"},
+		{name: "exec without WebSocket", method: "GET", path: "/v1/tenants/acme/exec", status: 400, field: "Upgrade", code: "invalid"},
+		{name: "no such image", method: "GET", path: "/v1/images/none", status: 404, code: "not_found"},
+		{name: "no such job", method: "GET", path: "/v1/jobs/none/events", status: 404, code: "not_found"},
+		{name: "cancel a finished job", method: "POST", path: "/v1/jobs/" + job1 + "/cancel", status: 409, code: "conflict"},
+	}
+	f := apifake.New()
+	c := newContract(t, f)
+	if _, err := f.Jobs.Submit("tenant.start", "tenant/acme", nil, tenants.Once{}); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var p api.Problem
+			if err := json.Unmarshal(c.check(t, tt).Body.Bytes(), &p); err != nil {
+				t.Fatal(err)
+			}
+			if p.Hint == "" || p.Detail == "" || p.Status != tt.status {
+				t.Errorf("%+v", p)
+			}
+		})
+	}
+}
+
+func TestUnknownAddress(t *testing.T) {
+	h := handler(t, apifake.New())
+	for path, want := range map[string]int{"GET /v2/x": 404, "GET /v1/recover": 405, "PATCH /v1/tenants/acme": 405} {
+		method, path, _ := strings.Cut(path, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		if w.Code != want || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s: %d %s", method, path, w.Code, w.Body)
+		}
+	}
+}
+
+func TestEveryCodeHasItsStatus(t *testing.T) {
+	for code, want := range map[fleet.Code]int{
+		fleet.Invalid: 400, fleet.Forbidden: 403, fleet.NotFound: 404, fleet.Taken: 409, fleet.Busy: 409, fleet.Conflict: 409,
+		fleet.Fenced: 409, fleet.Cancelled: 409, fleet.Internal: 500, fleet.Unsupported: 501, fleet.Failed: 502,
+		fleet.Unhealthy: 502, fleet.Unavailable: 503, fleet.Exhausted: 507,
+	} {
+		t.Run(string(code), func(t *testing.T) {
+			f := apifake.New()
+			f.Fail("Get", fmt.Errorf("read acme: %w", fleet.Errorf(code, "it is so").WithHint("do this")))
+			newContract(t, f).check(t, request{method: "GET", path: "/v1/tenants/acme", status: want, code: string(code)})
+		})
+	}
+}
+
+func TestUnexpectedErrorsAndPanicsAreProblems(t *testing.T) {
+	f := apifake.New()
+	f.Fail("Get", errors.New("boom"))
+	newContract(t, f).check(t, request{method: "GET", path: "/v1/tenants/acme", status: 500, code: "internal"})
+
+	o := f.Options(t.TempDir())
+	o.Members = nil // calling it panics
+	s, err := api.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/v1/members", nil))
+	if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"internal"`) {
+		t.Error(w.Code, w.Body)
+	}
+}
+
+func TestBusyNamesTheJob(t *testing.T) {
+	f := apifake.New()
+	f.Jobs.Hold()
+	c := newContract(t, f)
+	c.check(t, request{method: "POST", path: "/v1/tenants/acme/start", status: 202})
+	w := c.check(t, request{method: "POST", path: "/v1/tenants/acme/stop", status: 409, code: "busy"})
+	if !strings.Contains(w.Body.String(), `"job":"`+job1+`"`) {
+		t.Error(w.Body)
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	c := newContract(t, apifake.New())
+	key := map[string]string{"Idempotency-Key": "k1"}
+	post := func(body string, status int) string {
+		w := c.check(t, request{method: "POST", path: "/v1/tenants", body: body, header: key, status: status})
+		return w.Header().Get("Location")
+	}
+	first := post(`{"name":"initech","image":"wordpress"}`, 202)
+	if again := post(`{"name":"initech","image":"wordpress"}`, 202); again != first {
+		t.Errorf("repeat made %s, first %s", again, first)
+	}
+	post(`{"name":"initech","image":"static"}`, 409)
+	c.check(t, request{method: "POST", path: "/v1/tenants/acme/start", header: key, status: 409, field: "Idempotency-Key"})
+
+	key = map[string]string{"Idempotency-Key": "k2", "Content-Type": tarType}
+	c.check(t, request{method: "POST", path: "/v1/images/build", body: "tar one", header: key, status: 202})
+	c.check(t, request{method: "POST", path: "/v1/images/build", body: "tar one", header: key, status: 202})
+	c.check(t, request{method: "POST", path: "/v1/images/build", body: "tar two", header: key, status: 409})
+}
+
+func TestUploadsAreKeptOnlyByTheirJob(t *testing.T) {
+	f := apifake.New()
+	dir := t.TempDir()
+	o := f.Options(dir)
+	if err := os.WriteFile(dir+"/old.part", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := api.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(body string, status int) {
+		t.Helper()
+		r := httptest.NewRequest("POST", "/v1/images/import?name=static&version=1", strings.NewReader(body))
+		r.Header.Set("Content-Type", blobType)
+		r.Header.Set("Idempotency-Key", "k")
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code != status {
+			t.Fatalf("%d %s", w.Code, w.Body)
+		}
+	}
+	files := func(want ...string) {
+		t.Helper()
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range entries {
+			data, err := os.ReadFile(dir + "/" + e.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, string(data))
+		}
+		if strings.Join(got, ",") != strings.Join(want, ",") {
+			t.Errorf("files hold %q, want %q", got, want)
+		}
+	}
+	files() // the unfinished one is gone
+	send("tarball", 202)
+	send("tarball", 202) // the same job, so its upload goes
+	files("tarball")
+	send("another", 409)
+	send(strings.Repeat("x", 8<<20+1), 413)
+	files("tarball")
+}
+
+func TestPaging(t *testing.T) {
+	f := apifake.New()
+	for i := range 5 {
+		if _, err := f.Tenants.Create(t.Context(), tenants.CreateRequest{Name: fmt.Sprintf("t%d", i), Image: "wordpress"}, tenants.Once{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h := handler(t, f)
+	var names []string
+	pages := 0
+	for cursor := ""; ; pages++ {
+		var page api.TenantList
+		get(t, h, "/v1/tenants?limit=3&cursor="+cursor, &page)
+		for _, item := range page.Items {
+			names = append(names, item.Name)
+		}
+		if cursor = page.NextCursor; cursor == "" {
+			break
+		}
+	}
+	if got := strings.Join(names, " "); got != "acme globex t0 t1 t2 t3 t4" || pages != 2 {
+		t.Error(got, pages)
+	}
+	var list api.JobList
+	get(t, h, "/v1/jobs?limit=2", &list)
+	get(t, h, "/v1/jobs?limit=2&cursor="+list.NextCursor, &list)
+	if len(list.Items) != 2 || list.Items[0].Id != "00000000000000000000000003" {
+		t.Errorf("%+v", list)
+	}
+}
+
+func FuzzCreate(f *testing.F) {
+	f.Add([]byte(`{"name":"acme","image":"wordpress"}`))
+	f.Add([]byte(`{"health":{"timeout":"-1s"}}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := httptest.NewRequest("POST", "/v1/tenants", bytes.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		handler(t, apifake.New()).ServeHTTP(w, r)
+		var p api.Problem
+		if w.Code != 202 && (w.Code != 400 && w.Code != 413 || json.Unmarshal(w.Body.Bytes(), &p) != nil || p.Hint == "") {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func handler(t *testing.T, f *apifake.Fleet) http.Handler {
+	t.Helper()
+	s, err := api.New(f.Options(t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Handler()
+}
+
+func get(t *testing.T, h http.Handler, path string, into any) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	if w.Code != 200 {
+		t.Fatalf("GET %s: %d %s", path, w.Code, w.Body)
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,68 @@
+package api
+
+import (
+	"context"
+	"io"
+	"iter"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+// Tenants is what the API needs of the tenants' lifecycle; tenants.Service is one. Every
+// method fails with fleet errors.
+type Tenants interface {
+	Create(ctx context.Context, req tenants.CreateRequest, once tenants.Once) (fleet.Job, error)
+	Adopt(ctx context.Context, req tenants.AdoptRequest, once tenants.Once) (fleet.Job, error)
+	Start(ctx context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error)
+	// Stop and Restart take the service's own timeout for 0.
+	Stop(ctx context.Context, name fleet.Name, timeout time.Duration, once tenants.Once) (fleet.Job, error)
+	Restart(ctx context.Context, name fleet.Name, timeout time.Duration, once tenants.Once) (fleet.Job, error)
+	Resize(ctx context.Context, name fleet.Name, plan string, once tenants.Once) (fleet.Job, error)
+	Remove(ctx context.Context, name fleet.Name, now bool, once tenants.Once) (fleet.Job, error)
+	Undelete(ctx context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error)
+
+	Get(ctx context.Context, name fleet.Name) (tenants.View, error)
+	List(ctx context.Context, filter fleet.TenantFilter) ([]tenants.View, error)
+	Adoptable(ctx context.Context) ([]tenants.Candidate, error)
+	Recover(ctx context.Context, dryRun bool) ([]tenants.Recovered, error)
+
+	// Exec runs a command until it ends or ctx does.
+	Exec(ctx context.Context, name fleet.Name, spec fleet.ExecSpec) (exit int, err error)
+	// Logs writes lines to w, until ctx ends where Follow is set.
+	Logs(ctx context.Context, name fleet.Name, req tenants.LogRequest, w io.Writer) error
+}
+
+// Images is what the API needs of golden images. key identifies a request that may be sent
+// twice (empty: it does not), keyHash is a hash of the whole request.
+type Images interface {
+	// Build takes a tar of recipe.yaml and the files it names.
+	Build(ctx context.Context, bundle []byte, key, keyHash string) (fleet.Job, error)
+	// Import takes over the file at path, a unified LXD image tarball, once it has made a job:
+	// the file goes when the job is over.
+	Import(ctx context.Context, path string, ref fleet.ImageRef, description, key, keyHash string) (fleet.Job, error)
+	Delete(ctx context.Context, ref fleet.ImageRef, key, keyHash string) (fleet.Job, error)
+	// Get gives the current version where ref has none.
+	Get(ctx context.Context, ref fleet.ImageRef) (fleet.GoldenImage, error)
+	List(ctx context.Context) ([]fleet.GoldenImage, error)
+}
+
+// Jobs is what the API needs of the job engine; jobs.Engine is one.
+type Jobs interface {
+	Job(ctx context.Context, id string) (fleet.Job, error)
+	List(ctx context.Context, filter jobs.JobFilter) ([]fleet.Job, error)
+	// Events reads events after the given number, at most limit (0: all).
+	Events(ctx context.Context, id string, after int64, limit int) ([]fleet.JobEvent, error)
+	// Watch yields events after the given number as they come, and ends when the job is finished.
+	Watch(ctx context.Context, id string, after int64) iter.Seq2[fleet.JobEvent, error]
+	Cancel(ctx context.Context, id string) (fleet.Job, error)
+	Retry(ctx context.Context, id string) (fleet.Job, error)
+}
+
+// Implemented elsewhere, held here: a change there shows at once.
+var (
+	_ Tenants = (*tenants.Service)(nil)
+	_ Jobs    = (*jobs.Engine)(nil)
+)

@@ -1,0 +1,154 @@
+package api
+
+import (
+	"context"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+// ListTenants gives a page of tenants.
+func (s *Server) ListTenants(ctx context.Context, r ListTenantsRequestObject) (ListTenantsResponseObject, error) {
+	size, after, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	filter := fleet.TenantFilter{
+		Search: r.Params.Search, Plan: r.Params.Plan, Member: r.Params.Member,
+		After: fleet.Name(after), Limit: size + 1,
+	}
+	if filter.Labels, err = parseLabels(r.Params.Label); err != nil {
+		return nil, err
+	}
+	if r.Params.Image != "" {
+		ref, err := fleet.ParseImageRef(r.Params.Image)
+		if err != nil {
+			return nil, err
+		}
+		filter.Image, filter.Version = ref.Name, ref.Version
+	}
+	for _, d := range r.Params.Desired {
+		if !d.Valid() {
+			return nil, fleet.Errorf(fleet.Invalid, "%q is not a wanted state", d).WithField("desired").
+				WithHint("use running, stopped or removed")
+		}
+		filter.Desired = append(filter.Desired, fleet.Desired(d))
+	}
+	views, err := s.Tenants.List(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	views, next := cut(views, size, func(v tenants.View) string { return v.Name.String() })
+	list := TenantList{Items: make([]Tenant, len(views)), NextCursor: next}
+	for i, v := range views {
+		list.Items[i] = s.tenant(v)
+	}
+	return ListTenants200JSONResponse(list), nil
+}
+
+func parseLabels(pairs []string) (map[string]string, error) {
+	labels := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, fleet.Errorf(fleet.Invalid, "%q is not a label", pair).WithField("label").WithHint("write KEY=VALUE")
+		}
+		labels[key] = value
+	}
+	return labels, nil
+}
+
+// GetTenant gives one tenant.
+func (s *Server) GetTenant(ctx context.Context, r GetTenantRequestObject) (GetTenantResponseObject, error) {
+	name, err := fleet.ParseName(r.Name)
+	if err != nil {
+		return nil, err
+	}
+	view, err := s.Tenants.Get(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return GetTenant200JSONResponse(s.tenant(view)), nil
+}
+
+// CreateTenant starts the job that clones a tenant.
+func (s *Server) CreateTenant(ctx context.Context, r CreateTenantRequestObject) (CreateTenantResponseObject, error) {
+	health, err := healthIn(r.Body.Health)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.Tenants.Create(ctx, tenants.CreateRequest{
+		Name: r.Body.Name, DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
+		Image: r.Body.Image, Plan: r.Body.Plan, Domains: r.Body.Domains, Member: r.Body.Member, Health: health,
+	}, onceOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return CreateTenant202JSONResponse{accepted(job)}, nil
+}
+
+func (s *Server) tenant(v tenants.View) Tenant {
+	t, seen := v.Tenant, v.Observation
+	out := Tenant{
+		Id: t.ID, Name: t.Name.String(), DisplayName: t.DisplayName, Contact: t.Contact,
+		Labels: t.Labels, Image: t.Image.String(), Plan: t.Plan, Domains: make([]string, len(t.Domains)),
+		Url: s.urlOf(t), Health: healthOut(t.Health), Desired: Desired(t.Desired), Status: TenantStatus(v.Status),
+		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Healthy: seen.Healthy,
+		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
+		Job: v.JobID, Problem: v.Problem,
+	}
+	for i, d := range t.Domains {
+		out.Domains[i] = d.String()
+	}
+	if out.Labels == nil {
+		out.Labels = Labels{}
+	}
+	if t.PurgeAt != nil {
+		out.PurgeAt = *t.PurgeAt
+	}
+	return out
+}
+
+// urlOf is the address of the tenant's primary domain; empty where there is none.
+func (s *Server) urlOf(t fleet.Tenant) string {
+	if len(t.Domains) == 0 || s.HTTPSPort == 0 {
+		return ""
+	}
+	host := t.Domains[0].String()
+	if s.HTTPSPort != 443 {
+		host = net.JoinHostPort(host, strconv.Itoa(s.HTTPSPort))
+	}
+	return "https://" + host
+}
+
+func healthOut(h fleet.HealthCheck) HealthCheck {
+	return HealthCheck{Port: h.Port, Path: h.Path, Status: h.Status, Body: h.Body, Timeout: h.Timeout.String()}
+}
+
+func healthIn(h *HealthCheck) (*fleet.HealthCheck, error) {
+	if h == nil {
+		return nil, nil //nolint:nilnil // none given is no error
+	}
+	timeout, err := parseTimeout("health.timeout", h.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	return &fleet.HealthCheck{Port: h.Port, Path: h.Path, Status: h.Status, Body: h.Body, Timeout: timeout}, nil
+}
+
+// parseTimeout reads a duration; 0 where none is given.
+func parseTimeout(field, s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, fleet.Errorf(fleet.Invalid, "%q is not a duration", s).WithField(field).
+			WithHint("write a number and a unit, such as 30s or 5m")
+	}
+	return d, nil
+}

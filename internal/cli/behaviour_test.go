@@ -1,0 +1,338 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lxdfleet/lxdfleet/internal/api/client"
+	"github.com/lxdfleet/lxdfleet/internal/config"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+func TestEveryCommandIsTested(t *testing.T) {
+	tested := map[string]bool{"lxdfleet events": true, "lxdfleet config example": true, "lxdfleet job cancel": true, "lxdfleet job retry": true}
+	root := Root(testApp(), Streams{})
+	for _, args := range quick(t) {
+		c, _, err := root.Find(args)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tested[c.CommandPath()] = true
+	}
+	var visit func(c *cobra.Command)
+	visit = func(c *cobra.Command) {
+		if !c.HasSubCommands() && !tested[c.CommandPath()] {
+			t.Errorf("%s has no test", c.CommandPath())
+		}
+		if c.Short == "" {
+			t.Errorf("%s does not say what it does", c.CommandPath())
+		}
+		for _, below := range c.Commands() {
+			visit(below)
+		}
+	}
+	visit(root)
+}
+
+func TestMistakes(t *testing.T) {
+	for _, line := range []string{
+		"tenant crate acme", "frobnicate", "tenant", "tenant create", "tenant create acme", "tenant create acme --image w --label x",
+		"tenant list extra", "tenant list --nope", "tenant list -o xml", "tenant exec acme", "tenant exec acme -t -T -- true",
+		"image delete wordpress", "image import f wordpress", "image build no-such-recipe", "tenant show nobody",
+		"tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
+	} {
+		t.Run(line, func(t *testing.T) {
+			b := newBench(t)
+			golden(t, "mistake "+line, "$ lxdfleet "+line+"\n"+b.run(strings.Fields(line)...).String())
+		})
+	}
+}
+
+func TestJobsThatFail(t *testing.T) {
+	tests := []struct {
+		name  string
+		state fleet.JobState
+		want  []string
+	}{
+		{"undone", fleet.JobUndone, []string{"Error: the pool is full (nothing is left behind)", "Hint: look at the log"}},
+		{"stuck", fleet.JobStuck, []string{"Error: the job is stuck: the pool is full", "lxdfleet job retry 00000000000000000000000001"}},
+		{"cancelled", fleet.JobCancelled, []string{"Error: the job was cancelled; nothing of it is left behind"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBench(t)
+			b.Jobs.Hold()
+			job, err := b.Jobs.Submit("tenant.start", "tenant/acme", nil, tenants.Once{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Jobs.Add(job.ID, fleet.JobEvent{Step: "clone", Type: fleet.EventFailed, Message: "the pool is full"})
+			b.Jobs.Add(job.ID, fleet.JobEvent{Type: fleet.EventState, Message: "undoing"})
+			b.Jobs.Add(job.ID, fleet.JobEvent{Step: "clone", Type: fleet.EventUndoStarted})
+			b.Jobs.Add(job.ID, fleet.JobEvent{Step: "clone", Type: fleet.EventUndone})
+			b.Jobs.Finish(job.ID, tt.state, fleet.Errorf(fleet.Exhausted, "the pool is full"))
+			r := b.run("job", "watch", job.ID)
+			if r.exit != exitFailed || r.out != "" {
+				t.Errorf("%v", r)
+			}
+			for _, want := range append(tt.want, "clone: failed: the pool is full", "job: undoing what was done", "clone: taken back") {
+				if !strings.Contains(r.err, want) {
+					t.Errorf("%q is not in\n%s", want, r.err)
+				}
+			}
+		})
+	}
+}
+
+func TestCancelAndRetry(t *testing.T) {
+	b := newBench(t)
+	b.Jobs.Hold()
+	job, err := b.Jobs.Submit("tenant.start", "tenant/acme", nil, tenants.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := b.run("job", "retry", job.ID); r.exit != exitFailed || !strings.Contains(r.err, "is not stuck") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("job", "cancel", job.ID); r.exit != exitOK || !strings.Contains(r.out, "is cancelled") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("job", "cancel", job.ID); r.exit != exitFailed || !strings.Contains(r.err, "nothing to cancel") {
+		t.Errorf("%v", r)
+	}
+	stuck, err := b.Jobs.Submit("tenant.start", "tenant/acme", nil, tenants.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Jobs.Finish(stuck.ID, fleet.JobStuck, errors.New("n2 is away"))
+	if r := b.run("job", "retry", stuck.ID); r.exit != exitOK || !strings.Contains(r.out, "is done") {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestInterruptLeavesTheJobRunning(t *testing.T) {
+	b := newBench(t)
+	b.Jobs.Hold()
+	ctx, interrupt := context.WithCancel(t.Context())
+	b.ctx = ctx
+	go func() {
+		for range b.Jobs.Watch(t.Context(), "00000000000000000000000001", 0) {
+			break
+		}
+	}()
+	ended := make(chan result)
+	go func() { ended <- b.run("tenant", "start", "acme") }()
+	waitForCall(t, b, "Job 0")
+	interrupt()
+	r := <-ended
+	for _, want := range []string{"The job goes on", "lxdfleet job watch 00000000000000000000000001", "lxdfleet job cancel 00000000000000000000000001"} {
+		if !strings.Contains(r.err, want) {
+			t.Errorf("%q is not in\n%s", want, r.err)
+		}
+	}
+	if r.exit != exitFailed {
+		t.Error(r.exit)
+	}
+	if job, err := b.Jobs.Job(t.Context(), "00000000000000000000000001"); err != nil || job.State != fleet.JobRunning {
+		t.Errorf("%+v %v", job, err)
+	}
+}
+
+// waitForCall waits until the services were called with this.
+func waitForCall(t *testing.T, b *bench, prefix string) {
+	t.Helper()
+	for t.Context().Err() == nil {
+		for _, call := range b.Calls() {
+			if strings.HasPrefix(call, prefix) {
+				return
+			}
+		}
+	}
+}
+
+func TestNoDaemon(t *testing.T) {
+	b := newBench(t)
+	b.socket = filepath.Join(t.TempDir(), "none")
+	r := b.run("tenant", "list")
+	if r.exit != exitUnreachable || !strings.Contains(r.err, "Hint: start it with: systemctl start lxdfleet, or in a terminal: lxdfleet serve") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("doctor"); r.exit != exitFailed || r.out != "fail  lxd: no LXD\n      Hint: install LXD\n" {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("version"); r.exit != exitOK || !strings.Contains(r.out, "not running") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("__complete", "tenant", "show", ""); r.exit != exitOK || !strings.HasPrefix(r.out, ":4\n") {
+		t.Errorf("%v", r)
+	}
+	if err := (&tool{Streams: Streams{Err: io.Discard}}).report(fmt.Errorf("%w: %w", client.ErrUnreachable, fs.ErrPermission)); err != exitUnreachable {
+		t.Error(err)
+	}
+	if _, hint := explain(fmt.Errorf("%w: %w", client.ErrUnreachable, fs.ErrPermission)); !strings.Contains(hint, "socket.group") {
+		t.Error(hint)
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	b := newBench(t)
+	for line, want := range map[string]string{
+		"tenant show ":              "acme globex",
+		"tenant start acme ":        "acme globex",
+		"tenant resize acme ":       "small large",
+		"tenant create x --plan ":   "small large",
+		"tenant create x --image ":  "wordpress wordpress/6.1-1 wordpress/6.0-1",
+		"tenant create x --member ": "n1 n2",
+		"tenant adopt ":             "handmade",
+		"image show ":               "wordpress wordpress/6.1-1 wordpress/6.0-1",
+		"tenant list -o ":           "table json yaml",
+		"tenant show acme ":         "",
+		"job list --state ":         "queued running undoing done undone cancelled stuck",
+		"tenant list --desired ":    "running stopped removed",
+		"tenant exec ":              "acme globex",
+	} {
+		t.Run(line, func(t *testing.T) {
+			args := append([]string{"__complete"}, strings.Fields(line)...)
+			if strings.HasSuffix(line, " ") {
+				args = append(args, "")
+			}
+			// Completion parses --socket after its own name.
+			socket := b.socket
+			b.socket = ""
+			defer func() { b.socket = socket }()
+			t.Setenv("LXDFLEET_SOCKET", socket)
+			words, _, _ := strings.Cut(b.run(args...).out, ":")
+			if got := strings.Join(strings.Fields(words), " "); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+	if r := b.run("completion", "bash"); r.exit != exitOK || !strings.Contains(r.out, "__start_lxdfleet") {
+		t.Errorf("exit %d", r.exit)
+	}
+}
+
+func TestExecPassesStreamsAndExitCode(t *testing.T) {
+	b := newBench(t)
+	b.in = strings.NewReader("from stdin")
+	b.Tenants.Command = func(_ context.Context, spec fleet.ExecSpec) (int, error) {
+		if _, err := io.Copy(spec.Stdout, spec.Stdin); err != nil {
+			return 0, err
+		}
+		_, err := fmt.Fprintf(spec.Stderr, "%q tty %v term %v %dx%d A=%s", spec.Command, spec.TTY, spec.Env["TERM"] != "", spec.Width, spec.Height, spec.Env["A"])
+		return 42, err
+	}
+	r := b.run("tenant", "exec", "acme", "--env", "A=b=c", "--", "sh", "-c", "exit 42")
+	if r.exit != 42 || r.out != "from stdin" || r.err != `["sh" "-c" "exit 42"] tty false term false 0x0 A=b=c` {
+		t.Errorf("%v", r)
+	}
+	b.in = strings.NewReader("")
+	if r := b.run("tenant", "exec", "-t", "acme", "--", "top"); r.err != `["top"] tty true term true 80x24 A=` {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestEvents(t *testing.T) {
+	for output, want := range map[string]string{
+		"table": "tenant.changed   tenant/acme",
+		"json":  `"subject":"tenant/acme"`,
+		"yaml":  "subject: tenant/acme",
+	} {
+		t.Run(output, func(t *testing.T) {
+			b := newBench(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			b.ctx = ctx
+			seen := make(chan struct{})
+			out := &watchfulWriter{want: want, seen: seen}
+			go func() {
+				for {
+					select {
+					case <-seen:
+						interrupt()
+						return
+					default: // until the listener is there
+						b.Feed.Publish(fleet.Event{Type: "tenant.changed", Subject: "tenant/acme"})
+					}
+				}
+			}()
+			exit := Run(b.ctx, b.app, Streams{In: b.in, Out: out, Err: out}, []string{"--socket", b.socket, "events", "-o", output, "--type", "tenant."})
+			if exit != exitOK {
+				t.Errorf("exit %d: %s", exit, out.all)
+			}
+		})
+	}
+}
+
+// watchfulWriter closes seen once want was written.
+type watchfulWriter struct {
+	want, all string
+	seen      chan struct{}
+}
+
+func (w *watchfulWriter) Write(p []byte) (int, error) {
+	found := strings.Contains(w.all, w.want)
+	w.all += string(p)
+	if !found && strings.Contains(w.all, w.want) {
+		close(w.seen)
+	}
+	return len(p), nil
+}
+
+func TestCAExportWritesAFile(t *testing.T) {
+	b := newBench(t)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if r := b.run("ca", "export", file); r.exit != exitOK || r.out != "" {
+		t.Errorf("%v", r)
+	}
+	if data, err := os.ReadFile(file); err != nil || !strings.HasPrefix(string(data), "-----BEGIN CERTIFICATE-----") {
+		t.Errorf("%q %v", data, err)
+	}
+	b.Fail("CA", fleet.Errorf(fleet.NotFound, "there is no authority").WithHint("start the proxy"))
+	if r := b.run("ca", "export", file+"2"); r.exit != exitFailed || !strings.Contains(r.err, "Hint: start the proxy") {
+		t.Errorf("%v", r)
+	}
+	if _, err := os.Stat(file + "2"); !os.IsNotExist(err) {
+		t.Error("a file was made all the same")
+	}
+}
+
+func TestConfigFileNamesTheSocket(t *testing.T) {
+	b := newBench(t)
+	file := filepath.Join(t.TempDir(), "lxdfleet.yaml")
+	if err := os.WriteFile(file, []byte("socket: {path: "+b.socket+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.socket = ""
+	if r := b.run("--config", file, "tenant", "list", "--search", "acme"); r.exit != exitOK || !strings.Contains(r.out, "acme") {
+		t.Errorf("%v", r)
+	}
+	t.Setenv(config.EnvFile, file)
+	if r := b.run("tenant", "list"); r.exit != exitOK {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("--config", file+".none", "tenant", "list"); r.exit != exitFailed || !strings.Contains(r.err, "lxdfleet config example") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("config", "example"); r.out != config.Example() {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestTerminalIsNotSteered(t *testing.T) {
+	b := newBench(t)
+	b.Tenants.Command = nil
+	b.Fail("Get", fleet.Errorf(fleet.Failed, "hook said \x1b[2J\x07\u009b31m"))
+	if r := b.run("tenant", "show", "acme"); strings.ContainsAny(r.err, "\x1b\x07\u009b") {
+		t.Errorf("%q", r.err)
+	}
+}

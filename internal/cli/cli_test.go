@@ -1,0 +1,166 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
+	"github.com/lxdfleet/lxdfleet/internal/config"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/setup"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// bench is a command with a daemon behind it, both in this process.
+type bench struct {
+	*apifake.Fleet
+	Feed   *api.Feed
+	socket string
+	app    App
+	in     io.Reader
+	ctx    context.Context
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	t.Setenv(config.EnvFile, "")
+	t.Setenv("LXDFLEET_SOCKET", "")
+	f := apifake.New()
+	o := f.Options(t.TempDir())
+	socket, _ := apifake.Serve(t, o)
+	return &bench{Fleet: f, Feed: o.Feed, socket: socket, in: strings.NewReader(""), ctx: t.Context(), app: testApp()}
+}
+
+func testApp() App {
+	return App{
+		Version: "1.2.3",
+		Init: func(_ context.Context, cfg config.Config, out io.Writer, reset bool) error {
+			_, err := fmt.Fprintf(out, "project %s: created, reset %v\n", cfg.LXD.Project, reset)
+			return err
+		},
+		Doctor: func(context.Context, config.Config) []setup.Finding {
+			return []setup.Finding{{Check: "lxd", State: setup.Fail, Message: "no LXD", Hint: "install LXD"}}
+		},
+		Serve: func(_ context.Context, cfg config.Config) error {
+			return fleet.Errorf(fleet.Conflict, "another process answers on %s", cfg.Socket.Path).WithHint("stop it first")
+		},
+	}
+}
+
+// result is how a run ended.
+type result struct {
+	exit     int
+	out, err string
+}
+
+// String is the form of the golden files.
+func (r result) String() string {
+	return fmt.Sprintf("exit %d\n--- out\n%s--- err\n%s", r.exit, r.out, r.err)
+}
+
+func (b *bench) run(args ...string) result {
+	var out, errs locked
+	t := &tool{app: b.app, Streams: Streams{In: b.in, Out: &out, Err: &errs}, now: func() time.Time { return apifake.Now.Add(time.Minute) }}
+	if b.socket != "" {
+		args = append([]string{"--socket", b.socket}, args...)
+	}
+	exit := t.run(b.ctx, args)
+	return result{exit, out.String(), errs.String()}
+}
+
+// locked is a buffer for several writers.
+type locked struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+// golden compares got with a file in testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", strings.NewReplacer(" ", "_", "/", "_").Replace(name)+".golden")
+	if *update {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(file, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatalf("%v; make it with -update", err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}
+
+// quick makes the command line of one verb; every verb of the tree is in it.
+func quick(t *testing.T) [][]string {
+	t.Helper()
+	tarball := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(tarball, []byte("tarball"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lines := []string{
+		"tenant create initech --image wordpress --domain initech.localhost --plan small --label tier=gold --member n1 --display-name Initech --contact a@b.example --idempotency-key k1",
+		"tenant list", "tenant list -o json", "tenant list -o yaml", "tenant list --search nobody", "tenant list --search nobody -o json",
+		"tenant show acme", "tenant show globex", "tenant show acme -o json",
+		"tenant start acme", "tenant start acme globex nobody", "tenant stop acme --timeout 5s", "tenant restart acme", "tenant restart acme -o json",
+		"tenant delete acme", "tenant delete acme --now", "tenant undelete globex", "tenant resize acme large", "tenant start acme --no-wait",
+		"tenant adopt handmade --domain handmade.localhost --plan small", "tenant adoptable",
+		"tenant exec acme -- uname -a", "tenant logs acme -n 5 --unit nginx",
+		"image build static", "image import TARBALL static/1", "image list", "image list wordpress -o yaml", "image show wordpress", "image show wordpress/6.0-1",
+		"image delete wordpress/6.0-1",
+		"job list", "job list --state done --limit 2", "job show JOB", "job show JOB -o json", "job watch JOB",
+		"plan list", "member list", "route list", "recover", "ca export", "doctor", "doctor -o json", "init", "init --reset-profiles", "serve",
+		"version", "version -o json", "config check", "config show",
+	}
+	all := make([][]string, len(lines))
+	for i, line := range lines {
+		all[i] = strings.Fields(strings.NewReplacer("TARBALL", tarball, "JOB", "00000000000000000000000001").Replace(line))
+	}
+	return all
+}
+
+func TestCommands(t *testing.T) {
+	for _, args := range quick(t) {
+		name := strings.Join(args, " ")
+		if strings.HasPrefix(name, "image import") {
+			name = "image import FILE static/1"
+		}
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			if _, err := b.Jobs.Submit("tenant.stop", "tenant/hooli", nil, tenants.Once{}); err != nil {
+				t.Fatal(err)
+			}
+			text := strings.ReplaceAll(b.run(args...).String(), b.socket, "SOCKET")
+			golden(t, name[:min(60, len(name))], "$ lxdfleet "+name+"\n"+text)
+		})
+	}
+}

@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lxdfleet/lxdfleet/internal/config"
+	"github.com/lxdfleet/lxdfleet/internal/setup"
+)
+
+// App is what the command needs of the program behind it.
+type App struct {
+	Version string
+	// Init prepares LXD and says on out what it did.
+	Init func(ctx context.Context, cfg config.Config, out io.Writer, resetProfiles bool) error
+	// Doctor looks for what is wrong, without a daemon.
+	Doctor func(ctx context.Context, cfg config.Config) []setup.Finding
+	// Serve runs the daemon until ctx ends.
+	Serve func(ctx context.Context, cfg config.Config) error
+}
+
+// Streams are where a command reads and writes.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// Main runs the command with the process's streams until it ends or SIGINT or SIGTERM comes,
+// and gives the exit code.
+func Main(app App, args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return Run(ctx, app, Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}, args)
+}
+
+// Run runs the command and gives the exit code. Errors are written to s.Err.
+func Run(ctx context.Context, app App, s Streams, args []string) int {
+	t := &tool{app: app, Streams: s, now: time.Now}
+	return t.run(ctx, args)
+}
+
+// Root gives the command tree, for making its documentation.
+func Root(app App, s Streams) *cobra.Command {
+	return (&tool{app: app, Streams: s, now: time.Now}).root()
+}
+
+func (t *tool) run(ctx context.Context, args []string) int {
+	root := t.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !t.began {
+		err = usageError{err}
+	}
+	return t.report(err)
+}
+
+func (t *tool) root() *cobra.Command {
+	root := t.group("lxdfleet", "Drive a fleet of tenants on LXD")
+	root.Long = "lxdfleet clones tenants from golden images onto an LXD cluster and serves each at its own\n" +
+		"HTTPS host. lxc keeps working beside it: lxdfleet notices and follows."
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(t.In)
+	root.SetOut(t.Out)
+	root.SetErr(t.Err)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { t.began = true; return t.checkOutput() }
+	flags := root.PersistentFlags()
+	flags.StringVar(&t.socket, "socket", os.Getenv("LXDFLEET_SOCKET"), "`path` of the daemon's socket (default: as configured)")
+	flags.StringVar(&t.config, "config", "", "configuration `file` (default: $"+config.EnvFile+", or "+config.DefaultFile+")")
+	flags.StringVarP(&t.output, "output", "o", "table", "`format` of the output: table, json or yaml")
+	fixed(root, "output", "table", "json", "yaml")
+	root.AddCommand(
+		t.tenantCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.routeCommand(),
+		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
+		t.recoverCommand(), t.caCommand(), t.configCommand(),
+	)
+	return root
+}
+
+// group makes a noun, which has verbs below it.
+func (t *tool) group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.Help()
+			}
+			return unknownVerb(c, args[0])
+		},
+	}
+	c.AddCommand(verbs...)
+	return c
+}

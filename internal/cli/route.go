@@ -1,0 +1,30 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/lxdfleet/lxdfleet/internal/api/client"
+)
+
+func (t *tool) routeCommand() *cobra.Command {
+	return t.group("route", "What the proxy does with each host: list", &cobra.Command{
+		Use: "list", Aliases: []string{"ls"}, Short: "List routes", Args: arguments(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			d, err := t.daemon()
+			if err != nil {
+				return err
+			}
+			list, err := client.Decode[client.RouteList](d.ListRoutes(c.Context()))
+			if err != nil {
+				return err
+			}
+			return t.print(list.Items, func() error {
+				rows := make([][]string, len(list.Items))
+				for i, r := range list.Items {
+					rows[i] = []string{r.Domain, r.Tenant, string(r.State), r.Backend}
+				}
+				return t.printTable([]string{"DOMAIN", "TENANT", "STATE", "BACKEND"}, rows)
+			})
+		},
+	})
+}

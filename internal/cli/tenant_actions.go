@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lxdfleet/lxdfleet/internal/api/client"
+)
+
+// send is one request about a tenant that answers with a job.
+type send func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error)
+
+// onTenants makes a verb for one or more tenants; past says what then has happened. A failure
+// of one does not keep the others from their turn.
+func (t *tool) onTenants(verb, short string, past func() string, request send) *cobra.Command {
+	c := &cobra.Command{
+		Use: verb + " NAME...", Short: short, Args: arguments(1, -1), ValidArgsFunction: t.words(-1, tenantNames),
+	}
+	w := t.waitFlags(c)
+	c.RunE = func(c *cobra.Command, names []string) error {
+		d, err := t.daemon()
+		if err != nil {
+			return err
+		}
+		if len(names) == 1 {
+			return t.onTenant(c.Context(), d, w, names[0], past(), request)
+		}
+		var failed error
+		for _, name := range names {
+			err := t.onTenant(c.Context(), d, w, name, past(), request)
+			if c.Context().Err() != nil || errors.Is(err, client.ErrUnreachable) {
+				return err
+			}
+			if err != nil {
+				t.report(fmt.Errorf("%s: %w", name, err))
+				failed = errSaid
+			}
+		}
+		return failed
+	}
+	return c
+}
+
+func (t *tool) onTenant(ctx context.Context, d *client.Daemon, w *waiting, name, past string, request send) error {
+	answer, err := request(ctx, d, name)
+	return w.job(ctx, d, func(client.Job) error {
+		_, err := fmt.Fprintf(t.Out, "Tenant %s %s\n", name, past)
+		return err
+	}, answer, err)
+}
+
+func always(past string) func() string { return func() string { return past } }
+
+func (t *tool) tenantStart() *cobra.Command {
+	return t.onTenants("start", "Start tenants", always("is started"),
+		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
+			return d.StartTenant(ctx, name, nil)
+		})
+}
+
+func (t *tool) tenantStop() *cobra.Command {
+	var timeout string
+	c := t.onTenants("stop", "Stop tenants cleanly", always("is stopped"),
+		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
+			return d.StopTenant(ctx, name, &client.StopTenantParams{Timeout: timeout})
+		})
+	c.Flags().StringVar(&timeout, "timeout", "", "stop it by force after this `time`, such as 30s")
+	return c
+}
+
+func (t *tool) tenantRestart() *cobra.Command {
+	var timeout string
+	c := t.onTenants("restart", "Stop tenants cleanly and start them again", always("is restarted"),
+		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
+			return d.RestartTenant(ctx, name, &client.RestartTenantParams{Timeout: timeout})
+		})
+	c.Flags().StringVar(&timeout, "timeout", "", "stop it by force after this `time`, such as 30s")
+	return c
+}
+
+func (t *tool) tenantDelete() *cobra.Command {
+	var now bool
+	c := t.onTenants("delete", "Stop tenants and put them into the trash", func() string {
+		if now {
+			return "is deleted for good"
+		}
+		return "is in the trash"
+	},
+		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
+			return d.DeleteTenant(ctx, name, &client.DeleteTenantParams{Now: now})
+		})
+	c.Aliases = []string{"rm"}
+	c.Long = "Stop tenants and put them into the trash, where they stay for the time that tenants.trash_for\n" +
+		"sets. lxdfleet tenant undelete takes them out again."
+	c.Flags().BoolVar(&now, "now", false, "skip the trash: the instance and all its data are gone for good")
+	return c
+}
+
+func (t *tool) tenantUndelete() *cobra.Command {
+	return t.onTenants("undelete", "Take tenants out of the trash and start them", always("is back"),
+		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
+			return d.UndeleteTenant(ctx, name, nil)
+		})
+}
+
+func (t *tool) tenantResize() *cobra.Command {
+	c := &cobra.Command{Use: "resize NAME PLAN", Short: "Give a tenant another plan", Args: arguments(2, 2)}
+	w := t.waitFlags(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		d, err := t.daemon()
+		if err != nil {
+			return err
+		}
+		answer, err := d.ResizeTenant(c.Context(), args[0], nil, client.TenantResize{Plan: args[1]})
+		return w.job(c.Context(), d, func(client.Job) error {
+			_, err := fmt.Fprintf(t.Out, "Tenant %s has the plan %s\n", args[0], args[1])
+			return err
+		}, answer, err)
+	}
+	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) == 1 {
+			return t.words(2, planNames)(c, args, typed)
+		}
+		return t.words(1, tenantNames)(c, args, typed)
+	}
+	return c
+}

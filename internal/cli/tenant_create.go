@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lxdfleet/lxdfleet/internal/api/client"
+)
+
+// credentialsFile is where the personalize hook leaves a tenant's first credentials.
+const credentialsFile = "/root/lxdfleet-credentials"
+
+func (t *tool) tenantCreate() *cobra.Command {
+	var spec client.TenantCreate
+	var labels []string
+	c := &cobra.Command{
+		Use: "create NAME --image IMAGE [flags]", Short: "Clone a tenant from a golden image", Args: arguments(1, 1),
+		Example:           "  lxdfleet tenant create acme --image wordpress --domain acme.localhost --plan small",
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	w := t.waitFlags(c)
+	w.keyFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) (err error) {
+		if spec.Image == "" {
+			return usagef("--image is missing; lxdfleet image list shows what there is")
+		}
+		if spec.Labels, err = parsePairs("label", labels); err != nil {
+			return err
+		}
+		spec.Name = args[0]
+		d, err := t.daemon()
+		if err != nil {
+			return err
+		}
+		answer, err := d.CreateTenant(c.Context(), &client.CreateTenantParams{IdempotencyKey: w.key}, spec)
+		return w.job(c.Context(), d, func(client.Job) error { return t.welcome(c.Context(), d, spec.Name) }, answer, err)
+	}
+	f := c.Flags()
+	f.StringVar(&spec.Image, "image", "", "golden image, `name` or name/version")
+	f.StringVar(&spec.Plan, "plan", "", "`plan`; lxdfleet plan list shows them")
+	f.StringSliceVar(&spec.Domains, "domain", nil, "`host` it is served at; may be repeated, the first is the primary one")
+	f.StringArrayVar(&labels, "label", nil, "label, `key=value`; may be repeated")
+	f.StringVar(&spec.Member, "member", "", "`member` to place it on (default: LXD chooses)")
+	f.StringVar(&spec.DisplayName, "display-name", "", "`name` for people")
+	f.StringVar(&spec.Contact, "contact", "", "whom to tell when something is wrong, such as a mail `address`")
+	complete(c, "image", t.words(-1, imageNames))
+	complete(c, "plan", t.words(-1, planNames))
+	complete(c, "member", t.words(-1, memberNames))
+	return c
+}
+
+// welcome says where a new tenant is and where its credentials are.
+func (t *tool) welcome(ctx context.Context, d *client.Daemon, name string) error {
+	x, err := client.Decode[client.Tenant](d.GetTenant(ctx, name))
+	if err != nil {
+		return err
+	}
+	at := ""
+	if x.Url != "" {
+		at = " at " + x.Url
+	}
+	fmt.Fprintf(t.Out, "Tenant %s is %s%s\n", x.Name, x.Status, at)
+	image, version := splitRef(x.Image)
+	i, err := client.Decode[client.Image](d.GetImage(ctx, image, version))
+	if err == nil && slices.Contains(i.Hooks, "personalize") {
+		fmt.Fprintf(t.Out, "Its credentials: lxdfleet tenant exec %s -- cat %s\n", x.Name, credentialsFile)
+	}
+	return nil
+}
