@@ -128,10 +128,20 @@ func (w *world) page(domain string) (status int, body string) {
 	if !roots.AppendCertsFromPEM([]byte(pem)) {
 		return 0, "no certificate authority"
 	}
+	return w.fetch(domain, &tls.Config{RootCAs: roots})
+}
+
+// strangersPage fetches a page of a host that lxdfleet does not know, and so has no certificate for.
+func (w *world) strangersPage(domain string) (status int, body string) {
+	w.t.Helper()
+	return w.fetch(domain, &tls.Config{InsecureSkipVerify: true})
+}
+
+func (w *world) fetch(domain string, trust *tls.Config) (status int, body string) {
 	browser := &http.Client{
 		Transport: &http.Transport{
 			DialContext:     dialer("tcp", fmt.Sprintf("127.0.0.1:%d", w.https)),
-			TLSClientConfig: &tls.Config{RootCAs: roots}, DisableKeepAlives: true,
+			TLSClientConfig: trust, DisableKeepAlives: true,
 		},
 		Timeout: 60 * time.Second,
 	}

@@ -70,8 +70,8 @@ func TestMemberOffline(t *testing.T) {
 	if code != 1 || !strings.Contains(errs, "n3") {
 		t.Errorf("stop on an offline member: exit %d\n%s", code, errs)
 	}
-	if out := w.must("doctor", "--exit-zero"); !strings.Contains(out, "n3") {
-		t.Errorf("doctor does not name n3:\n%s", out)
+	if out, _, code := w.cli("doctor"); code != 1 || !strings.Contains(out, "n3") {
+		t.Errorf("doctor: exit %d, and n3 is to be named:\n%s", code, out)
 	}
 	devcluster(t, "start-member", "n3")
 	eventually(t, time.Minute, "the tenant is back", func() bool { return w.tenant("far").Status == "running" })
@@ -145,7 +145,7 @@ func TestTwoDaemons(t *testing.T) {
 	one.launch()
 	two.launch() // both migrate the empty database at once
 	eventually(t, time.Minute, "both answer", func() bool { return one.answers() && two.answers() })
-	one.must("image", "import", "tiny/1", tinyImage)
+	one.must("image", "import", tinyImage, "tiny/1")
 	for _, name := range []string{"a1", "a2", "a3", "a4"} {
 		one.create(name)
 		start := time.Now()

@@ -86,7 +86,7 @@ func TestFollowAddress(t *testing.T) {
 	old := w.tenant("acme").Address
 	// DHCP gives out .20 and above.
 	changed := old[:strings.LastIndex(old, ".")] + ".10"
-	w.lxc("exec", "acme", "--", "sh", "-c", "ip addr add "+changed+"/24 dev eth0 && ip addr del "+old+"/24 dev eth0")
+	w.lxc("exec", "acme", "--", "sh", "-c", "ip addr flush dev eth0 && ip addr add "+changed+"/24 dev eth0")
 	start := time.Now()
 	eventually(t, within, "the route has the new address", func() bool { return w.route("acme.localhost").Backend == changed+":80" })
 	t.Logf("followed in %s", time.Since(start))
@@ -106,7 +106,7 @@ func TestAdopt(t *testing.T) {
 		w.call(http.MethodGet, "/v1/adoptable", nil, &list)
 		return len(list.Items) == 1 && list.Items[0].Name == "legacy"
 	})
-	w.must("tenant", "adopt", "legacy", "--domain", "legacy.localhost", "--plan", "medium", "--image", "tiny")
+	w.must("tenant", "adopt", "legacy", "--domain", "legacy.localhost", "--plan", "medium")
 	w.wantPage("legacy.localhost", "golden")
 	if got := w.lxc("config", "get", "legacy", "user.lxdfleet.plan"); strings.TrimSpace(got) != "medium" {
 		t.Errorf("user.lxdfleet.plan is %q", got)

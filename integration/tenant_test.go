@@ -51,7 +51,7 @@ func TestTenantLife(t *testing.T) {
 	w.wantPage("acme.localhost", "tenant=acme")
 
 	w.must("tenant", "delete", "acme")
-	if status, _ := w.page("acme.localhost"); status != http.StatusNotFound {
+	if status, _ := w.strangersPage("acme.localhost"); status != http.StatusNotFound {
 		t.Errorf("page of a deleted tenant: %d", status)
 	}
 	if got := w.tenant("acme"); got.Status != "removed" || got.PurgeAt.IsZero() {

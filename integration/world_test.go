@@ -40,20 +40,30 @@ func run(m *testing.M) int {
 	if err := build.Run(); err != nil {
 		return 1
 	}
-	if err := writeTiny(); err != nil {
+	if err := writeTiny(tinyImage, "tiny"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
 }
 
-func writeTiny() error {
-	f, err := os.Create(tinyImage)
+func writeTiny(file, mark string) error {
+	f, err := os.Create(file)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return tiny.Write(f)
+	return tiny.Write(f, mark)
+}
+
+// otherTiny writes the tiny image with a mark of its own and gives its path.
+func otherTiny(w *world, mark string) string {
+	w.t.Helper()
+	file := filepath.Join(w.dir, mark+".tar.gz")
+	if err := writeTiny(file, mark); err != nil {
+		w.t.Fatal(err)
+	}
+	return file
 }
 
 // world is an LXD project of its own with a daemon that drives it.
@@ -86,7 +96,7 @@ func (w *world) up(env ...string) {
 	w.writeConfig()
 	w.must("init")
 	w.start(env...)
-	w.must("image", "import", "tiny/1", tinyImage)
+	w.must("image", "import", tinyImage, "tiny/1")
 }
 
 func (w *world) configFile() string { return filepath.Join(w.dir, "lxdfleet.yaml") }

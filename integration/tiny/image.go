@@ -52,9 +52,10 @@ mv /www/index.html.new /www/index.html
 `,
 }
 
-// Write writes the image to w as a unified LXD tarball, gzip compressed. It needs Debian's
-// package busybox-static and says so when it is missing.
-func Write(w io.Writer) error {
+// Write writes the image to w as a unified LXD tarball, gzip compressed; mark is a line in it,
+// so that images of different marks have different fingerprints. It needs Debian's package
+// busybox-static and says so when it is missing.
+func Write(w io.Writer, mark string) error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		return fmt.Errorf("find a static busybox (package busybox-static): %w", err)
@@ -76,6 +77,7 @@ func Write(w io.Writer) error {
 	for _, name := range []string{"env", "sh"} {
 		t.add(&tar.Header{Name: "rootfs/usr/bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "../../bin/busybox", Mode: 0o777}, "")
 	}
+	t.add(&tar.Header{Name: "rootfs/etc/mark", Typeflag: tar.TypeReg, Mode: 0o644}, mark+"\n")
 	for name, content := range files {
 		t.add(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: modeOf(content)}, content)
 	}

@@ -1,0 +1,201 @@
+//go:build integration
+
+package integration
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/lxdfleet/lxdfleet/internal/api/client"
+)
+
+func ofTenant(name string) string { return "tenant/" + name }
+
+func ofImage(name string) string { return "image/" + name }
+
+// purge removes a tenant and checks that nothing of it is left.
+func purge(w *world, name string) {
+	w.t.Helper()
+	w.done(w.submit(http.MethodDelete, "/v1/tenants/"+name+"?now=true", nil))
+	if left := w.instances(); len(left) != 0 {
+		w.t.Fatalf("instances left: %v", left)
+	}
+}
+
+func prepareTenant(w *world, name string) { w.create(name) }
+
+func prepareStopped(w *world, name string) {
+	w.create(name)
+	w.done(w.submit(http.MethodPost, "/v1/tenants/"+name+"/stop", nil))
+}
+
+func prepareRemoved(w *world, name string) {
+	w.create(name)
+	w.done(w.submit(http.MethodDelete, "/v1/tenants/"+name, nil))
+}
+
+func nothing(*world, string) {}
+
+// post asks for an action on a tenant. The daemon may be killed before it answers.
+func post(action string, body any) func(*world, string) {
+	return func(w *world, name string) { w.call(http.MethodPost, "/v1/tenants/"+name+"/"+action, body, nil) }
+}
+
+func remove(query string) func(*world, string) {
+	return func(w *world, name string) { w.call(http.MethodDelete, "/v1/tenants/"+name+query, nil, nil) }
+}
+
+func isStatus(status string) func(*world, string) {
+	return func(w *world, name string) {
+		w.t.Helper()
+		eventuallyStatus(w, name, status)
+	}
+}
+
+func eventuallyStatus(w *world, name, status string) {
+	w.t.Helper()
+	eventually(w.t, within, name+" is "+status, func() bool { return string(w.tenant(name).Status) == status })
+}
+
+func serves(w *world, name string) {
+	w.t.Helper()
+	eventuallyStatus(w, name, "running")
+	w.wantPage(name+".localhost", "tenant="+name)
+	if got := w.instances(); !slices.Equal(got, []string{name}) {
+		w.t.Fatalf("instances: %v", got)
+	}
+}
+
+func killCases() map[string]killCase {
+	return map[string]killCase{
+		"tenant.create": {
+			prepare: nothing, subject: ofTenant, check: serves, clean: purge,
+			submit: func(w *world, name string) {
+				w.call(http.MethodPost, "/v1/tenants", map[string]any{"name": name, "image": "tiny", "domains": []string{name + ".localhost"}}, nil)
+			},
+		},
+		"tenant.start":   {prepare: prepareStopped, submit: post("start", nil), subject: ofTenant, check: serves, clean: purge},
+		"tenant.stop":    {prepare: prepareTenant, submit: post("stop", nil), subject: ofTenant, check: isStatus("stopped"), clean: purge},
+		"tenant.restart": {prepare: prepareTenant, submit: post("restart", nil), subject: ofTenant, check: serves, clean: purge},
+		"tenant.remove":  {prepare: prepareTenant, submit: remove(""), subject: ofTenant, check: isStatus("removed"), clean: purge},
+		"tenant.undelete": {
+			prepare: prepareRemoved, submit: post("undelete", nil), subject: ofTenant, check: serves, clean: purge,
+		},
+		"tenant.purge": {
+			prepare: prepareTenant, submit: remove("?now=true"), subject: ofTenant, clean: nothing,
+			check: func(w *world, name string) {
+				w.t.Helper()
+				if got := w.tenant(name); got.Name != "" || len(w.instances()) != 0 {
+					w.t.Fatalf("tenant %+v, instances %v", got, w.instances())
+				}
+			},
+		},
+		"tenant.resize": {
+			prepare: prepareTenant, submit: post("resize", map[string]any{"plan": "medium"}), subject: ofTenant, clean: purge,
+			check: func(w *world, name string) {
+				w.t.Helper()
+				serves(w, name)
+				if got := w.tenant(name).Plan; got != "medium" {
+					w.t.Fatalf("plan %s", got)
+				}
+				if got := w.lxc("profile", "show", "medium"); !strings.Contains(got, "/"+name) {
+					w.t.Fatalf("the instance does not use the profile:\n%s", got)
+				}
+			},
+		},
+		"tenant.adopt": {
+			prepare: func(w *world, name string) { w.lxc("launch", "tiny", name) }, subject: ofTenant, clean: purge,
+			submit: func(w *world, name string) {
+				w.call(http.MethodPost, "/v1/adoptable/"+name+"/adopt", map[string]any{
+					"plan": "small", "domains": []string{name + ".localhost"},
+					"health": map[string]any{"port": 80, "path": "/", "timeout": "20s"},
+				}, nil)
+			},
+			check: func(w *world, name string) {
+				w.t.Helper()
+				eventuallyStatus(w, name, "running")
+				w.wantPage(name+".localhost", "golden")
+			},
+		},
+		"image.build":  {prepare: nothing, submit: buildImage, subject: ofImage, check: imageWorks, clean: removeImage},
+		"image.import": {prepare: nothing, submit: importImage, subject: ofImage, check: imageWorks, clean: removeImage},
+		"image.delete": {
+			prepare: func(w *world, name string) { w.must("image", "build", recipeFile(w, name)) }, subject: ofImage, clean: nothing,
+			submit: func(w *world, name string) { w.call(http.MethodDelete, "/v1/images/"+name+"/1", nil, nil) },
+			check: func(w *world, name string) {
+				w.t.Helper()
+				if status, raw := w.call(http.MethodGet, "/v1/images/"+name+"/1", nil, nil); status != http.StatusNotFound {
+					w.t.Fatalf("the image is left: %d %s", status, raw)
+				}
+				if aliases := w.lxc("image", "alias", "list", "-f", "csv"); strings.Contains(aliases, name) {
+					w.t.Fatalf("an alias is left:\n%s", aliases)
+				}
+			},
+		},
+	}
+}
+
+// recipeFile writes a recipe whose image differs for each name.
+func recipeFile(w *world, name string) string {
+	w.t.Helper()
+	file := filepath.Join(w.dir, name+".yaml")
+	text := "name: " + name + `
+version: "1"
+base: {image: tiny/1}
+steps:
+  - {name: mark, run: "echo ` + name + ` >/etc/mark"}
+http: {port: 80}
+health: {path: /, status: 200, body: "tenant=", timeout: 30s}
+hooks:
+  personalize:
+    run: |
+      #!/bin/sh
+      set -e
+      [ -s /etc/machine-id ] || od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >/etc/machine-id
+      echo "tenant=$LXDFLEET_TENANT mark=$(cat /etc/mark)" >/www/index.html
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return file
+}
+
+func buildImage(w *world, name string) {
+	// The command waits for the job; the daemon may die under it.
+	cmd := exec.CommandContext(w.t.Context(), binary, "--config", w.configFile(), "image", "build", "--no-wait", recipeFile(w, name))
+	_ = cmd.Run()
+}
+
+// importImage imports an image of another content than the one that is there: LXD knows an
+// image by its content.
+func importImage(w *world, name string) {
+	cmd := exec.CommandContext(w.t.Context(), binary, "--config", w.configFile(), "image", "import", "--no-wait", otherTiny(w, name), name+"/1")
+	_ = cmd.Run()
+}
+
+// imageWorks checks that an image is there, unpacked everywhere, and makes good tenants.
+func imageWorks(w *world, name string) {
+	w.t.Helper()
+	var image client.Image
+	if status, raw := w.call(http.MethodGet, "/v1/images/"+name, nil, &image); status != http.StatusOK || !image.Current {
+		w.t.Fatalf("image %s: %d %s", name, status, raw)
+	}
+	if len(image.Members) != 3 {
+		w.t.Fatalf("unpacked on %v", image.Members)
+	}
+	if left := w.instances(); len(left) != 0 {
+		w.t.Fatalf("instances left: %v", left)
+	}
+	w.done(w.submit(http.MethodPost, "/v1/tenants", map[string]any{"name": "t", "image": name, "domains": []string{"t.localhost"}}))
+	w.wantPage("t.localhost", "tenant=t")
+	purge(w, "t")
+}
+
+func removeImage(w *world, name string) {
+	w.t.Helper()
+	w.done(w.submit(http.MethodDelete, "/v1/images/"+name+"/1", nil))
+}

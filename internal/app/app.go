@@ -1,0 +1,297 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/config"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/images"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
+	"github.com/lxdfleet/lxdfleet/internal/proxy"
+	"github.com/lxdfleet/lxdfleet/internal/store"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+// stopTime bounds the stop of each part of the daemon. It is longer than the 5 s that
+// net/http waits for a connection on which nothing was ever sent.
+const stopTime = 10 * time.Second
+
+// App is the daemon.
+type App struct {
+	cfg     config.Config
+	version string
+	log     *slog.Logger
+
+	lock     *lock
+	store    *store.Store
+	lxd      *lxdapi.Client
+	feed     *api.Feed
+	engine   *jobs.Engine
+	observer *tenants.Observer
+	tenants  *tenants.Service
+	images   *images.Service
+	spread   *images.Distributor
+	proxy    *proxy.Server // nil: no HTTPS address is configured
+	routes   *proxy.Feed   // nil likewise
+	api      *api.Server
+	listener net.Listener
+
+	undo []func() // releases what New has opened, last first
+}
+
+// New opens the store, finds LXD, binds the proxy's ports and the API's socket. LXD may be
+// down: the daemon then serves what it last knew and goes on when LXD is back. What New opened
+// is released by Run, or by New itself when it fails.
+func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (_ *App, err error) {
+	a := &App{cfg: cfg, version: version, log: log, feed: api.NewFeed(1000, time.Now)}
+	defer func() {
+		if err != nil {
+			a.release()
+		}
+	}()
+	if a.lock, err = lockData(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	a.onRelease(a.lock.release)
+	if a.store, err = store.Open(ctx, cfg.DSN(), store.WithLogger(log)); err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	a.onRelease(func() { a.store.Close() })
+	if a.lxd, err = connect(ctx, cfg, log, true); err != nil {
+		return nil, fmt.Errorf("reach LXD: %w", err)
+	}
+	a.onRelease(a.lxd.Close)
+	if err := a.wireJobs(); err != nil {
+		return nil, err
+	}
+	if err := a.wireProxy(ctx); err != nil {
+		return nil, err
+	}
+	return a, a.wireAPI(ctx)
+}
+
+func (a *App) onRelease(f func()) { a.undo = append(a.undo, f) }
+
+func (a *App) release() {
+	for i := len(a.undo) - 1; i >= 0; i-- {
+		a.undo[i]()
+	}
+	a.undo = nil
+}
+
+func (a *App) wireJobs() error {
+	prober := tenants.NewHTTPProber(nil)
+	a.observer = tenants.NewObserver(a.lxd, a.store, a.store, prober, tenants.ObserverOptions{
+		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
+	})
+	imageDeps := a.imageDeps()
+	registry, err := registerKinds(tenants.KindDeps{
+		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober,
+	}, imageDeps)
+	if err != nil {
+		return err
+	}
+	faults, err := jobFaults()
+	if err != nil {
+		return err
+	}
+	a.engine = jobs.NewEngine(a.store, registry, jobs.Options{
+		Workers: a.cfg.Jobs.Workers, Retention: a.cfg.Jobs.KeepFor, Owner: a.lock.owner, Exclusive: true,
+		Logger: a.log, OnEvent: a.jobEvent, Faults: faults,
+	})
+	trashFor := a.cfg.Tenants.TrashFor
+	if trashFor == 0 {
+		trashFor = -1 // the service takes 0 for its own default
+	}
+	a.tenants = tenants.NewService(tenants.ServiceDeps{
+		LXD: a.lxd, Store: a.store, Images: a.store, Jobs: a.store, Submit: a.engine, Observer: a.observer,
+	}, tenants.ServiceOptions{
+		BaseDomain: a.cfg.Tenants.BaseDomain, DefaultPlan: a.cfg.Tenants.DefaultPlan,
+		TrashFor: trashFor, StopTimeout: a.cfg.Tenants.StopTimeout,
+	})
+	a.images = images.NewService(imageDeps, a.engine)
+	a.spread = images.NewDistributor(imageDeps, a.engine)
+	return nil
+}
+
+func (a *App) imageDeps() images.Deps {
+	return images.Deps{
+		LXD: a.lxd, Store: a.store, WorkDir: filepath.Join(a.cfg.DataDir, "images"),
+		Changed: a.imageChanged, Log: a.log,
+	}
+}
+
+// registerKinds makes every kind of job there is known.
+func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps) (*jobs.Registry, error) {
+	registry := jobs.NewRegistry()
+	if err := tenants.Register(registry, tenantDeps); err != nil {
+		return nil, err
+	}
+	return registry, images.Register(registry, imageDeps)
+}
+
+// Kinds lists every kind of job the daemon runs.
+func Kinds() []jobs.KindInfo {
+	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{})
+	if err != nil {
+		panic(err) // a kind that contradicts itself: every test finds it
+	}
+	return registry.Kinds()
+}
+
+func (a *App) wireProxy(ctx context.Context) error {
+	if a.cfg.Proxy.HTTPS == "" {
+		return nil
+	}
+	plain := a.cfg.Proxy.HTTP
+	if plain == "" {
+		plain = "off"
+	}
+	var access *slog.Logger
+	if a.cfg.Proxy.AccessLog {
+		access = a.log.With("log", "access")
+	}
+	var err error
+	a.proxy, err = proxy.New(ctx, proxy.Config{
+		HTTPS: a.cfg.Proxy.HTTPS, HTTP: plain,
+		Storage:   &certmagic.FileStorage{Path: filepath.Join(a.cfg.DataDir, "certificates")},
+		TableFile: filepath.Join(a.cfg.DataDir, "routes.json"),
+		Observe:   a.observer.Observe,
+		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},
+		Retry:     a.cfg.Proxy.RetryTimeout,
+		Log:       a.log, Access: access,
+	})
+	if err != nil {
+		return fmt.Errorf("prepare the proxy: %w", err)
+	}
+	a.onRelease(func() { _ = a.proxy.Shutdown(context.Background()) })
+	a.routes = proxy.NewFeed(routeSource{a}, a.proxy.Router(), proxy.FeedConfig{Log: a.log})
+	return nil
+}
+
+// routeSource lists routes once LXD was read: before that every tenant would look missing, and
+// the table saved by the last run is better.
+type routeSource struct{ app *App }
+
+func (s routeSource) Routes(ctx context.Context) ([]fleet.Route, error) {
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for !s.app.observer.Synced() {
+		select {
+		case <-ctx.Done():
+			return nil, fleet.Errorf(fleet.Unavailable, "LXD has not answered since the start")
+		case <-ticker.C:
+		}
+	}
+	return s.app.observer.Routes(ctx)
+}
+
+func (s routeSource) Generation(ctx context.Context) (int64, error) {
+	return s.app.store.Generation(ctx)
+}
+
+func (a *App) jobEvent(job fleet.Job, event fleet.JobEvent) {
+	a.observer.JobEvent(job, event)
+	kind := "job.event"
+	if event.Type == fleet.EventState {
+		kind = "job.changed"
+	}
+	a.feed.Publish(fleet.Event{Type: kind, Subject: "job/" + job.ID, Data: event, At: event.At})
+}
+
+// tenantChanged and imageChanged are told of every change, in this process or by an operator.
+func (a *App) tenantChanged(name string) {
+	if a.routes != nil {
+		a.routes.Nudge()
+	}
+	a.feed.Publish(fleet.Event{Type: "tenant.changed", Subject: "tenant/" + name, At: time.Now()})
+}
+
+func (a *App) imageChanged(name string) {
+	a.spread.Nudge()
+	a.feed.Publish(fleet.Event{Type: "image.changed", Subject: "image/" + name, At: time.Now()})
+}
+
+// Run runs the daemon until ctx ends or one of its parts fails, then stops the parts, last
+// first, and releases what New opened.
+func (a *App) Run(ctx context.Context) error {
+	defer a.release()
+	if err := a.engine.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopLoops()
+	var running sync.WaitGroup
+	for _, loop := range a.loops() {
+		running.Go(func() { loop(loops) })
+	}
+	serve := func(name string, f func() error) {
+		running.Go(func() {
+			if err := f(); err != nil {
+				fail(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	serve("API", func() error { return a.api.Serve(a.listener) })
+	if a.proxy != nil {
+		serve("proxy", a.proxy.Serve)
+	}
+	a.log.Info("lxdfleet is ready", "version", a.version, "socket", a.cfg.Socket.Path, "https", a.cfg.Proxy.HTTPS)
+	<-ctx.Done()
+	cause := context.Cause(ctx)
+	a.log.Info("stopping")
+	err := a.stop(stopLoops, &running)
+	if errors.Is(cause, context.Canceled) {
+		cause = nil
+	}
+	return errors.Join(cause, err)
+}
+
+func (a *App) loops() []func(context.Context) {
+	loops := []func(context.Context){
+		a.observer.Run,
+		(&tenants.Trash{Service: a.tenants, Every: 5 * time.Second, Logger: a.log}).Run,
+		(&tenants.Sweep{LXD: a.lxd, Store: a.store, Jobs: a.store, Logger: a.log}).Run,
+	}
+	if a.routes != nil {
+		loops = append(loops, a.routes.Run)
+	}
+	if a.cfg.Images.UnpackAhead {
+		loops = append(loops, a.spread.Run)
+	}
+	return loops
+}
+
+// stop ends the parts in the opposite order of their start: no new requests, then no jobs,
+// then visitors, then the loops that tell the others what goes on.
+func (a *App) stop(stopLoops context.CancelFunc, running *sync.WaitGroup) error {
+	var errs []error
+	within := func(what string, f func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+		defer cancel()
+		if err := f(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop the %s: %w", what, err))
+		}
+	}
+	within("API", a.api.Shutdown)
+	within("jobs", a.engine.Stop)
+	if a.proxy != nil {
+		within("proxy", a.proxy.Shutdown)
+	}
+	stopLoops()
+	running.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,6 @@
+//go:build !race
+
+package app
+
+// slower is how many times longer timed code may take under the race detector.
+const slower = 1

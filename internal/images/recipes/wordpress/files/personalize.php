@@ -1,0 +1,132 @@
+<?php
+// See personalize.sh. Every step may be repeated: a run that was killed
+// half-way is finished by the next one, with the same secrets.
+const SECRETS = '/etc/wordpress/secrets.php';
+const SITE = '/etc/wordpress/site.php';
+const CREDENTIALS = '/root/lxdfleet-credentials';
+const DONE = '/var/lib/lxdfleet/personalized';
+const BUILD_URL = 'http://build.invalid'; // what the image was installed with
+
+set_error_handler(static function (int $no, string $message): never {
+	throw new RuntimeException($message);
+});
+mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
+
+try {
+	$tenant = getenv('LXDFLEET_TENANT') ?: throw new RuntimeException('LXDFLEET_TENANT is not set');
+	$domain = getenv('LXDFLEET_DOMAIN') ?: throw new RuntimeException('LXDFLEET_DOMAIN is not set');
+	$url = rtrim(getenv('LXDFLEET_URL') ?: "https://$domain", '/');
+	personalize($tenant, $domain, $url);
+	echo "personalized for $url\n";
+} catch (Throwable $e) {
+	fwrite(STDERR, 'personalize: ' . $e->getMessage() . "\n");
+	exit(1);
+}
+
+function personalize(string $tenant, string $domain, string $url): void
+{
+	$first = !is_file(DONE);
+	// Files before the database: what the database is told can be read back
+	// from them if this run dies in between.
+	if (!is_file(SECRETS)) {
+		write_file(SECRETS, secrets(), 0640, 'www-data');
+	}
+	$password = $first ? admin_password($url) : '';
+	write_file(SITE, "<?php\n" . defines(['WP_HOME' => $url, 'WP_SITEURL' => $url]), 0640, 'www-data');
+	require SECRETS;
+
+	$db = connect(30.0);
+	$db->select_db('wordpress');
+	$db->query("ALTER USER wordpress@localhost IDENTIFIED BY '" . $db->escape_string(DB_PASSWORD) . "' ACCOUNT UNLOCK");
+	$db->begin_transaction();
+	if ($first) {
+		set_up($db, $tenant, $domain, $url, $password);
+	}
+	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name IN ('siteurl', 'home')", [$url]);
+	$db->commit();
+	if ($first) {
+		write_file(DONE, '', 0644, 'root');
+	}
+}
+
+// set_up is for the first run only: later its user may have changed all this.
+function set_up(mysqli $db, string $tenant, string $domain, string $url, string $password): void
+{
+	require '/usr/share/wordpress/wp-includes/class-phpass.php';
+	$hash = (new PasswordHash(8, true))->HashPassword($password);
+	$mail = "admin@$domain";
+	$db->execute_query("UPDATE wp_users SET user_pass = ?, user_email = ?, user_url = ? WHERE user_login = 'admin'", [$hash, $mail, $url]);
+	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'blogname'", [$tenant]);
+	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'admin_email'", [$mail]);
+	$db->execute_query('UPDATE wp_posts SET post_content = REPLACE(post_content, ?, ?), guid = REPLACE(guid, ?, ?)',
+		[BUILD_URL, $url, BUILD_URL, $url]);
+}
+
+// connect waits for the database, which starts while this runs.
+function connect(float $seconds): mysqli
+{
+	$until = microtime(true) + $seconds;
+	for (;;) {
+		try {
+			return new mysqli('localhost', 'root', '', '', 0, '/run/mysqld/mysqld.sock');
+		} catch (Throwable $e) {
+			if (microtime(true) >= $until) {
+				throw new RuntimeException('MariaDB did not answer: ' . $e->getMessage());
+			}
+			usleep(5000);
+		}
+	}
+}
+
+function secrets(): string
+{
+	$defines = ['DB_PASSWORD' => secret(32)];
+	foreach (['AUTH', 'SECURE_AUTH', 'LOGGED_IN', 'NONCE'] as $name) {
+		$defines[$name . '_KEY'] = secret(64);
+		$defines[$name . '_SALT'] = secret(64);
+	}
+	return "<?php\n" . defines($defines);
+}
+
+function admin_password(string $url): string
+{
+	if (is_file(CREDENTIALS) && preg_match('/^password: (\S+)$/m', file_get_contents(CREDENTIALS), $found)) {
+		return $found[1];
+	}
+	$password = secret(20);
+	write_file(CREDENTIALS, "url: $url/wp-admin/\nuser: admin\npassword: $password\n", 0600, 'root');
+	return $password;
+}
+
+// secret gives random letters and digits, 5.95 bits each.
+function secret(int $length): string
+{
+	$letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+	$out = '';
+	for ($i = 0; $i < $length; $i++) {
+		$out .= $letters[random_int(0, 61)];
+	}
+	return $out;
+}
+
+function defines(array $values): string
+{
+	$out = '';
+	foreach ($values as $name => $value) {
+		$out .= sprintf("define(%s, %s);\n", var_export($name, true), var_export($value, true));
+	}
+	return $out;
+}
+
+// write_file replaces a file whole: a reader, or a crash, sees the old or the new.
+function write_file(string $path, string $content, int $mode, string $group): void
+{
+	$file = fopen("$path.new", 'w');
+	chmod("$path.new", $mode);
+	chgrp("$path.new", $group);
+	fwrite($file, $content);
+	fflush($file);
+	fsync($file);
+	fclose($file);
+	rename("$path.new", $path);
+}

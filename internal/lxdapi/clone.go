@@ -1,0 +1,124 @@
+package lxdapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/canonical/lxd/shared/api"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// attempts bounds how often an ensure verb looks and tries again: each time something else
+// has worked on the instance in between.
+const attempts = 5
+
+// EnsureClone makes an instance from an image, with a copy-on-write clone of the image's
+// volume where the member's pool has it unpacked. One request and one wait do where nothing
+// is in the way.
+//
+// An instance of that name with the same KeyJob is ours: finished, it is fine; half-made by a
+// crash of LXD, it is deleted and made again. Any other is fleet.Taken. A full pool is
+// fleet.Exhausted, an offline member fleet.Unavailable; a missing image, profile, member or
+// project is fleet.NotFound.
+func (c *Client) EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error {
+	job := spec.Config[fleet.KeyJob]
+	if job == "" {
+		return fleet.Errorf(fleet.Internal, "the clone %s has no %s", spec.Name, fleet.KeyJob)
+	}
+	var err error
+	for range attempts {
+		err = c.clone(ctx, spec, progress)
+		if err == nil || ctx.Err() != nil || isCode(err, fleet.Unavailable, fleet.Forbidden) {
+			break
+		}
+		var done bool
+		done, err = c.afterClone(ctx, spec, err)
+		if done || err != nil {
+			break
+		}
+	}
+	return within(err, "clone %s", spec.Name)
+}
+
+func (c *Client) clone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error {
+	post := api.InstancesPost{
+		Name:        spec.Name,
+		Type:        api.InstanceTypeContainer,
+		InstancePut: api.InstancePut{Config: spec.Config, Profiles: spec.Profiles},
+		Source:      api.InstanceSource{Type: api.SourceTypeImage, Fingerprint: spec.Fingerprint},
+	}
+	target := spec.Member
+	if target == standAlone {
+		target = ""
+	}
+	_, err := c.run(ctx, request{method: http.MethodPost, path: "/instances", body: post, target: target}, progress)
+	return err
+}
+
+// afterClone looks at what is there after a clone failed, once nobody works on it any more.
+// done: the clone is there after all; neither done nor an error: try again.
+func (c *Client) afterClone(ctx context.Context, spec fleet.CloneSpec, failure error) (done bool, err error) {
+	waited, err := c.settle(ctx, spec.Name)
+	if err != nil {
+		return false, err
+	}
+	now, _, err := c.instance(ctx, spec.Name)
+	switch {
+	case isCode(err, fleet.NotFound) && (waited || errors.Is(failure, errVanished)):
+		return false, nil
+	case isCode(err, fleet.NotFound):
+		return false, c.whyNoClone(ctx, spec, failure)
+	case err != nil:
+		return false, err
+	case now.Config[fleet.KeyJob] != spec.Config[fleet.KeyJob]:
+		return false, taken(spec.Name)
+	case isComplete(&now):
+		return true, nil
+	}
+	return false, c.EnsureDeleted(ctx, spec.Name)
+}
+
+// isComplete tells a whole clone from one whose making was cut off: LXD marks an instance for
+// its first start when its volume is there, and takes the mark away at the first start.
+func isComplete(i *api.Instance) bool {
+	return i.Config["volatile.apply_template"] != "" || i.Config["volatile.last_state.power"] != "" ||
+		i.StatusCode == api.Running
+}
+
+// whyNoClone finds the reason of a failure that LXD tells by text only.
+func (c *Client) whyNoClone(ctx context.Context, spec fleet.CloneSpec, failure error) error {
+	if !isCode(failure, fleet.Failed, fleet.NotFound) {
+		return failure
+	}
+	_, err := c.get(ctx, "/images/"+url.PathEscape(spec.Fingerprint), nil, nil)
+	if isCode(err, fleet.NotFound) {
+		return fleet.Errorf(fleet.NotFound, "the image %s does not exist", spec.Fingerprint).WithField("image")
+	}
+	if err := c.profileTrouble(ctx, spec.Profiles); err != nil {
+		return err
+	}
+	if spec.Member != "" && spec.Member != standAlone {
+		if err := c.memberTrouble(ctx, spec.Member); err != nil {
+			return err
+		}
+	}
+	return failure
+}
+
+// profileTrouble names the first of the profiles that does not exist.
+func (c *Client) profileTrouble(ctx context.Context, profiles []string) error {
+	there, err := c.Profiles(ctx)
+	if err != nil {
+		return nil // the failure at hand tells more
+	}
+	for _, name := range profiles {
+		if !slices.ContainsFunc(there, func(p fleet.ProfileSpec) bool { return p.Name == name }) {
+			return fleet.Errorf(fleet.NotFound, "the profile %s does not exist", name).WithField("plan")
+		}
+	}
+	return nil
+}

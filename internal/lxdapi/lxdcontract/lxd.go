@@ -1,0 +1,46 @@
+package lxdcontract
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// LXD is every method of lxdapi.Client and lxdfake.LXD; their comments are its contract.
+type LXD interface {
+	Server(ctx context.Context) (fleet.Server, error)
+	Members(ctx context.Context) ([]fleet.Member, error)
+	Pools(ctx context.Context) ([]fleet.Pool, error)
+	Networks(ctx context.Context) ([]fleet.Network, error)
+	EnsureProject(ctx context.Context, spec fleet.ProjectSpec) (change string, err error)
+	DeleteProject(ctx context.Context) error
+	EnsureProfile(ctx context.Context, spec fleet.ProfileSpec) (change string, err error)
+	Profiles(ctx context.Context) ([]fleet.ProfileSpec, error)
+	Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error)
+	Instance(ctx context.Context, name string) (fleet.Instance, error)
+	Addresses(ctx context.Context, name string) ([]string, error)
+	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
+	SetConfig(ctx context.Context, name string, set map[string]string) error
+	SetProfiles(ctx context.Context, name string, profiles []string) error
+	EnsureStarted(ctx context.Context, name string) error
+	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)
+	EnsureDeleted(ctx context.Context, name string) error
+	EnsureRenamed(ctx context.Context, from, to string) error
+	Exec(ctx context.Context, name string, spec fleet.ExecSpec) (exit int, err error)
+	PushFile(ctx context.Context, name string, file fleet.File) error
+	ReadFile(ctx context.Context, name, path string) (io.ReadCloser, error)
+	ConsoleLog(ctx context.Context, name string) ([]byte, error)
+	Images(ctx context.Context) ([]fleet.Image, error)
+	Image(ctx context.Context, aliasOrFingerprint string) (fleet.Image, error)
+	EnsureImported(ctx context.Context, r io.Reader, properties map[string]string, progress func(fleet.Progress)) (fingerprint string, err error)
+	EnsureRemoteImage(ctx context.Context, server, protocol, alias string, progress func(fleet.Progress)) (fingerprint string, err error)
+	EnsurePublished(ctx context.Context, instance string, properties map[string]string, progress func(fleet.Progress)) (fingerprint string, err error)
+	EnsureAlias(ctx context.Context, alias, fingerprint string) error
+	EnsureAliasDeleted(ctx context.Context, alias string) error
+	EnsureImageDeleted(ctx context.Context, fingerprint string) error
+	EnsureUnpacked(ctx context.Context, fingerprint, member string) error
+	Events(ctx context.Context) <-chan fleet.LXDEvent
+	Close()
+}

@@ -1,0 +1,97 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
+)
+
+// awaitHealthy waits until the application answers its health check, within the check's
+// timeout, and gives the address it answers at. It asks at a high rate at first: most of the
+// time between start and first page is the application's own, and none should be added.
+// address may be known already; it is read anew while nothing answers there. The error is
+// fleet.Unhealthy when the time is over.
+func (c *crew) awaitHealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, t.Health.Timeout)
+	defer cancel()
+	pace, readAt := newPace(20*time.Millisecond, 250*time.Millisecond), time.Now()
+	lookPace := newPace(30*time.Millisecond, 500*time.Millisecond)
+	last := fmt.Errorf("%s has no address yet", t.Name)
+	for {
+		if address == "" {
+			found, err := c.addresses(ctx, t.Name.String())
+			if err != nil && fleet.CodeOf(err) != fleet.Unavailable {
+				return "", err
+			}
+			if len(found) == 0 {
+				if lookPace.wait(ctx) != nil {
+					return "", c.unhealthy(ctx, run, t, last)
+				}
+				continue
+			}
+			address, readAt = found[0], time.Now()
+		}
+		err := c.Prober.Probe(ctx, address, primary(t), t.Health)
+		if err == nil {
+			return address, nil
+		}
+		if ctx.Err() == nil {
+			last = err
+		}
+		if pace.wait(ctx) != nil {
+			return "", c.unhealthy(ctx, run, t, last)
+		}
+		if time.Since(readAt) > 3*time.Second { // perhaps it has moved to another address
+			readAt = time.Now()
+			if found, err := c.addresses(ctx, t.Name.String()); err == nil && len(found) > 0 && !slices.Contains(found, address) {
+				address = found[0]
+			}
+		}
+	}
+}
+
+// unhealthy is the error at the end of the wait: the caller's own end where that came first.
+func (c *crew) unhealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, last error) error {
+	if cause := context.Cause(ctx); cause != context.DeadlineExceeded { //nolint:errorlint // the deadline set here, not one passed in
+		return cause
+	}
+	return fleet.Errorf(fleet.Unhealthy, "%s did not pass its health check within %s: %w", t.Name, t.Health.Timeout, last).
+		WithHint("its journal is kept with the job: lxdfleet job show %s", run.JobID)
+}
+
+// addresses asks LXD, with few such calls at once.
+func (c *crew) addresses(ctx context.Context, name string) ([]string, error) {
+	select {
+	case c.looking <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { <-c.looking }()
+	found, err := c.LXD.Addresses(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("read the addresses of %s: %w", name, err)
+	}
+	return found, nil
+}
+
+// pace is a series of waits that grow by a quarter each, from a first to a longest.
+type pace struct{ next, longest time.Duration }
+
+func newPace(first, longest time.Duration) *pace { return &pace{next: first, longest: longest} }
+
+// wait waits the next time; the error is that ctx ended.
+func (p *pace) wait(ctx context.Context) error {
+	timer := time.NewTimer(p.next)
+	defer timer.Stop()
+	p.next = min(p.next*5/4, p.longest)
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

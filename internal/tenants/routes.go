@@ -1,0 +1,75 @@
+package tenants
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// Routes gives every route there is now, by domain: from the store, the jobs and what was
+// last seen, without a call to LXD. No domain is in it twice. Where the store does not answer
+// the error is fleet.Unavailable, and whoever has the routes of before should keep them.
+func (o *Observer) Routes(ctx context.Context) ([]fleet.Route, error) {
+	now, err := o.roster.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	working, err := unfinished(ctx, o.jobs)
+	if err != nil {
+		return nil, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return routesOf(now.all, working, o.observation), nil
+}
+
+// routesOf builds the routes. Should two tenants have one domain, which the store does not
+// allow, the one that was first keeps it.
+func routesOf(all []fleet.Tenant, working map[fleet.Name]fleet.Job, seen func(fleet.Tenant) fleet.Observation) []fleet.Route {
+	byAge := slices.SortedFunc(slices.Values(all), func(a, b fleet.Tenant) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	})
+	routes, given := make([]fleet.Route, 0, len(all)), make(map[fleet.Domain]bool, len(all))
+	for _, t := range byAge {
+		if !t.Ready || t.Desired == fleet.DesiredRemoved {
+			continue
+		}
+		state, backend := routeState(t, working[t.Name], seen(t))
+		for _, d := range t.Domains {
+			if !given[d] {
+				given[d] = true
+				routes = append(routes, fleet.Route{Domain: d, Tenant: t.Name, State: state, Backend: backend})
+			}
+		}
+	}
+	slices.SortFunc(routes, func(a, b fleet.Route) int { return strings.Compare(string(a.Domain), string(b.Domain)) })
+	return routes
+}
+
+// routeState decides what happens to the requests of a tenant that is in service.
+func routeState(t fleet.Tenant, job fleet.Job, o fleet.Observation) (fleet.RouteState, string) {
+	if job.State != fleet.JobStuck { // a stuck job holds nothing up: what is, shows
+		switch job.Kind {
+		case KindStart, KindRestart, KindUndelete:
+			return fleet.RouteHold, ""
+		case KindStop, KindRemove, KindPurge:
+			return fleet.RouteStopped, ""
+		}
+	}
+	// An instance whose member does not answer LXD most likely runs on.
+	running := o.Status == fleet.InstanceRunning || o.Status == fleet.InstanceError
+	switch {
+	case o.At.IsZero():
+		return fleet.RouteHold, ""
+	case !o.Exists || !running:
+		return fleet.RouteStopped, ""
+	case o.Address == "":
+		return fleet.RouteHold, ""
+	}
+	return fleet.RouteServe, net.JoinHostPort(o.Address, strconv.Itoa(t.Health.Port))
+}

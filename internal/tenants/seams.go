@@ -1,0 +1,88 @@
+package tenants
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
+)
+
+// Viewer reads what LXD has. Errors are fleet errors: NotFound, Unavailable.
+type Viewer interface {
+	Members(ctx context.Context) ([]fleet.Member, error)
+	Profiles(ctx context.Context) ([]fleet.ProfileSpec, error)
+	Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error)
+	Instance(ctx context.Context, name string) (fleet.Instance, error)
+	// Addresses gives the global addresses of a running instance, IPv4 first; none when it has none yet.
+	Addresses(ctx context.Context, name string) ([]string, error)
+	// Events runs until ctx ends, and sends fleet.EventsResumed after each connect.
+	Events(ctx context.Context) <-chan fleet.LXDEvent
+}
+
+// Changer changes instances. Every method is an ensure verb: done twice, it has the same result.
+type Changer interface {
+	// EnsureClone knows its own by fleet.KeyJob: an instance of that name with another job is fleet.Taken.
+	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
+	SetConfig(ctx context.Context, name string, set map[string]string) error
+	SetProfiles(ctx context.Context, name string, profiles []string) error
+	EnsureStarted(ctx context.Context, name string) error
+	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)
+	EnsureDeleted(ctx context.Context, name string) error
+}
+
+// Inside reaches into an instance.
+type Inside interface {
+	Exec(ctx context.Context, name string, spec fleet.ExecSpec) (exit int, err error)
+	ConsoleLog(ctx context.Context, name string) ([]byte, error)
+}
+
+// LXD is all that this package asks of LXD, within one project.
+type LXD interface {
+	Viewer
+	Changer
+	Inside
+}
+
+// Store keeps tenants.
+type Store interface {
+	// InsertTenant takes the same id again; a name or domain of another is fleet.Taken.
+	InsertTenant(ctx context.Context, t fleet.Tenant) error
+	Tenant(ctx context.Context, name fleet.Name) (fleet.Tenant, error)
+	TenantByID(ctx context.Context, id string) (fleet.Tenant, error)
+	TenantByDomain(ctx context.Context, domain fleet.Domain) (fleet.Tenant, error)
+	Tenants(ctx context.Context, filter fleet.TenantFilter) ([]fleet.Tenant, error)
+	// UpdateTenant fails with fleet.Conflict when t.Revision is not the stored one.
+	UpdateTenant(ctx context.Context, t fleet.Tenant) (fleet.Tenant, error)
+	DeleteTenant(ctx context.Context, id string) error
+	// Generation grows with every change of a tenant, by this process or another.
+	Generation(ctx context.Context) (int64, error)
+}
+
+// Images reads golden images.
+type Images interface {
+	// GoldenImage without a version gives the current one; fleet.NotFound.
+	GoldenImage(ctx context.Context, ref fleet.ImageRef) (fleet.GoldenImage, error)
+	GoldenImages(ctx context.Context) ([]fleet.GoldenImage, error)
+}
+
+// JobBook reads jobs.
+type JobBook interface {
+	Job(ctx context.Context, id string) (fleet.Job, error)
+	Jobs(ctx context.Context, filter jobs.JobFilter) ([]fleet.Job, error)
+}
+
+// Submitter takes jobs in; the job engine. A subject with an unfinished job is fleet.Busy.
+type Submitter interface {
+	Submit(ctx context.Context, req jobs.Request) (fleet.Job, error)
+}
+
+// Dial opens a connection, as net.Dialer's DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+// Prober asks an application once whether it is well: nil when it is. host is the Host
+// header, address an IP address without a port.
+type Prober interface {
+	Probe(ctx context.Context, address, host string, check fleet.HealthCheck) error
+}
