@@ -57,15 +57,16 @@ func (l *lxdfleet) create(ctx context.Context, name string) error {
 
 func (l *lxdfleet) remove(ctx context.Context, name string) error {
 	// A page may come a moment before the job that made the tenant has written its last event.
-	var job struct {
+	type job struct {
 		ID    string `json:"id"`
 		State string `json:"state"`
 		Error string `json:"error"`
 	}
+	var asked job
 	for try := 0; ; try++ {
 		body, err := l.call(ctx, http.MethodDelete, "/v1/tenants/"+name+"?now=true", nil)
 		if err == nil {
-			if err := json.Unmarshal(body, &job); err != nil {
+			if err := json.Unmarshal(body, &asked); err != nil {
 				return err
 			}
 			break
@@ -78,18 +79,21 @@ func (l *lxdfleet) remove(ctx context.Context, name string) error {
 		}
 	}
 	for range 1200 {
-		body, err := l.call(ctx, http.MethodGet, "/v1/jobs/"+job.ID, nil)
+		body, err := l.call(ctx, http.MethodGet, "/v1/jobs/"+asked.ID, nil)
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(body, &job); err != nil {
+		var now struct {
+			Job job `json:"job"`
+		}
+		if err := json.Unmarshal(body, &now); err != nil {
 			return err
 		}
-		switch job.State {
+		switch now.Job.State {
 		case "done":
 			return nil
 		case "undone", "stuck", "cancelled":
-			return fmt.Errorf("delete %s: %s: %s", name, job.State, job.Error)
+			return fmt.Errorf("delete %s: %s: %s", name, now.Job.State, now.Job.Error)
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err

@@ -20,7 +20,7 @@ func (e *Engine) Cancel(ctx context.Context, id string) (fleet.Job, error) {
 	if err != nil {
 		return fleet.Job{}, err
 	}
-	if job.State == fleet.JobUndoing && job.ErrorCode == fleet.Cancelled {
+	if job.State == fleet.JobUndoing && heeded(job) {
 		return job, nil
 	}
 	if err := e.mayCancel(ctx, job); err != nil {
@@ -40,7 +40,17 @@ func (e *Engine) Cancel(ctx context.Context, id string) (fleet.Job, error) {
 		return e.cancelQueued(ctx, job)
 	}
 	e.nudge() // nobody may run it just now
+	// It may have moved on before the request, here or elsewhere.
+	if job, err = e.store.Job(ctx, id); err != nil || heeded(job) {
+		return job, err
+	}
 	return job, e.mayCancel(ctx, job)
+}
+
+// heeded says whether a request to cancel the job has had its effect, or is having it.
+func heeded(job fleet.Job) bool {
+	turned := job.State == fleet.JobUndoing || job.State == fleet.JobCancelled
+	return turned && job.Cancel && job.ErrorCode == fleet.Cancelled
 }
 
 // mayCancel says why a job cannot be cancelled, from what is stored about it.

@@ -33,7 +33,7 @@ func original(job fleet.Job, h *history) failure {
 	switch {
 	case job.Cancel && job.ErrorCode == fleet.Cancelled:
 		return cancellation()
-	case h.stuck && h.failure != "":
+	case h.last == fleet.JobStuck && h.failure != "":
 		return failure{message: h.failure, code: job.ErrorCode}
 	}
 	return failure{message: job.Error, code: job.ErrorCode, hint: job.Hint}

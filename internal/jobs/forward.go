@@ -65,6 +65,7 @@ func (r *run) turnOr(err error, h *history) error {
 	default:
 		return err
 	}
+	r.turn() // first: a cancel that comes now is told that it comes too late
 	if err := r.setState(fleet.JobUndoing, why); err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (r *run) insist(
 	ctx context.Context, limit int, step, what string, again fleet.JobEventType, act func() (json.RawMessage, error),
 ) (json.RawMessage, error) {
 	var wait backoff
-	began := time.Now()
+	var outage time.Time // when it first failed with fleet.Unavailable; it may have worked for long before
 	for failed := 0; ; {
 		next, err := act()
 		if err == nil {
@@ -130,7 +131,13 @@ func (r *run) insist(
 		case ctx.Err() != nil:
 			return nil, errCancelled
 		}
-		free := errors.Is(err, fleet.Unavailable) && time.Since(began) < r.e.opt.RetryWindow
+		free := false
+		if errors.Is(err, fleet.Unavailable) {
+			if outage.IsZero() {
+				outage = time.Now()
+			}
+			free = time.Since(outage) < r.e.opt.RetryWindow
+		}
 		if free {
 			r.feed.addProgress(fleet.Progress{Message: fmt.Sprintf("%s; trying again", failureOf(err).message)})
 		} else {

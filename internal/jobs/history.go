@@ -14,7 +14,6 @@ type history struct {
 	undone  map[string]bool
 	last    fleet.JobState // of the last state event; empty where there is none
 	undoing bool           // the job turned back once, so it only goes back
-	stuck   bool           // it was stuck once
 	failure string         // what the last failed step said before the job turned back
 	output  int            // bytes of output stored
 }
@@ -39,7 +38,6 @@ func replay(job fleet.Job, events []fleet.JobEvent) *history {
 		case fleet.EventState:
 			h.last = fleet.JobState(ev.Message)
 			h.undoing = h.undoing || h.last == fleet.JobUndoing
-			h.stuck = h.stuck || h.last == fleet.JobStuck
 		case fleet.EventProgress, fleet.EventUndoStarted:
 		}
 	}

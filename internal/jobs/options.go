@@ -25,8 +25,8 @@ type Options struct {
 	// PollInterval is how often the engine looks for jobs, and watchers for events, of other
 	// processes; what this process does is noticed at once. Default 1 s.
 	PollInterval time.Duration
-	// RetryWindow is how long a step is tried again while it fails with fleet.Unavailable,
-	// before that counts as a failure. Default 2 min; negative: not at all.
+	// RetryWindow is how long a step is tried again after it first failed with
+	// fleet.Unavailable, before that counts as a failure. Default 2 min; negative: not at all.
 	RetryWindow time.Duration
 	// ForwardAttempts is how often a step at or after the commit point may fail before the job
 	// is stuck. Default 8, which is about 15 s of back-off.

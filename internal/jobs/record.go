@@ -22,10 +22,24 @@ func (r *run) event(t fleet.JobEventType, step, message string, state []byte) fl
 
 // write stores events in order, after whatever the step has told so far.
 func (r *run) write(events ...fleet.JobEvent) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	if err := r.hold(); err != nil {
+		return err
+	}
+	defer r.letGo()
 	return r.append(append(r.feed.take(true), events...))
 }
+
+// hold waits for its turn to write, until letGo.
+func (r *run) hold() error {
+	select {
+	case r.writing <- struct{}{}:
+		return nil
+	case <-r.lease.Done():
+		return errGone
+	}
+}
+
+func (r *run) letGo() { <-r.writing }
 
 // flush stores what the running step tells, as it becomes due, until told to stop.
 func (r *run) flush(stop <-chan struct{}) {
@@ -43,9 +57,11 @@ func (r *run) flush(stop <-chan struct{}) {
 			continue
 		case <-due:
 		}
-		r.writing.Lock()
+		if r.hold() != nil {
+			return
+		}
 		err := r.append(r.feed.take(false))
-		r.writing.Unlock()
+		r.letGo()
 		if err != nil && !errors.Is(err, errGone) {
 			r.log.Warn("lost some progress or output of a job", "error", err)
 		}
@@ -73,8 +89,10 @@ func (r *run) append(events []fleet.JobEvent) error {
 
 // setState moves the job to another state; why is kept in the job.
 func (r *run) setState(state fleet.JobState, why failure) error {
-	r.writing.Lock()
-	defer r.writing.Unlock()
+	if err := r.hold(); err != nil {
+		return err
+	}
+	defer r.letGo()
 	if err := r.append(r.feed.take(true)); err != nil {
 		return err
 	}
@@ -89,6 +107,9 @@ func (r *run) setState(state fleet.JobState, why failure) error {
 		ev, err = r.e.store.SetJobState(ctx, r.id, r.epoch, change)
 		return err
 	})
+	if errors.Is(err, errGone) && state.Finished() {
+		ev, err = r.foundEnded(state)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,7 +121,23 @@ func (r *run) setState(state fleet.JobState, why failure) error {
 	return nil
 }
 
-// publish tells everybody of stored events. The caller holds r.writing, which keeps the order.
+// foundEnded finds the event of a write that ended the job though its answer got lost: the
+// store refuses its repetition. errGone: it is not there.
+func (r *run) foundEnded(state fleet.JobState) (fleet.JobEvent, error) {
+	ctx, cancel := context.WithTimeout(r.e.hard, r.e.opt.LeaseTTL/3)
+	defer cancel()
+	job, err := r.e.store.Job(ctx, r.id)
+	if err != nil || job.State != state || job.LeaseEpoch != r.epoch {
+		return fleet.JobEvent{}, errGone
+	}
+	events, err := r.e.store.JobEvents(ctx, r.id, 0, 0)
+	if err != nil || len(events) == 0 {
+		return fleet.JobEvent{}, errGone
+	}
+	return events[len(events)-1], nil
+}
+
+// publish tells everybody of stored events. The caller holds the turn to write, which keeps the order.
 func (r *run) publish(events ...fleet.JobEvent) {
 	job := r.snapshot()
 	for _, ev := range events {

@@ -33,7 +33,7 @@ type run struct {
 	doing    context.Context
 	endDoing context.CancelCauseFunc
 
-	writing sync.Mutex // held over a write and what is told of it: events are told in order
+	writing chan struct{} // held over a write and what is told of it: events are told in order
 
 	mu        sync.Mutex
 	job       fleet.Job
@@ -50,7 +50,7 @@ func newRun(e *Engine, job fleet.Job, until time.Time) *run {
 		id: job.ID, epoch: job.LeaseEpoch, job: job, until: until,
 		log:   e.opt.Logger.With("job", job.ID, "kind", job.Kind, "subject", job.Subject),
 		feed:  newFeed(e.opt.Clock),
-		ended: make(chan struct{}),
+		ended: make(chan struct{}), writing: make(chan struct{}, 1),
 	}
 	r.lease, r.endLease = context.WithCancel(e.hard)
 	r.base, r.endBase = context.WithCancelCause(e.soft)
@@ -65,16 +65,14 @@ func (r *run) main() {
 	defer r.endLease()
 	defer r.endBase(nil)
 	defer r.endDoing(nil)
-	stop := make(chan struct{})
-	var aides sync.WaitGroup
-	aides.Go(func() { r.heartbeat(stop) })
-	aides.Go(func() { r.flush(stop) })
+	endFlush := aide(r.flush)
+	endHeartbeat := aide(r.heartbeat)
 	err := r.waitForEarlier()
 	if err == nil {
 		err = r.work()
 	}
-	close(stop)
-	aides.Wait()
+	endFlush() // may wait for the store, for as long as the heartbeat keeps the lease
+	endHeartbeat()
 	switch {
 	case err == nil, errors.Is(err, errGone):
 	case errors.Is(err, errStopping):
@@ -84,6 +82,17 @@ func (r *run) main() {
 	default:
 		r.log.Error("cannot go on with a job, will try again in a minute", "error", err)
 		r.release(r.e.opt.Clock().Add(time.Minute))
+	}
+}
+
+// aide runs f beside the job, until the function it gives is called, which waits for its end.
+func aide(f func(stop <-chan struct{})) (end func()) {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { f(stop) })
+	return func() {
+		close(stop)
+		wg.Wait()
 	}
 }
 
@@ -139,8 +148,9 @@ func (r *run) work() error {
 }
 
 func (r *run) readHistory() (*history, error) {
-	if r.epoch == 1 && r.job.State == fleet.JobQueued {
-		return replay(r.job, nil), nil // nobody had it before, so there are no events
+	job := r.snapshot()
+	if r.epoch == 1 && job.State == fleet.JobQueued {
+		return replay(job, nil), nil // nobody had it before, so there are no events
 	}
 	var events []fleet.JobEvent
 	err := r.persist("read events", func(ctx context.Context) (err error) {
@@ -150,7 +160,7 @@ func (r *run) readHistory() (*history, error) {
 	if err != nil {
 		return nil, err
 	}
-	return replay(r.job, events), nil
+	return replay(job, events), nil
 }
 
 // errNotHere: the job's kind is not known here, perhaps elsewhere.
@@ -177,10 +187,14 @@ func (r *run) refuse() error {
 	r.e.mu.Lock()
 	delete(r.e.unknown, r.id)
 	r.e.mu.Unlock()
-	return r.finish(fleet.JobStuck, failure{
+	stuck := failure{
 		message: what, code: fleet.Unsupported,
 		hint: "start a daemon of the version that made the job, then: " + retryCommand(r.id),
-	})
+	}
+	if job := r.snapshot(); job.State == fleet.JobUndoing {
+		stuck = whileUndone(stuck, failure{message: job.Error, code: job.ErrorCode})
+	}
+	return r.finish(fleet.JobStuck, stuck)
 }
 
 // finish ends the job, in any of the finished states.

@@ -11,7 +11,6 @@ import (
 // unwind undoes, last first, each step that started, and ends the job as undone or
 // cancelled; why is the reason it keeps.
 func (r *run) unwind(h *history, why failure) error {
-	r.turn()
 	var pending []fleet.JobEvent
 	for i := len(r.kind.steps) - 1; i >= 0; i-- {
 		s := r.kind.steps[i]
@@ -29,10 +28,7 @@ func (r *run) unwind(h *history, why failure) error {
 			}
 			next, err := r.takeBack(s, h.state)
 			if broken, ok := errors.AsType[*stepError](err); ok {
-				stuck := r.stuck(broken)
-				stuck.message += fmt.Sprintf(" (it was being undone because: %s)", why.message)
-				stuck.code = why.code // it tells a retry what the job was undone for
-				return r.finish(fleet.JobStuck, stuck)
+				return r.finish(fleet.JobStuck, whileUndone(r.stuck(broken), why))
 			}
 			if err != nil {
 				return err
@@ -49,6 +45,13 @@ func (r *run) unwind(h *history, why failure) error {
 		return r.finish(fleet.JobCancelled, why)
 	}
 	return r.finish(fleet.JobUndone, why)
+}
+
+// whileUndone is what a job keeps that got stuck on the way back, on which why had sent it.
+func whileUndone(stuck, why failure) failure {
+	stuck.message += fmt.Sprintf(" (it was being undone because: %s)", why.message)
+	stuck.code = why.code // it tells a retry what the job was undone for
+	return stuck
 }
 
 // takeBack calls the Undo of a step until it succeeds or has failed too often.

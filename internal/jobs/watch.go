@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -23,7 +24,7 @@ func (e *Engine) Wait(ctx context.Context, id string) (fleet.Job, error) {
 		case err == nil && job.State.Finished():
 			return job, nil
 		case err != nil && !mayPass(ctx, err):
-			return fleet.Job{}, err
+			return fleet.Job{}, cmp.Or(ctx.Err(), err)
 		}
 		if err := e.await(ctx, news); err != nil {
 			return fleet.Job{}, err
@@ -47,7 +48,7 @@ func (e *Engine) Watch(ctx context.Context, id string, after int64) iter.Seq2[fl
 				events, err = e.store.JobEvents(ctx, id, after, watchPage)
 			}
 			if err != nil && !mayPass(ctx, err) {
-				yield(fleet.JobEvent{}, err)
+				yield(fleet.JobEvent{}, cmp.Or(ctx.Err(), err))
 				return
 			}
 			for _, ev := range events {

@@ -49,6 +49,7 @@ type Client struct {
 	base    string // http://unix.socket or https://HOST:8443
 	log     *slog.Logger
 	edits   locks
+	clones  locks
 	closed  chan struct{}
 }
 

@@ -55,7 +55,16 @@ func (c *Client) clone(ctx context.Context, spec fleet.CloneSpec, progress func(
 	if target == standAlone {
 		target = ""
 	}
-	_, err := c.run(ctx, request{method: http.MethodPost, path: "/instances", body: post, target: target}, progress)
+	// One at a time on a member: LXD chooses an isolated instance's user ids from those of the
+	// instances that have some, and reads an instance that is being made as one that starts at
+	// id 0 (findIdmap in LXD's lxd/instance/drivers/driver_lxc.go). With several at once it gives
+	// out ids that are not its own, and the instance cannot start, or the same ids twice.
+	unlock, err := c.clones.lock(ctx, target)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = c.run(ctx, request{method: http.MethodPost, path: "/instances", body: post, target: target}, progress)
 	return err
 }
 

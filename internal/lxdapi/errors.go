@@ -92,6 +92,12 @@ func isPoolFull(text string) bool {
 	return false
 }
 
+// isBusy tells from LXD's text that it refuses an operation because of another one. The other
+// need not be in its list of operations: LXD cleans up after a stop without one.
+func isBusy(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "Instance is busy running")
+}
+
 func poolFull(err error) error {
 	return fleet.Errorf(fleet.Exhausted, "the storage pool is full: %w", err).
 		WithHint("free space, grow the pool, or choose another member")

@@ -122,13 +122,10 @@ func parseEvent(text []byte) (_ fleet.LXDEvent, ok bool) {
 	if e.Member == "" {
 		e.Member = standAlone
 	}
-	// Source is /1.0/instances/NAME, with more path for snapshots and backups.
+	// Source is /1.0/instances/NAME, with more behind it for snapshots and backups.
 	source, _, _ := strings.Cut(life.Source, "?")
 	if rest, ok := strings.CutPrefix(source, "/1.0/instances/"); ok {
-		name, _, _ := strings.Cut(rest, "/")
-		if name, err := url.PathUnescape(name); err == nil {
-			e.Name = name
-		}
+		e.Name, _, _ = strings.Cut(rest, "/") // a name has no letter that would be escaped
 	}
 	if old, ok := life.Context["old_name"].(string); ok && life.Action == api.EventLifecycleInstanceRenamed {
 		e.OldName = old

@@ -2,6 +2,7 @@ package lxdapi
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -26,14 +27,28 @@ func (c *Client) start(ctx context.Context, r request) (api.Operation, error) {
 	return op, err
 }
 
+// busyTime is how long a request is made again while LXD still cleans up after another
+// operation on the instance, and busyPause the time between two tries.
+const busyTime, busyPause = 30 * time.Second, 200 * time.Millisecond
+
 // run makes a request and waits for its operation to end well. It fails with errVanished when
 // LXD has forgotten the operation. When ctx ends an operation that can be cancelled is.
 func (c *Client) run(ctx context.Context, r request, progress func(fleet.Progress)) (api.Operation, error) {
-	op, err := c.start(ctx, r)
-	if err != nil {
-		return op, err
+	_, stream := r.body.(io.Reader) // gone once it was sent
+	for deadline := time.Now().Add(busyTime); ; {
+		op, err := c.start(ctx, r)
+		if err == nil {
+			op, err = c.wait(ctx, op, progress)
+		}
+		if !isBusy(err) || stream || time.Now().After(deadline) {
+			return op, err
+		}
+		select {
+		case <-ctx.Done():
+			return op, context.Cause(ctx)
+		case <-time.After(busyPause):
+		}
 	}
-	return c.wait(ctx, op, progress)
 }
 
 // wait waits for an operation. One request does where it ends within waitSlice.

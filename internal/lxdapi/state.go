@@ -16,7 +16,7 @@ import (
 func (c *Client) EnsureStarted(ctx context.Context, name string) error {
 	action := "start"
 	err := c.persist(ctx, name, func() error { return c.setState(ctx, name, action, 0, false) },
-		func(i *api.Instance) (bool, error) {
+		func(i *api.Instance, _ bool) (bool, error) {
 			action = "start"
 			if i.StatusCode == api.Frozen {
 				action = "unfreeze"
@@ -32,12 +32,14 @@ func (c *Client) EnsureStopped(ctx context.Context, name string, timeout time.Du
 	deadline := time.Now().Add(timeout)
 	err = c.persist(ctx, name, func() error {
 		left := time.Until(deadline)
-		if forced = left <= 0; forced {
-			return c.setState(ctx, name, "stop", 0, true)
+		if left > 0 {
+			return c.setState(ctx, name, "stop", max(left, time.Second), false)
 		}
-		return c.setState(ctx, name, "stop", max(left, time.Second), false)
-	}, func(i *api.Instance) (bool, error) {
-		if i.StatusCode == api.Frozen { // it cannot stop cleanly
+		err := c.setState(ctx, name, "stop", 0, true)
+		forced = err == nil
+		return err
+	}, func(i *api.Instance, waited bool) (bool, error) {
+		if !waited || i.StatusCode == api.Frozen { // it will not stop cleanly
 			deadline = time.Now()
 		}
 		return i.StatusCode == api.Stopped, nil
@@ -51,7 +53,7 @@ func (c *Client) EnsureDeleted(ctx context.Context, name string) error {
 	err := c.persist(ctx, name, func() error {
 		_, err := c.run(ctx, request{method: http.MethodDelete, path: instancePath(name)}, nil)
 		return err
-	}, func(i *api.Instance) (bool, error) {
+	}, func(i *api.Instance, _ bool) (bool, error) {
 		if i.StatusCode != api.Stopped {
 			return false, c.forceStop(ctx, name)
 		}
@@ -115,10 +117,11 @@ func (c *Client) setState(ctx context.Context, name, action string, timeout time
 	return err
 }
 
-// persist acts until the instance is as wanted. After a failure it looks: where isDone says
-// so, all is well; where another operation was in the way, or LXD forgot ours, it acts again.
-// Two failures with nothing else in the way end it with the second's error.
-func (c *Client) persist(ctx context.Context, name string, act func() error, isDone func(*api.Instance) (bool, error)) error {
+// persist acts until the instance is as wanted. After a failure it waits for what others do to
+// the instance and looks: where isDone says so, all is well; where another was in the way, or
+// LXD forgot our operation, it acts again. Two failures with nobody in the way end it with the
+// second's error.
+func (c *Client) persist(ctx context.Context, name string, act func() error, isDone func(now *api.Instance, waited bool) (bool, error)) error {
 	var err error
 	alone := 0
 	for range attempts {
@@ -126,19 +129,20 @@ func (c *Client) persist(ctx context.Context, name string, act func() error, isD
 		if err == nil || ctx.Err() != nil || isCode(err, fleet.Unavailable, fleet.Forbidden, fleet.Exhausted) {
 			return err
 		}
-		now, _, look := c.instance(ctx, name)
-		if look != nil {
-			return look
-		}
-		done, look := isDone(&now)
-		if done || look != nil {
-			return look
-		}
 		waited, look := c.settle(ctx, name)
 		if look != nil {
 			return look
 		}
-		if !waited && !errors.Is(err, errVanished) {
+		now, _, look := c.instance(ctx, name)
+		if look != nil {
+			return look
+		}
+		waited = waited || errors.Is(err, errVanished)
+		done, look := isDone(&now, waited)
+		if done || look != nil {
+			return look
+		}
+		if !waited {
 			if alone++; alone == 2 {
 				return err
 			}

@@ -74,68 +74,76 @@ func failAt(step string, fail func() error) func(fleet.Job, string) error {
 	}
 }
 
-// ResumeEachEvent has the engine die after each event that it stores, and another one take
-// over: on the way forward, where the job ends done, and, with the last step before the commit
-// point failing, on the way back, where nothing is left behind.
+// ResumeEachEvent has the engine die after each event that it stores, and before each write,
+// when the work that the write tells of is done; another engine takes over. It does so on the
+// way forward, where the job ends done, and, with the last step before the commit point
+// failing, on the way back, where nothing is left behind.
 func ResumeEachEvent(t *testing.T, s Scenario) {
 	t.Helper()
 	info, commit := s.info(t)
-	for n := 1; ; n++ {
-		crashed := false
-		s.each(t, fmt.Sprintf("forward, crash %02d", n), func(t *testing.T, w World) {
-			crashed = w.crash(t, int64(n), jobs.Faults{}, fleet.JobDone)
-		})
-		if !crashed {
-			break
-		}
-	}
+	s.crashEach(t, "forward", jobs.Faults{}, fleet.JobDone)
 	if commit == 0 {
 		return
 	}
 	last := info.Steps[commit-1]
-	faults := jobs.Faults{AfterDo: failAt(last, func() error {
+	s.crashEach(t, "back", jobs.Faults{AfterDo: failAt(last, func() error {
 		return fleet.Errorf(fleet.Failed, "step %s was made to fail", last)
-	})}
-	for n := 1; ; n++ {
-		crashed := false
-		s.each(t, fmt.Sprintf("back, crash %02d", n), func(t *testing.T, w World) {
-			crashed = w.crash(t, int64(n), faults, fleet.JobUndone)
-		})
-		if !crashed {
-			break
+	})}, fleet.JobUndone)
+}
+
+func (s Scenario) crashEach(t *testing.T, way string, faults jobs.Faults, state fleet.JobState) {
+	t.Helper()
+	for _, when := range []string{afterEvent, beforeWrite} {
+		for n, crashed := int64(1), true; crashed; n++ {
+			crashed = false
+			s.each(t, fmt.Sprintf("%s, crash %s %02d", way, when, n), func(t *testing.T, w World) {
+				crashed = w.crash(t, when, n, faults, state)
+			})
 		}
 	}
 }
 
+const (
+	afterEvent  = "after event"
+	beforeWrite = "before write"
+)
+
 var errCrashed = errors.New("the process is gone")
 
-// crash runs the job until the engine has stored n events, ends that engine without another
-// write, and has a second engine end the job. false: there were fewer events.
-func (w World) crash(t *testing.T, n int64, faults jobs.Faults, state fleet.JobState) bool {
+// crash runs the job until the engine has stored n events, or is about to make its nth write,
+// ends that engine without another write, and has a second engine end the job. false: there
+// were fewer.
+func (w World) crash(t *testing.T, when string, n int64, faults jobs.Faults, state fleet.JobState) bool {
 	t.Helper()
 	life, die := context.WithCancel(t.Context())
 	defer die()
 	var dead atomic.Bool
-	store := &Intercept{Store: w.Store, Before: func(context.Context, string) error {
+	var count atomic.Int64
+	reached := func(here, what string) {
+		if here == when && count.Add(1) == n {
+			t.Logf("crash %s: %s", when, what)
+			dead.Store(true)
+			die()
+		}
+	}
+	store := &Intercept{Store: w.Store, Before: func(_ context.Context, method string) error {
+		if method == "AppendEvents" || method == "SetJobState" {
+			reached(beforeWrite, method)
+		}
 		if dead.Load() {
 			return errCrashed
 		}
 		return nil
 	}}
-	var count atomic.Int64
 	first := w.engine(t, store, func(o *jobs.Options) {
 		o.Faults = faults
 		o.Faults.AfterEvent = func(_ fleet.Job, ev fleet.JobEvent) {
-			if count.Add(1) == n {
-				t.Logf("crash after %s %s %s", ev.Type, ev.Step, ev.Message)
-				dead.Store(true)
-				die()
-			}
+			reached(afterEvent, fmt.Sprint(ev.Type, " ", ev.Step, " ", ev.Message))
 		}
 	})
 	start(t, first, life)
-	job, err := first.Submit(life, w.Submit())
-	if err != nil && !dead.Load() {
+	job, err := first.Submit(t.Context(), w.Submit())
+	if err != nil {
 		t.Fatalf("submit: %v", err)
 	}
 	id := job.ID
@@ -143,6 +151,11 @@ func (w World) crash(t *testing.T, n int64, faults jobs.Faults, state fleet.JobS
 	defer cancel()
 	if job, err = first.Wait(waiting, id); err != nil && !dead.Load() {
 		t.Fatalf("wait for the job: %v%s", err, w.story(t, id))
+	}
+	if dead.Load() {
+		now, cancel := context.WithCancel(life)
+		cancel()
+		_ = first.Stop(now) // a dead process does not wait for its writes
 	}
 	stop(t, first)
 	if dead.Load() {

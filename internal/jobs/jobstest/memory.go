@@ -36,12 +36,9 @@ func (m *Memory) InsertJob(ctx context.Context, job fleet.Job) (fleet.Job, bool,
 	if err := ctx.Err(); err != nil {
 		return fleet.Job{}, false, err
 	}
-	for _, r := range m.jobs {
-		if job.Key == "" || r.job.Key != job.Key {
-			continue
-		}
-		if r.job.KeyHash != job.KeyHash {
-			return fleet.Job{}, false, fleet.Errorf(fleet.Conflict, "the idempotency key came with another request before")
+	if r := m.same(job); r != nil {
+		if job.Key != "" && r.job.KeyHash != job.KeyHash {
+			return fleet.Job{}, false, fleet.Errorf(fleet.Conflict, "the idempotency key came with another request before (job %s)", r.job.ID)
 		}
 		return r.job, true, nil
 	}
@@ -50,10 +47,30 @@ func (m *Memory) InsertJob(ctx context.Context, job fleet.Job) (fleet.Job, bool,
 			return fleet.Job{}, false, fleet.Errorf(fleet.Busy, "job %s (%s) works on %s", r.job.ID, r.job.Kind, job.Subject)
 		}
 	}
-	job.State = fleet.JobQueued
-	m.jobs[job.ID] = &record{job: job}
-	return job, false, nil
+	stored := fleet.Job{
+		ID: job.ID, Kind: job.Kind, KindVersion: job.KindVersion, Subject: job.Subject, Args: job.Args,
+		State: fleet.JobQueued, Key: job.Key, KeyHash: job.KeyHash,
+		CreatedAt: micros(job.CreatedAt), UpdatedAt: micros(job.UpdatedAt), NotBefore: micros(job.NotBefore),
+	}
+	m.jobs[job.ID] = &record{job: stored}
+	return stored, false, nil
 }
+
+// same finds the job that an earlier call with the same key, or ID, has stored.
+func (m *Memory) same(job fleet.Job) *record {
+	if job.Key == "" {
+		return m.jobs[job.ID]
+	}
+	for _, r := range m.jobs {
+		if r.job.Key == job.Key {
+			return r
+		}
+	}
+	return nil
+}
+
+// micros gives a time as databases keep it.
+func micros(t time.Time) time.Time { return t.Truncate(time.Microsecond).UTC() }
 
 // Job implements jobs.Store.
 func (m *Memory) Job(ctx context.Context, id string) (fleet.Job, error) {
@@ -93,11 +110,13 @@ func (m *Memory) ClaimJob(ctx context.Context, owner string, now, until time.Tim
 	if err := ctx.Err(); err != nil {
 		return fleet.Job{}, false, err
 	}
-	for _, r := range m.sorted() {
+	due := m.sorted()
+	slices.SortStableFunc(due, func(a, b *record) int { return a.job.CreatedAt.Compare(b.job.CreatedAt) })
+	for _, r := range due {
 		if r.job.State.Finished() || r.job.LeaseUntil.After(now) || r.job.NotBefore.After(now) {
 			continue
 		}
-		r.job.LeaseOwner, r.job.LeaseUntil = owner, until
+		r.job.LeaseOwner, r.job.LeaseUntil = owner, micros(until)
 		r.job.LeaseEpoch++
 		return r.job, true, nil
 	}
@@ -112,7 +131,7 @@ func (m *Memory) RenewLease(ctx context.Context, id string, epoch int64, until t
 	if err != nil {
 		return false, err
 	}
-	r.job.LeaseUntil = until
+	r.job.LeaseUntil = micros(until)
 	return r.job.Cancel, nil
 }
 
@@ -128,6 +147,9 @@ func (m *Memory) AppendEvents(ctx context.Context, id string, epoch int64, event
 	for _, ev := range events {
 		stored = append(stored, r.append(ev))
 	}
+	if n := len(events); n > 0 && !events[n-1].At.IsZero() {
+		r.job.UpdatedAt = micros(events[n-1].At)
+	}
 	return stored, nil
 }
 
@@ -139,10 +161,10 @@ func (m *Memory) SetJobState(ctx context.Context, id string, epoch int64, c jobs
 	if err != nil {
 		return fleet.JobEvent{}, err
 	}
-	r.job.State, r.job.UpdatedAt = c.State, c.At
+	r.job.State, r.job.UpdatedAt = c.State, micros(c.At)
 	r.job.Error, r.job.ErrorCode, r.job.Hint = c.Error, c.ErrorCode, c.Hint
 	if c.State.Finished() {
-		r.job.LeaseOwner, r.job.LeaseUntil = "", time.Time{}
+		r.job.LeaseOwner, r.job.LeaseUntil, r.job.NotBefore = "", time.Time{}, time.Time{}
 	}
 	return r.append(fleet.JobEvent{Type: fleet.EventState, Message: string(c.State), At: c.At}), nil
 }
@@ -173,7 +195,9 @@ func (m *Memory) RequestCancel(ctx context.Context, id string, now time.Time) (f
 	if r.job.State.Finished() {
 		return fleet.Job{}, fleet.Errorf(fleet.Conflict, "job %s has ended: %s", id, r.job.State)
 	}
-	r.job.Cancel, r.job.UpdatedAt = true, now
+	if !r.job.Cancel {
+		r.job.Cancel, r.job.UpdatedAt = true, micros(now)
+	}
 	return r.job, nil
 }
 
@@ -185,10 +209,13 @@ func (m *Memory) RetryJob(ctx context.Context, id string, to fleet.JobState, now
 	if err != nil {
 		return fleet.Job{}, err
 	}
+	if to != fleet.JobRunning && to != fleet.JobUndoing {
+		return fleet.Job{}, fleet.Errorf(fleet.Invalid, "a job cannot be retried to state %q", to)
+	}
 	if r.job.State != fleet.JobStuck {
 		return fleet.Job{}, fleet.Errorf(fleet.Conflict, "job %s is not stuck", id)
 	}
-	r.job.State, r.job.UpdatedAt = to, now
+	r.job.State, r.job.UpdatedAt = to, micros(now)
 	r.job.LeaseOwner, r.job.LeaseUntil, r.job.NotBefore = "", time.Time{}, time.Time{}
 	return r.job, nil
 }
@@ -201,7 +228,7 @@ func (m *Memory) ReleaseJob(ctx context.Context, id string, epoch int64, notBefo
 	if err != nil {
 		return err
 	}
-	r.job.LeaseOwner, r.job.LeaseUntil, r.job.NotBefore = "", time.Time{}, notBefore
+	r.job.LeaseOwner, r.job.LeaseUntil, r.job.NotBefore = "", time.Time{}, micros(notBefore)
 	return nil
 }
 
@@ -273,7 +300,7 @@ func (m *Memory) held(ctx context.Context, id string, epoch int64) (*record, err
 }
 
 func (r *record) append(ev fleet.JobEvent) fleet.JobEvent {
-	ev.JobID, ev.Seq = r.job.ID, int64(len(r.events))+1
+	ev.JobID, ev.Seq, ev.At = r.job.ID, int64(len(r.events))+1, micros(ev.At)
 	r.events = append(r.events, ev)
 	return ev
 }
