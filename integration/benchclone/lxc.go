@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -16,6 +17,7 @@ type lxc struct {
 	project, image, plan string
 	way                  string // the quicker of the ways to make a copy
 	copyFrom             string // NAME/SNAPSHOT, or empty: init from the image
+	made                 atomic.Int64
 }
 
 // newLXC finds the quicker of `lxc copy` and `lxc init` for this image on this machine.
@@ -56,11 +58,18 @@ func newLXC(ctx context.Context, project, image, plan string) (*lxc, error) {
 
 func (l *lxc) make(ctx context.Context, name string) (err error) {
 	if l.copyFrom != "" {
-		_, err = l.lxc(ctx, "copy", l.copyFrom, name)
+		_, err = l.lxc(ctx, "copy", l.copyFrom, name, "--config", l.ids())
 	} else {
-		_, err = l.lxc(ctx, "init", l.image, name, "--profile", "default", "--profile", l.plan)
+		_, err = l.lxc(ctx, "init", l.image, name, "--profile", "default", "--profile", l.plan, "--config", l.ids())
 	}
 	return err
+}
+
+// ids gives an instance a range of user ids of its own. LXD does that by itself, but when
+// several are made at once it gives out ranges that do not exist, and instances do not start.
+func (l *lxc) ids() string {
+	const first, size, ranges = 5_000_000, 65536, 70
+	return fmt.Sprintf("security.idmap.base=%d", first+size*(l.made.Add(1)%ranges))
 }
 
 func (l *lxc) create(ctx context.Context, name string) error {
