@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -211,4 +212,42 @@ func TestBadInput(t *testing.T) {
 		t.Errorf("instances before %v, after %v", before, after)
 	}
 	w.wantPage("acme.localhost", "tenant=acme")
+}
+
+// TestClonesAtOnce has three daemons make tenants on one member at the same time. LXD gives
+// some of them user ids that are not its own.
+func TestClonesAtOnce(t *testing.T) {
+	t.Parallel()
+	const daemons, each = 3, 6
+	var worlds []*world
+	for range daemons {
+		w := newWorld(t)
+		w.up()
+		worlds = append(worlds, w)
+	}
+	asked := map[*world][]client.Job{}
+	for i := range each {
+		for _, w := range worlds {
+			name := "a" + strconv.Itoa(i)
+			asked[w] = append(asked[w], w.submit(http.MethodPost, "/v1/tenants", map[string]any{
+				"name": name, "image": "tiny", "member": "n1", "domains": []string{name + ".localhost"},
+			}))
+		}
+	}
+	ranges := map[string]string{}
+	for _, w := range worlds {
+		for _, job := range asked[w] {
+			w.done(job)
+		}
+		for _, name := range w.instances() {
+			base := w.lxc("config", "get", name, "volatile.idmap.base")
+			if other := ranges[base]; other != "" {
+				t.Errorf("%s and %s/%s have the same user ids, from %s on", other, w.project, name, base)
+			}
+			ranges[base] = w.project + "/" + name
+		}
+	}
+	if len(ranges) != daemons*each {
+		t.Errorf("%d ranges of user ids for %d instances", len(ranges), daemons*each)
+	}
 }

@@ -51,14 +51,8 @@ func (c *Client) clone(ctx context.Context, spec fleet.CloneSpec, progress func(
 		InstancePut: api.InstancePut{Config: spec.Config, Profiles: spec.Profiles},
 		Source:      api.InstanceSource{Type: api.SourceTypeImage, Fingerprint: spec.Fingerprint},
 	}
-	target := spec.Member
-	if target == standAlone {
-		target = ""
-	}
-	// One at a time on a member: LXD chooses an isolated instance's user ids from those of the
-	// instances that have some, and reads an instance that is being made as one that starts at
-	// id 0 (findIdmap in LXD's lxd/instance/drivers/driver_lxc.go). With several at once it gives
-	// out ids that are not its own, and the instance cannot start, or the same ids twice.
+	target := targetOf(spec.Member)
+	// One at a time on a member: see startWithIDs.
 	unlock, err := c.clones.lock(ctx, target)
 	if err != nil {
 		return err
@@ -66,6 +60,14 @@ func (c *Client) clone(ctx context.Context, spec fleet.CloneSpec, progress func(
 	defer unlock()
 	_, err = c.run(ctx, request{method: http.MethodPost, path: "/instances", body: post, target: target}, progress)
 	return err
+}
+
+// targetOf names a member as requests do: a stand-alone server has no name.
+func targetOf(member string) string {
+	if member == standAlone {
+		return ""
+	}
+	return member
 }
 
 // afterClone looks at what is there after a clone failed, once nobody works on it any more.

@@ -232,13 +232,33 @@ func TestUnpackedAlready(t *testing.T) {
 			"devices": map[string]any{"root": map[string]string{"type": "disk", "path": "/", "pool": "fast"}},
 		})},
 		"GET /1.0/storage-pools/fast/volumes/image/f": {good(nil)},
+		getOperations: {noOperations},
 	})
 	if err := s.client.EnsureUnpacked(t.Context(), "f", "n2"); err != nil {
 		t.Fatal(err)
 	}
 	name := s.requests[2][strings.LastIndex(s.requests[2], "/")+1:]
-	s.want(t, "GET /1.0/profiles/default", "GET /1.0/storage-pools/fast/volumes/image/f?target=n2", "DELETE /1.0/instances/"+name)
+	s.want(t, "GET /1.0/profiles/default", "GET /1.0/storage-pools/fast/volumes/image/f?target=n2", "DELETE /1.0/instances/"+name,
+		getOperations+"?recursion=1", "GET /1.0/instances/"+name)
 	if !strings.HasPrefix(name, "lxdfleet-unpack-f-") {
 		t.Errorf("name is %s", name)
 	}
+}
+
+// TestDeleteWhatIsBeingMade: a clone whose caller has left may not be there yet when it is
+// taken back; it must not appear afterwards.
+func TestDeleteWhatIsBeingMade(t *testing.T) {
+	making := good(map[string]any{"running": []any{map[string]any{
+		"id": "b", "class": "task", "status_code": 103,
+		"resources": map[string]any{"instances": []string{"/1.0/instances/acme?project=p"}},
+	}}})
+	s := newStub(t, map[string][]answer{
+		deleteAcme:    {bad(404, "Instance not found"), running("a")},
+		getOperations: {making}, waitB: {succeeded("b")}, waitA: {succeeded("a")},
+		getAcme: {instance("acme", "Stopped", 102, nil)},
+	})
+	if err := s.client.EnsureDeleted(t.Context(), "acme"); err != nil {
+		t.Fatal(err)
+	}
+	s.want(t, deleteAcme, getOperations+"?recursion=1", waitB+"?timeout=30", getAcme, deleteAcme, waitA+"?timeout=30")
 }

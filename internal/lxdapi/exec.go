@@ -54,25 +54,30 @@ func (c *Client) startExec(ctx context.Context, name string, spec fleet.ExecSpec
 	return op, err
 }
 
-// attach opens the websockets of the operation, all at once: LXD starts the command when the
-// last is there.
+// attach opens the websockets of the operation. LXD starts the command when those of its
+// streams are there; the control connection comes first, for a quick command may have ended
+// before a later one is answered. The streams are opened at once.
 func (c *Client) attach(ctx context.Context, op api.Operation, tty bool) (*streams, error) {
 	secrets, _ := op.Metadata["fds"].(map[string]any)
 	s := &streams{}
-	wanted := map[string]*socket{"0": &s.stdin, "1": &s.stdout, "2": &s.stderr, "control": &s.control}
+	dial := func(fd string, into *socket) error {
+		secret, _ := secrets[fd].(string)
+		conn, err := c.dialWebsocket(ctx, "/operations/"+op.ID+"/websocket?secret="+secret)
+		if err == nil {
+			*into = conn
+		}
+		return err
+	}
+	if err := dial("control", &s.control); err != nil {
+		return nil, err
+	}
+	wanted := map[string]*socket{"0": &s.stdin, "1": &s.stdout, "2": &s.stderr}
 	if tty {
-		wanted = map[string]*socket{"0": &s.stdin, "control": &s.control}
+		wanted = map[string]*socket{"0": &s.stdin}
 	}
 	errs := make(chan error, len(wanted))
 	for fd, into := range wanted {
-		secret, _ := secrets[fd].(string)
-		go func() {
-			conn, err := c.dialWebsocket(ctx, "/operations/"+op.ID+"/websocket?secret="+secret)
-			if err == nil {
-				*into = conn
-			}
-			errs <- err
-		}()
+		go func() { errs <- dial(fd, into) }()
 	}
 	var err error
 	for range wanted {

@@ -9,8 +9,6 @@ import (
 	"path"
 	"strconv"
 
-	"github.com/canonical/lxd/shared/api"
-
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
@@ -130,12 +128,14 @@ func (c *Client) whyNoFile(ctx context.Context, name, filePath string, failure e
 func (c *Client) ConsoleLog(ctx context.Context, name string) ([]byte, error) {
 	resp, err := c.send(ctx, request{method: http.MethodGet, path: instancePath(name) + "/console"})
 	if err != nil {
-		now, _, look := c.instance(ctx, name)
+		_, _, look := c.instance(ctx, name)
 		switch {
 		case look != nil:
 			err = look
-		case isCode(err, fleet.NotFound, fleet.Failed) && now.StatusCode == api.Stopped:
-			return nil, nil // there is no file: LXD 5.0 answers 500 then
+		case isCode(err, fleet.NotFound, fleet.Failed):
+			// LXD 5.0 answers 500 where there is no log or nothing in it.
+			c.log.Debug("read a console", "instance", name, "error", err)
+			return nil, nil
 		}
 		return nil, within(err, "read the console of %s", name)
 	}

@@ -15,7 +15,7 @@ import (
 // where it is stopped.
 func (c *Client) EnsureStarted(ctx context.Context, name string) error {
 	action := "start"
-	err := c.persist(ctx, name, func() error { return c.setState(ctx, name, action, 0, false) },
+	err := c.persist(ctx, name, func() error { return c.startWithIDs(ctx, name, action) },
 		func(i *api.Instance, _ bool) (bool, error) {
 			action = "start"
 			if i.StatusCode == api.Frozen {
@@ -48,7 +48,8 @@ func (c *Client) EnsureStopped(ctx context.Context, name string, timeout time.Du
 }
 
 // EnsureDeleted removes an instance with its snapshots, stopping it by force; a missing one is
-// success. Its member must be online (fleet.Unavailable).
+// success, and one that LXD is still making is awaited first. Its member must be online
+// (fleet.Unavailable).
 func (c *Client) EnsureDeleted(ctx context.Context, name string) error {
 	err := c.persist(ctx, name, func() error {
 		_, err := c.run(ctx, request{method: http.MethodDelete, path: instancePath(name)}, nil)
