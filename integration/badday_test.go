@@ -112,7 +112,7 @@ func TestDatabaseGone(t *testing.T) {
 	t.Parallel()
 	db := mariadb.Start(t)
 	w := newWorld(t)
-	w.settings["store"] = "  dsn: " + db.DSN(db.Database()) + "\n"
+	w.settings["store"] = "  dsn: " + db.Database() + "\n"
 	w.up()
 	w.create("calm")
 	job := w.submit(http.MethodPost, "/v1/tenants", map[string]any{"name": "acme", "image": "tiny", "domains": []string{"acme.localhost"}})
@@ -136,7 +136,7 @@ func TestTwoDaemons(t *testing.T) {
 	t.Parallel()
 	db := mariadb.Start(t)
 	one := newWorld(t)
-	one.settings["store"] = "  dsn: " + db.DSN(db.Database()) + "\n"
+	one.settings["store"] = "  dsn: " + db.Database() + "\n"
 	two := newWorld(t)
 	two.project, two.settings = one.project, one.settings
 	one.writeConfig()

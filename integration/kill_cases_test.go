@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
 )
@@ -58,7 +59,7 @@ func isStatus(status string) func(*world, string) {
 
 func eventuallyStatus(w *world, name, status string) {
 	w.t.Helper()
-	eventually(w.t, within, name+" is "+status, func() bool { return string(w.tenant(name).Status) == status })
+	eventually(w.t, 15*time.Second, name+" is "+status, func() bool { return string(w.tenant(name).Status) == status })
 }
 
 func serves(w *world, name string) {

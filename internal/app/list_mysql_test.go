@@ -10,5 +10,5 @@ import (
 
 func TestListOfManyTenantsOnMariaDB(t *testing.T) {
 	db := mariadb.Start(t)
-	testListOfMany(t, db.DSN(db.Database()))
+	testListOfMany(t, db.Database())
 }

@@ -18,18 +18,14 @@ type aptSource struct {
 
 // origin says where the packages of a base come from.
 type origin struct {
-	mirror  string   // debootstrap's
+	mirror  string   // empty: debootstrap's own
 	keyring string   // empty: debootstrap's own
-	lines   []string // of sources.list in the base
+	lines   []string // of sources.list in the base; empty: the mirror's, with its updates
 }
 
-const (
-	debianMirror   = "http://deb.debian.org/debian"
-	debianSecurity = "http://deb.debian.org/debian-security"
-)
-
 // sourcesFor chooses archives: the specification's mirror, else the one this machine has the
-// suite from, else Debian's own; updates and security as this machine has them.
+// suite from, with updates and security as this machine has them. Where it has neither, all is
+// left to debootstrap, which knows Debian's own.
 func sourcesFor(spec Debootstrap, host []aptSource) origin {
 	parts := strings.Join(components(spec), " ")
 	find := func(suite string) (aptSource, bool) {
@@ -41,22 +37,15 @@ func sourcesFor(spec Debootstrap, host []aptSource) origin {
 		}
 		return host[i], true
 	}
-	var o origin
-	add := func(uri, suite string) { o.lines = append(o.lines, "deb "+uri+" "+suite+" "+parts) }
-	main, known := find(spec.Suite)
-	switch {
-	case spec.Mirror != "":
-		o.mirror = spec.Mirror
-	case known:
+	o := origin{mirror: spec.Mirror}
+	if main, known := find(spec.Suite); known && spec.Mirror == "" {
 		o.mirror, o.keyring = main.uri, main.keyring
-	default:
-		o.mirror = debianMirror
 	}
+	if o.mirror == "" {
+		return origin{}
+	}
+	add := func(uri, suite string) { o.lines = append(o.lines, "deb "+uri+" "+suite+" "+parts) }
 	add(o.mirror, spec.Suite)
-	if !known && spec.Mirror == "" && spec.Suite != "sid" && spec.Suite != "unstable" {
-		add(debianMirror, spec.Suite+"-updates")
-		add(debianSecurity, spec.Suite+"-security")
-	}
 	for _, more := range []string{spec.Suite + "-updates", spec.Suite + "-security"} {
 		if s, ok := find(more); ok {
 			add(s.uri, more)

@@ -101,7 +101,7 @@ func (c *crew) debootstrap(ctx context.Context, run *jobs.Run, spec Debootstrap)
 }
 
 // baseForm grows when bases are made in another way, so that old ones are not used any more.
-const baseForm = 1
+const baseForm = 2
 
 // baseSpec identifies what a base is made from.
 func baseSpec(spec Debootstrap) (string, error) {

@@ -14,7 +14,6 @@ import (
 const (
 	KindBuild  = "image.build"
 	KindImport = "image.import"
-	KindUnpack = "image.unpack"
 	KindDelete = "image.delete"
 )
 
@@ -30,7 +29,6 @@ func Register(reg *jobs.Registry, deps Deps) error {
 	return cmp.Or(
 		jobs.Register(reg, c.build()),
 		jobs.Register(reg, c.imports()),
-		jobs.Register(reg, c.unpack()),
 		jobs.Register(reg, c.remove()),
 	)
 }

@@ -11,14 +11,13 @@
 //   - image.delete removes a version no tenant uses; where that was the current one, the newest
 //     that is left becomes current.
 //
-// A version that is there already and was built from the very same bundle is not built again:
-// the job ends well at once. From another bundle it is refused.
+// A version that exists is never built or imported again: the request is refused.
 //
 // What the package guarantees: a build or import that fails leaves the current version as it
 // was and nothing of its own in LXD or the store, except the base image, which is kept for the
 // next build. A version never changes once it is published. Everything lxdfleet knows of an
 // image is also in the image's own properties, so Recover can rebuild the records from LXD.
 //
-// Unpacking ahead is standing state: the Distributor compares what should be unpacked where
-// with what is, so that a clone does not wait for an unpack.
+// What is unpacked where is standing state, so no job keeps it: the Distributor compares what
+// should be with what is, for ever, so that a clone does not wait for an unpack.
 package images

@@ -1,6 +1,7 @@
 package images
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -53,8 +54,9 @@ func (h HostBases) Make(ctx context.Context, spec Debootstrap, dir string, outpu
 		if ctx.Err() != nil {
 			return "", context.Cause(ctx)
 		}
-		return "", fleet.Errorf(fleet.Failed, "debootstrap of %s from %s failed%s", spec.Suite, from.mirror, lastWords(out)).
-			WithHint("see whether the daemon's host can reach %s", from.mirror)
+		mirror := cmp.Or(from.mirror, "Debian's own mirror")
+		return "", fleet.Errorf(fleet.Failed, "debootstrap of %s from %s failed%s", spec.Suite, mirror, lastWords(out)).
+			WithHint("see whether the daemon's host can reach %s and whether it has the suite %s", mirror, spec.Suite)
 	}
 	return filepath.Join(dir, "base.tar"), nil
 }

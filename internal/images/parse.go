@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -25,6 +27,9 @@ func ParseRecipe(file string, source []byte) (Recipe, error) {
 	if len(tree.Docs) > 1 {
 		return Recipe{}, fleet.Errorf(fleet.Invalid, "%s holds %d documents", file, len(tree.Docs)).
 			WithHint("keep one recipe in a file: remove what follows the line ---")
+	}
+	if err := checkTimes(file, tree); err != nil {
+		return Recipe{}, err
 	}
 	var r Recipe
 	err = yaml.NewDecoder(bytes.NewReader(source), yaml.Strict()).Decode(&r)
@@ -44,6 +49,45 @@ func ParseRecipe(file string, source []byte) (Recipe, error) {
 			WithField(p.path).WithHint("%s", p.hint)
 	}
 	return r, nil
+}
+
+// checkTimes finds timeouts that are no time: the YAML library tells no line of those, and
+// takes a number without a unit for nanoseconds.
+func checkTimes(file string, tree *ast.File) error {
+	var t timeouts
+	for _, doc := range tree.Docs {
+		ast.Walk(&t, doc)
+	}
+	if t.bad == nil {
+		return nil
+	}
+	return fleet.Errorf(fleet.Invalid, "%s:%d: the timeout %q is no time", file, t.bad.Position.Line, t.bad.Value).
+		WithField("timeout").WithHint("write a number with its unit, such as 90s or 10m")
+}
+
+// timeouts looks for the first timeout that is no time.
+type timeouts struct{ bad *token.Token }
+
+// Visit implements ast.Visitor.
+func (t *timeouts) Visit(node ast.Node) ast.Visitor {
+	pair, ok := node.(*ast.MappingValueNode)
+	if ok && pair.Key.GetToken().Value == "env" {
+		return nil // whose names are the recipe's own
+	}
+	if !ok || t.bad != nil || pair.Key.GetToken().Value != "timeout" {
+		return t
+	}
+	switch value := pair.Value.(type) {
+	case *ast.StringNode:
+		if _, err := time.ParseDuration(value.Value); err == nil {
+			return t
+		}
+	case *ast.IntegerNode, *ast.FloatNode:
+	default:
+		return t // its type is wrong, which the decoder tells
+	}
+	t.bad = pair.Value.GetToken()
+	return t
 }
 
 // yamlError brings an error of the YAML library to file, line and one line of text.

@@ -56,7 +56,8 @@ type Remote struct {
 // Debootstrap says which Debian system to make.
 type Debootstrap struct {
 	Suite string `yaml:"suite"` // such as bookworm
-	// Mirror is a URL; empty: the one the daemon's host has in its own apt sources.
+	// Mirror is a URL; empty: the one the daemon's host has in its own apt sources, or, where
+	// it has none of the suite, debootstrap's own.
 	Mirror     string   `yaml:"mirror"`
 	Components []string `yaml:"components"` // empty: main
 	Include    []string `yaml:"include"`    // packages besides systemd and what a network needs
@@ -71,7 +72,8 @@ type RecipeFile struct {
 	Owner   string `yaml:"owner"`   // user or user:group; empty: root
 }
 
-// Script is a shell script: its text, or the bundle's file that holds it.
+// Script is a shell script: its text, or the bundle's file that holds it. In a recipe a hook
+// may also be the text alone.
 type Script struct {
 	Run    string `yaml:"run"`
 	Source string `yaml:"source"`

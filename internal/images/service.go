@@ -164,41 +164,6 @@ func (s *Service) Delete(ctx context.Context, ref fleet.ImageRef, key, keyHash s
 	return s.submit(ctx, KindDelete, ref.Name, removal{Image: g}, key, keyHash)
 }
 
-// Unpack submits the job that unpacks a version ahead, on one member, or, where member is
-// empty, on all that are online. The Distributor does that by itself; this is for an operator
-// who wants to see it done.
-func (s *Service) Unpack(ctx context.Context, ref fleet.ImageRef, member, key, keyHash string) (fleet.Job, error) {
-	if job, err := s.jobs.ByKey(ctx, key, keyHash); fleet.CodeOf(err) != fleet.NotFound {
-		return job, err
-	}
-	g, err := s.Get(ctx, ref)
-	if err != nil {
-		return fleet.Job{}, err
-	}
-	u := unpacking{Ref: g.Ref(), Fingerprint: g.Fingerprint}
-	if member != "" {
-		if err := s.hasMember(ctx, member); err != nil {
-			return fleet.Job{}, err
-		}
-		u.Members = []string{member}
-	}
-	return s.submit(ctx, KindUnpack, ref.Name, u, key, keyHash)
-}
-
-func (s *Service) hasMember(ctx context.Context, name string) error {
-	members, err := s.LXD.Members(ctx)
-	if err != nil {
-		return fmt.Errorf("list the members: %w", err)
-	}
-	for _, m := range members {
-		if m.Name == name {
-			return nil
-		}
-	}
-	return fleet.Errorf(fleet.NotFound, "there is no member %s", name).WithField("member").
-		WithHint("lxc cluster list shows those there are")
-}
-
 func (s *Service) submit(ctx context.Context, kind, name string, args any, key, keyHash string) (fleet.Job, error) {
 	return s.jobs.Submit(ctx, jobs.Request{Kind: kind, Subject: Subject(name), Args: args, Key: key, KeyHash: keyHash})
 }

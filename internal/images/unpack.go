@@ -12,50 +12,6 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
-// unpacking is the state of image.unpack.
-type unpacking struct {
-	Ref         fleet.ImageRef `json:"image"`
-	Fingerprint string         `json:"fingerprint"`
-	Members     []string       `json:"members,omitempty"` // empty: all that are online
-}
-
-// unpack unpacks a version ahead. Nothing is undone: an unpacked image is true of the pool
-// whatever becomes of the job, and only saves time.
-func (c *crew) unpack() jobs.Kind[unpacking] {
-	return jobs.Kind[unpacking]{
-		Name:    KindUnpack,
-		Version: 1,
-		Steps: []jobs.Step[unpacking]{
-			{Name: "plan", Do: c.planUnpack},
-			{Name: "unpack", Do: c.unpackOld},
-		},
-	}
-}
-
-func (c *crew) planUnpack(ctx context.Context, _ *jobs.Run, u *unpacking) error {
-	g, err := c.Store.GoldenImage(ctx, u.Ref)
-	if err != nil {
-		return fmt.Errorf("read image %s: %w", u.Ref, err)
-	}
-	u.Fingerprint = g.Fingerprint
-	if len(u.Members) == 0 {
-		u.Members, err = c.online(ctx)
-	}
-	return err
-}
-
-func (c *crew) unpackOld(ctx context.Context, run *jobs.Run, u *unpacking) error {
-	failed := c.unpackOn(ctx, run, u.Fingerprint, u.Members)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if len(failed) == 0 {
-		return nil
-	}
-	c.Changed(u.Ref.Name)
-	return fmt.Errorf("unpack %s: %w", u.Ref, failed[0])
-}
-
 // online lists the members that are online.
 func (c *crew) online(ctx context.Context) ([]string, error) {
 	members, err := c.LXD.Members(ctx)

@@ -115,9 +115,9 @@ func TestChoose(t *testing.T) {
 func TestHeadRoom(t *testing.T) {
 	h := DefaultHeadRoom()
 	for total, want := range map[fleet.Size]fleet.Size{
-		0: fleet.GiB, 10 * fleet.GiB: fleet.GiB, 100 * fleet.GiB: 5 * fleet.GiB / 100 * 100, fleet.TiB: fleet.TiB / 100 * 5,
+		0: fleet.GiB, 10 * fleet.GiB: fleet.GiB, 100 * fleet.GiB: 5 * fleet.GiB, 1000 * fleet.GiB: 50 * fleet.GiB,
 	} {
-		if got := h.Of(total); got < want-100 || got > want+100 {
+		if got := h.Of(total); got != want {
 			t.Errorf("head-room of %s is %s, want %s", total, got, want)
 		}
 	}

@@ -247,3 +247,18 @@ func TestCreatesSpread(t *testing.T) {
 		}
 	})
 }
+
+// What an instance tells of itself may be an address nobody reaches: LXD is asked too.
+func TestCreateAtAnotherAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.lxd.SetExec(func(_ context.Context, _ string, spec fleet.ExecSpec) (int, error) {
+			_, err := spec.Stdout.Write([]byte(addressMark + "3: docker0    inet 172.17.0.1/16 scope global docker0\n"))
+			return 0, err
+		})
+		w.done(w.service.Create(t.Context(), CreateRequest{Name: "acme", Image: "wordpress"}, Once{}))
+		inst, _ := w.lxd.Seen("acme")
+		if r := w.route("acme"); r.Backend != inst.Addresses[0]+":80" {
+			t.Errorf("route %+v, want %s", r, inst.Addresses)
+		}
+	})
+}

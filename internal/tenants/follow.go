@@ -33,18 +33,26 @@ func differences(t fleet.Tenant, inst fleet.Instance) []difference {
 	return found
 }
 
-// follow writes to the store what an operator did to the instance. t must have been read
-// before inst: when a job has changed the tenant since, the write fails as a conflict and
-// the job wins. While a job works on the tenant nothing is followed.
-func (o *Observer) follow(ctx context.Context, t fleet.Tenant, inst fleet.Instance) error {
-	found := differences(t, inst)
-	if len(found) == 0 {
-		o.report(t, "")
-		return nil
+// follow writes to the store what an operator did to the tenant's instance. While a job works
+// on the tenant nothing is followed. The order of reads matters: tenant, jobs, instance. A job
+// that was there before is seen, or has ended and shows in the instance; one that comes later
+// writes the tenant first, so that the write here fails as a conflict and the job wins.
+func (o *Observer) follow(ctx context.Context, id, instance string) error {
+	t, err := o.store.TenantByID(ctx, id)
+	if err != nil {
+		return fmt.Errorf("read tenant of %s: %w", instance, err)
 	}
 	busy, err := o.jobs.Jobs(ctx, jobs.JobFilter{Subject: "tenant/" + t.Name.String(), Unfinished: true, Limit: 1})
 	if err != nil || len(busy) > 0 {
 		return err
+	}
+	inst, err := o.lxd.Instance(ctx, instance)
+	if err != nil {
+		return fmt.Errorf("read instance %s: %w", instance, err)
+	}
+	found := differences(t, inst)
+	if inst.Config[fleet.KeyTenant] != id || len(found) == 0 {
+		return nil
 	}
 	after := t
 	for _, d := range found {

@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -269,4 +270,39 @@ func TestDatabaseAway(t *testing.T) {
 			t.Errorf("the observation stands still: %+v", o)
 		}
 	})
+}
+
+// A following that read the instance just before a stop job stopped it does not undo the stop.
+func TestStopWinsOverFollowing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		tenant := w.tenant("acme")
+		w.done(w.service.Stop(t.Context(), "acme", 0, Once{}))
+		for range 3 {
+			do(t, w.lxd.LxcStart("acme"))
+			late := &lateLXD{LXD: w.lxd, reads: func() {
+				// Between the read of the instance and the write to the store a whole job runs.
+				w.done(w.service.Stop(t.Context(), "acme", 0, Once{}))
+			}}
+			slow := NewObserver(late, w.store, w.store, w, ObserverOptions{Dial: w.dial})
+			if err := slow.follow(t.Context(), tenant.ID, "acme"); err != nil && fleet.CodeOf(err) != fleet.Conflict {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			if v := w.get("acme"); v.Desired != fleet.DesiredStopped || v.Status != fleet.TenantStopped {
+				t.Fatalf("wanted %s, is %s", v.Desired, v.Status)
+			}
+		}
+	})
+}
+
+// lateLXD runs reads after each read of an instance, before the reader has it.
+type lateLXD struct {
+	LXD
+	reads func()
+}
+
+func (l *lateLXD) Instance(ctx context.Context, name string) (fleet.Instance, error) {
+	inst, err := l.LXD.Instance(ctx, name)
+	l.reads()
+	return inst, err
 }

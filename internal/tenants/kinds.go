@@ -80,9 +80,6 @@ type whereabouts struct {
 func (c *crew) want(ctx context.Context, w *whereabouts, desired fleet.Desired, purgeAt *time.Time) error {
 	defer c.Observer.hold(w.Name.String())()
 	t, err := change(ctx, c.Store, w.ID, func(t *fleet.Tenant) bool {
-		if t.Desired == desired && equalTimes(t.PurgeAt, purgeAt) {
-			return false
-		}
 		t.Desired, t.PurgeAt, t.UpdatedAt = desired, purgeAt, c.Now()
 		return true
 	})
@@ -195,8 +192,4 @@ func (c *crew) mustOwn(ctx context.Context, w *whereabouts) error {
 func say(run *jobs.Run, line string) {
 	run.Progress(fleet.Progress{Message: line})
 	_, _ = fmt.Fprintln(run.Output(), line)
-}
-
-func equalTimes(a, b *time.Time) bool {
-	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
 }

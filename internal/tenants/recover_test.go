@@ -153,7 +153,7 @@ func TestKeysHoldTheWholeTenant(t *testing.T) {
 			Desired:   rapid.SampledFrom([]fleet.Desired{fleet.DesiredRunning, fleet.DesiredStopped, fleet.DesiredRemoved}).Draw(t, "desired"),
 			CreatedAt: at, UpdatedAt: at,
 		}
-		for _, d := range rapid.SliceOfN(label, 0, 4).Draw(t, "domains") {
+		for _, d := range rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,20}`), 0, 4).Draw(t, "domains") {
 			want.Domains = append(want.Domains, fleet.Domain(d+".test"))
 		}
 		if want.Desired == fleet.DesiredRemoved {

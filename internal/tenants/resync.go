@@ -90,8 +90,7 @@ func (o *Observer) names() []string {
 // holdPause is how long an instance in a job's hands is left alone before it is looked at again.
 const holdPause = 500 * time.Millisecond
 
-// refresh reads one instance anew and follows what an operator did to it. The tenant is read
-// first: a job that changes it meanwhile makes the following fail, which is right.
+// refresh reads one instance anew, when it is not in a job's hands, and again after a failure.
 func (o *Observer) refresh(ctx context.Context, name string) {
 	if o.held(name) {
 		o.refreshes.add(name, time.Now().Add(holdPause))
@@ -116,9 +115,14 @@ func (o *Observer) Refresh(ctx context.Context, name string) error {
 		return fmt.Errorf("read instance %s: %w", name, err)
 	}
 	o.saw(inst, at)
-	if t, ok := now.id(inst.Config[fleet.KeyTenant]); ok && t.Ready && storeErr == nil {
-		return o.follow(ctx, t, inst)
+	t, ok := now.id(inst.Config[fleet.KeyTenant])
+	if !ok || !t.Ready || storeErr != nil {
+		return nil
 	}
+	if len(differences(t, inst)) > 0 {
+		return o.follow(ctx, t.ID, name)
+	}
+	o.report(t, "")
 	return nil
 }
 

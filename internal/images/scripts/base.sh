@@ -1,6 +1,13 @@
 # Makes a small Debian system (systemd, DHCP on eth0, nothing else) as a unified
 # LXD image, ./base.tar. Runs in mount and process namespaces of its own.
-# SUITE, MIRROR, KEYRING, COMPONENTS, INCLUDE and SOURCES say what of.
+# In the environment:
+#   SUITE       release, such as bookworm
+#   MIRROR      where its packages come from; empty: where debootstrap takes them from
+#   KEYRING     keys of the mirror, a file; empty: debootstrap's own
+#   COMPONENTS  separated by commas
+#   INCLUDE     more packages, separated by commas; may be empty
+#   SOURCES     lines of sources.list in the image; empty: the mirror, with updates
+#               and security as Debian's mirrors have them
 set -eu
 umask 022
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -18,7 +25,7 @@ put() {
 packages=systemd,systemd-sysv,dbus,iproute2,iputils-ping,netbase,ca-certificates,curl,less,procps
 if [ "$SUITE" != bullseye ] && [ "$SUITE" != buster ]; then packages=$packages,systemd-resolved; fi
 debootstrap --variant=minbase --components="$COMPONENTS" ${KEYRING:+--keyring="$KEYRING"} \
-	--include="$packages${INCLUDE:+,$INCLUDE}" "$SUITE" "$root" "$MIRROR" || {
+	--include="$packages${INCLUDE:+,$INCLUDE}" "$SUITE" "$root" ${MIRROR:+"$MIRROR"} || {
 	if [ -s "$root/debootstrap/debootstrap.log" ]; then tail -n 5 "$root/debootstrap/debootstrap.log"; fi
 	exit 1
 }
@@ -54,6 +61,7 @@ IPv6DuplicateAddressDetection=0
 
 [DHCPv4]
 ClientIdentifier=mac
+UseHostname=no
 UseMTU=yes
 TXT
 put etc/systemd/resolved.conf.d/lxdfleet.conf <<'TXT'
@@ -65,7 +73,18 @@ TXT
 ln -sfn /run/systemd/resolve/resolv.conf "$root/etc/resolv.conf"
 chroot "$root" systemctl -q enable sys-read-only.service systemd-networkd.service systemd-resolved.service
 
-printf '%s\n' "$SOURCES" | put etc/apt/sources.list
+if [ -n "$SOURCES" ]; then
+	printf '%s\n' "$SOURCES" | put etc/apt/sources.list
+elif [ "$SUITE" != sid ] && [ "$SUITE" != unstable ]; then
+	# debootstrap has written the release itself.
+	read -r _ uri _ parts <"$root/etc/apt/sources.list"
+	uri=${uri%/}
+	{
+		echo "deb $uri $SUITE $parts"
+		echo "deb $uri $SUITE-updates $parts"
+		echo "deb $uri-security $SUITE-security $parts"
+	} | put etc/apt/sources.list
+fi
 put etc/apt/apt.conf.d/90lxdfleet <<'TXT'
 APT::Install-Recommends "false";
 Acquire::Languages "none";
@@ -79,13 +98,17 @@ path-exclude=/usr/share/locale/*
 TXT
 
 # Nothing may wait for hardware, for the network or for a terminal: an instance
-# is up when its services are.
+# is up when its services are. Kernel modules are the host's affair, kernel
+# arguments (network-generator) too, users are made by packages when they are
+# installed, and utmp records logins at terminals, of which there are none.
 for unit in systemd-networkd-wait-online.service systemd-udevd.service \
 	systemd-journald-audit.socket systemd-firstboot.service \
 	systemd-remount-fs.service systemd-modules-load.service \
 	sys-kernel-config.mount sys-kernel-debug.mount sys-kernel-tracing.mount \
 	sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount \
 	systemd-hwdb-update.service systemd-pstore.service \
+	modprobe@.service systemd-sysusers.service systemd-network-generator.service \
+	systemd-update-utmp.service systemd-update-utmp-runlevel.service \
 	apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer fstrim.timer \
 	dpkg-db-backup.timer getty@.service console-getty.service \
 	container-getty@.service getty.target; do

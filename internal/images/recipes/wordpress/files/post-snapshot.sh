@@ -1,4 +1,3 @@
 #!/bin/sh
-# Lets the database write again.
+# Lets the database write again. Where nothing holds it, nothing is to be done.
 systemctl stop lxdfleet-quiesce.service 2>/dev/null || true
-rm -f /run/lxdfleet-quiesced

@@ -1,19 +1,20 @@
 #!/bin/sh
 # Holds the database still, all tables flushed, until post-snapshot.sh or for
-# a minute at most. The lock lives as long as the session that took it, so a
-# session is kept in a unit of its own.
+# a minute at most. Reads go on; writes wait. The lock lives as long as the
+# session that took it, so a client idles in a unit of its own, whatever
+# becomes of this script's caller; when the client ends, the lock is gone.
 set -eu
-systemctl stop lxdfleet-quiesce.service 2>/dev/null || true
-rm -f /run/lxdfleet-quiesced
-systemd-run --quiet --collect --unit lxdfleet-quiesce --property RuntimeMaxSec=60 \
-	sh -c '{ echo "FLUSH TABLES WITH READ LOCK; SYSTEM touch /run/lxdfleet-quiesced"; sleep 60; } | mariadb --unbuffered'
-for _ in $(seq 1 500); do
-	if [ -e /run/lxdfleet-quiesced ]; then
-		sync -f /var/lib/mysql
-		exit 0
-	fi
-	sleep 0.02
-done
-systemctl stop lxdfleet-quiesce.service 2>/dev/null || true
-echo "pre-snapshot: MariaDB did not give the lock in 10 seconds" >&2
-exit 1
+unit=lxdfleet-quiesce.service
+systemctl stop $unit 2>/dev/null || true
+# systemd-run returns once the client has told that it holds the lock.
+if ! systemd-run --quiet --collect --unit $unit \
+	--property Type=notify --property NotifyAccess=all \
+	--property TimeoutStartSec=15 --property RuntimeMaxSec=70 \
+	mariadb --execute 'SET SESSION lock_wait_timeout = 10;
+FLUSH TABLES WITH READ LOCK;
+\! systemd-notify --ready && sleep 60
+'; then
+	echo "pre-snapshot: MariaDB did not give the lock; journalctl -u $unit tells why" >&2
+	exit 1
+fi
+sync -f /var/lib/mysql
