@@ -97,15 +97,18 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 }
 
 // measure makes so many at once and gives the time until the last serves.
-func measure(ctx context.Context, s subject, at, round int, showMemory bool, pid int) (time.Duration, error) {
-	names := make([]string, at)
+func measure(ctx context.Context, s subject, at, round int, ours bool, pid int) (time.Duration, error) {
+	names, kind := make([]string, at), "lxc"
+	if ours {
+		kind = "fleet"
+	}
 	for i := range names {
-		names[i] = fmt.Sprintf("bench-%d-%d", round, i)
+		names[i] = fmt.Sprintf("bench-%s-%d-%d", kind, round, i)
 	}
 	start := time.Now()
 	err := each(names, func(name string) error { return s.create(ctx, name) })
 	took := time.Since(start)
-	if err == nil && showMemory && pid != 0 && at > 1 && round == 0 {
+	if err == nil && ours && pid != 0 && at > 1 && round == 0 {
 		if err := sleep(ctx, 10*time.Second); err != nil {
 			return 0, err
 		}

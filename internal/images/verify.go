@@ -14,8 +14,9 @@ import (
 const (
 	// addressTime is how long an instance may take to get its first address.
 	addressTime = time.Minute
-	// hookTime is how long a hook may take.
-	hookTime = 10 * time.Minute
+	// hookTime is how long a hook may take, and hookLastTime how long once more: hooks may be
+	// run twice, and one that came before what it waits for finds it then.
+	hookTime, hookLastTime = 2 * time.Minute, 10 * time.Minute
 	// checkDomain is the throwaway domain of the clone that is checked: nothing can be reached
 	// under it (RFC 2606).
 	checkDomain = "check.invalid"
@@ -82,7 +83,7 @@ func (c *crew) hook(ctx context.Context, run *jobs.Run, e *edition, name string)
 	if !slices.Contains(e.Image.Hooks, name) {
 		return nil
 	}
-	return c.exec(ctx, run, checkName(run.JobID), command{
+	cmd := command{
 		what: "the hook " + name,
 		args: []string{path.Join(fleet.HookDir, name)},
 		env: map[string]string{
@@ -90,7 +91,14 @@ func (c *crew) hook(ctx context.Context, run *jobs.Run, e *edition, name string)
 			"LXDFLEET_DOMAINS": checkDomain, "LXDFLEET_URL": "https://" + checkDomain,
 		},
 		timeout: hookTime,
-	})
+	}
+	began := c.Now()
+	err := c.exec(ctx, run, checkName(run.JobID), cmd)
+	if fleet.CodeOf(err) == fleet.Failed && c.Now().Sub(began) >= hookTime {
+		cmd.timeout = hookLastTime
+		err = c.exec(ctx, run, checkName(run.JobID), cmd)
+	}
+	return err
 }
 
 // await gives the first address of a running instance; empty where it gets none within

@@ -9,8 +9,8 @@
 //     on the same instance: they look at what is there instead of trusting an operation's
 //     outcome, for LXD forgets finished operations after five seconds.
 //   - Errors are fleet errors. Their codes come from LXD's status codes and from looking at
-//     what exists, not from its texts, which change between versions. The one exception is
-//     a full pool (isPoolFull): LXD tells it by text only.
+//     what exists, not from its texts, which change between versions. The exceptions are a
+//     full pool (isPoolFull) and a busy instance (isBusy): LXD tells them by text only.
 //   - LXD may go away and come back: calls fail with fleet.Unavailable meanwhile and work
 //     afterwards, for nothing is kept but the way to connect.
 //

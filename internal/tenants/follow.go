@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -90,10 +91,30 @@ func (o *Observer) follow(ctx context.Context, id, instance string) error {
 	if after.Name != t.Name {
 		o.Nudge(after.Name)
 	}
-	if err := o.lxd.SetConfig(ctx, inst.Name, keysOf(after)); err != nil {
-		return fmt.Errorf("write the keys of %s: %w", after.Name, err)
-	}
+	o.keys.add(inst.Name, time.Now().Add(keysPause))
 	return nil
+}
+
+// keysPause is how long after a change made by hand the instance's keys are written anew. LXD
+// refuses an operator's next command on the instance while it writes them.
+const keysPause = 5 * time.Second
+
+// writeKeys writes the keys of the tenant that owns the instance, and tries again later where
+// that fails.
+func (o *Observer) writeKeys(ctx context.Context, name string) {
+	inst, err := o.lxd.Instance(ctx, name)
+	var t fleet.Tenant
+	if err == nil {
+		t, err = o.store.TenantByID(ctx, inst.Config[fleet.KeyTenant])
+	}
+	if err == nil && t.Name.String() == name {
+		err = o.lxd.SetConfig(ctx, name, keysOf(t))
+	}
+	if err == nil || ctx.Err() != nil || fleet.CodeOf(err) == fleet.NotFound {
+		return
+	}
+	o.log.Debug("keys cannot be written", "instance", name, "error", err)
+	o.keys.add(name, time.Now().Add(o.opt.Resync))
 }
 
 // newName decides whether the tenant takes its instance's name. A copy (lxc copy copies the

@@ -48,7 +48,7 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 		hook = fleet.HookDir + "/personalize"
 	}
 	var printed tail
-	exit, err := c.LXD.Exec(ctx, t.Name.String(), fleet.ExecSpec{
+	exit, err := c.execWithin(ctx, t.Name.String(), fleet.ExecSpec{
 		Command: []string{"sh", "-c", hookScript, "sh", hook},
 		Env:     env, Stdout: &printed, Stderr: &printed,
 	})
@@ -67,6 +67,27 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 			WithHint("its output is kept: lxdfleet job show %s", run.JobID)
 	}
 	return toldAddress(printed.String()), nil
+}
+
+// A hook that hangs is ended after hookTime and run once more, with more time: hooks may be run
+// twice, and one that came before what it waits for finds it then.
+const hookTime, hookLastTime = 2 * time.Minute, 10 * time.Minute
+
+// execWithin runs a command that may be run twice. The error is fleet.Failed when it ended
+// neither time.
+func (c *crew) execWithin(ctx context.Context, name string, spec fleet.ExecSpec) (exit int, err error) {
+	for _, limit := range []time.Duration{hookTime, hookLastTime} {
+		bounded, cancel := context.WithTimeout(ctx, limit)
+		exit, err = c.LXD.Exec(bounded, name, spec)
+		late := bounded.Err() != nil && ctx.Err() == nil
+		cancel()
+		if err == nil || !late {
+			return exit, err
+		}
+		err = fleet.Errorf(fleet.Failed, "it did not end within %s", limit).
+			WithHint("see what it waits for, with lxc exec %s -- ps ax, while it runs", name)
+	}
+	return exit, err
 }
 
 // toldAddress reads the address to dial from what hookScript printed: IPv4 before IPv6, eth0

@@ -67,6 +67,7 @@ type Observer struct {
 	survey *survey
 
 	refreshes *queue // instances to read anew
+	keys      *queue // instances whose keys are to be written
 	lookups   *queue // instances whose addresses are to be read
 	dials     *queue // tenants whose backend is to be connected to
 	checks    *queue // tenants whose health is to be checked
@@ -101,7 +102,7 @@ func NewObserver(lxd LXD, store Store, jobBook JobBook, prober Prober, opt Obser
 	return &Observer{
 		lxd: lxd, store: store, jobs: jobBook, prober: prober, opt: opt, log: opt.Logger,
 		roster: newRoster(store), survey: newSurvey(lxd),
-		refreshes: newQueue(), lookups: newQueue(), dials: newQueue(), checks: newQueue(),
+		refreshes: newQueue(), keys: newQueue(), lookups: newQueue(), dials: newQueue(), checks: newQueue(),
 		resync: make(chan struct{}, 1),
 		seen:   map[string]*sight{}, owners: map[string]map[string]bool{},
 		inHand: map[string]int{}, making: map[string]bool{}, problems: map[string]string{},
@@ -114,6 +115,7 @@ func (o *Observer) Run(ctx context.Context) {
 	var loops sync.WaitGroup
 	defer loops.Wait()
 	loops.Go(func() { o.refreshes.run(ctx, 4, o.refresh) })
+	loops.Go(func() { o.keys.run(ctx, 1, o.writeKeys) })
 	loops.Go(func() { o.lookups.run(ctx, 4, o.lookup) })
 	loops.Go(func() { o.dials.run(ctx, 64, o.dial) })
 	loops.Go(func() { o.checks.run(ctx, 8, o.check) })
