@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -104,9 +103,4 @@ func (w *world) lastJob(kind, subject string) (client.Job, bool) {
 		return client.Job{}, false
 	}
 	return list.Items[0], true
-}
-
-// ownInstances lists instances that are no tenants of the world: builders, checks, leftovers.
-func (w *world) ownInstances() []string {
-	return slices.DeleteFunc(w.instances(), func(name string) bool { return !strings.HasPrefix(name, "lxdfleet-") })
 }

@@ -17,8 +17,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx); err != nil {
+	err := run(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "benchclone:", err)
 		os.Exit(1)
 	}
@@ -76,9 +77,10 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 	for round := range rounds {
 		// Turns alternate, so that a slow spell of the machine hits both.
 		pair := []struct {
+			name string
 			s    subject
 			list *[]time.Duration
-		}{{bare, &floor}, {ours, &times}}
+		}{{"lxc", bare, &floor}, {"lxdfleet", ours, &times}}
 		if round%2 == 1 {
 			slices.Reverse(pair)
 		}
@@ -88,6 +90,7 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 				return 0, err
 			}
 			*p.list = append(*p.list, took)
+			fmt.Fprintf(os.Stderr, "  %d at once, round %d of %d: %s %.2fs\n", at, round+1, rounds, p.name, took.Seconds())
 		}
 	}
 	ratio := float64(median(times)) / float64(median(floor))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -132,7 +133,7 @@ func TestValidate(t *testing.T) {
 		t.Run(tt.field, func(t *testing.T) {
 			c := Default()
 			tt.change(&c)
-			e, ok := c.Validate().(*fleet.Error)
+			e, ok := errors.AsType[*fleet.Error](c.Validate())
 			if !ok || e.Code != fleet.Invalid || e.Field != tt.field || e.Hint == "" {
 				t.Errorf("got %v", e)
 			}

@@ -39,6 +39,7 @@ func TestFollowStartOfStoppedTenant(t *testing.T) {
 		do(t, w.lxd.LxcStart("acme"))
 		soon()
 		w.wantStatus("acme", fleet.TenantRunning, fleet.RouteServe)
+		time.Sleep(2 * keysPause)
 		inst, _ := w.lxd.Seen("acme")
 		if v := w.get("acme"); v.Desired != fleet.DesiredRunning || inst.Config[fleet.KeyState] != "running" {
 			t.Errorf("wanted %s, key %s", v.Desired, inst.Config[fleet.KeyState])
@@ -73,6 +74,7 @@ func TestFollowRename(t *testing.T) {
 		do(t, w.lxd.LxcStart("acme-new"))
 		soon()
 		w.wantStatus("acme-new", fleet.TenantRunning, fleet.RouteServe)
+		time.Sleep(2 * keysPause)
 		after := w.get("acme-new")
 		inst, _ := w.lxd.Seen("acme-new")
 		if after.ID != before.ID || inst.Config[fleet.KeyName] != "acme-new" || after.Domains[0] != "acme.example.test" {

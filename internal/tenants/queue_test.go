@@ -12,7 +12,7 @@ import (
 func TestQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, q := time.Now(), newQueue()
-		at := func(d time.Duration) time.Time { return began.Add(d) }
+		at := began.Add
 		q.add("late", at(time.Minute))
 		q.add("late", at(time.Second)) // earlier wins
 		q.add("late", at(time.Hour))

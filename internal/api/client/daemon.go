@@ -14,7 +14,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
-// ErrUnreachable: nothing answers on the socket. It wraps why.
+// ErrUnreachable says that nothing answers on the socket. It wraps why.
 var ErrUnreachable = errors.New("the daemon is not reachable")
 
 // address is the base of all requests; the host has no meaning on a unix socket.
