@@ -21,13 +21,11 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
-const manyTenants = 10_000
-
 func TestListOfManyTenantsOnSQLite(t *testing.T) {
 	testListOfMany(t, "sqlite://"+filepath.Join(t.TempDir(), "fleet.db"))
 }
 
-// testListOfMany asks the API for the first page of 10,000 tenants that LXD (the fake) runs:
+// testListOfMany asks the API for the first page of manyTenants that LXD (the fake) runs:
 // the median of 21 requests is under 50 ms.
 func testListOfMany(t *testing.T, dsn string) {
 	handler := manyTenantsAPI(t, dsn)

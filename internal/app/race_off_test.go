@@ -2,5 +2,5 @@
 
 package app
 
-// slower is how many times longer timed code may take under the race detector.
-const slower = 1
+// See race_on_test.go.
+const slower, manyTenants = 1, 10_000
