@@ -25,13 +25,6 @@ func TestContract(t *testing.T) {
 	lxdcontract.Run(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-contract") })
 }
 
-// TestContractFaults kills and restarts members of the development cluster and fills a pool:
-// nobody else should use it meanwhile.
-func TestContractFaults(t *testing.T) {
-	lxdcontract.RunFaults(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-faults") },
-		devcluster{project: "lxdfleet-test-faults"})
-}
-
 // cluster is the development cluster in an LXD project of our own.
 func cluster(t *testing.T, project string) lxdcontract.Subject {
 	t.Helper()
@@ -297,4 +290,11 @@ func TestHTTPS(t *testing.T) {
 			client.Close()
 		}
 	}
+}
+
+// TestContractFaults kills and restarts members of the development cluster and fills a pool:
+// nobody else should use it meanwhile.
+func TestContractFaults(t *testing.T) {
+	lxdcontract.RunFaults(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-faults") },
+		devcluster{project: "lxdfleet-test-faults"})
 }

@@ -146,7 +146,12 @@ func (s *Service) here(t fleet.Tenant) error {
 	if problem := s.Observer.Problem(t.ID); problem != "" {
 		return fleet.Errorf(fleet.Conflict, "tenant %s: %s", t.Name, problem).WithHint("do that, then try again")
 	}
-	if o := s.Observer.Observation(t); !o.At.IsZero() && !o.Exists {
+	o := s.Observer.Observation(t)
+	if o.Status == fleet.InstanceError {
+		return fleet.Errorf(fleet.Unavailable, "the member %s, where tenant %s is, is offline", o.Location, t.Name).
+			WithHint("start LXD on it; its sites may go on meanwhile")
+	}
+	if !o.At.IsZero() && !o.Exists {
 		return fleet.Errorf(fleet.Conflict, "the instance of tenant %s is missing from LXD", t.Name).
 			WithHint("restore it from a backup, or delete the tenant: lxdfleet tenant delete --now %s", t.Name)
 	}
