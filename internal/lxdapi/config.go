@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/canonical/lxd/shared/api"
 
@@ -54,6 +55,7 @@ func (c *Client) edit(ctx context.Context, name string, change any, isSo func(*a
 	defer unlock()
 	var before api.Instance
 	var failure error
+	deadline := time.Now().Add(busyTime)
 	for {
 		now, _, err := c.instance(ctx, name)
 		if err != nil {
@@ -67,8 +69,14 @@ func (c *Client) edit(ctx context.Context, name string, change any, isSo func(*a
 			if err != nil {
 				return err
 			}
-			if !waited {
+			switch {
+			case waited:
+			case !isBusy(failure) || time.Now().After(deadline):
 				return failure
+			default:
+				if err := pause(ctx, busyPause); err != nil {
+					return err
+				}
 			}
 		}
 		_, err = c.call(ctx, request{method: http.MethodPatch, path: instancePath(name), body: change}, nil)

@@ -59,10 +59,8 @@ func hasForeignIDs(i *api.Instance) bool {
 // renewIDs has LXD choose the instance's ids again, which it does when their number is set;
 // the default, written out, changes nothing else.
 func (c *Client) renewIDs(ctx context.Context, i *api.Instance) error {
-	select { // not in step with the others
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(rand.N(400 * time.Millisecond)):
+	if err := pause(ctx, rand.N(400*time.Millisecond)); err != nil { // not in step with the others
+		return err
 	}
 	size := strconv.Itoa(idmapSize)
 	if i.Config[keyIDSize] == size {

@@ -43,11 +43,19 @@ func (c *Client) run(ctx context.Context, r request, progress func(fleet.Progres
 		if !isBusy(err) || stream || time.Now().After(deadline) {
 			return op, err
 		}
-		select {
-		case <-ctx.Done():
-			return op, context.Cause(ctx)
-		case <-time.After(busyPause):
+		if err := pause(ctx, busyPause); err != nil {
+			return op, err
 		}
+	}
+}
+
+// pause waits, or gives the reason why ctx has ended.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
 	}
 }
 
