@@ -38,6 +38,10 @@ unit: ## Unit tests with the race detector, no LXD needed
 integration: ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes
 	scripts/test-integration
 
+.PHONY: kill-test
+kill-test: ## The daemon killed after each event of each kind of job, on a real cluster
+	scripts/test-kill
+
 .PHONY: demo-test
 demo-test: build ## The demo from nothing to nothing, checked with curl
 	scripts/test-demo
