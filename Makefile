@@ -25,7 +25,7 @@ demo-down: ## Remove all that `make demo` made, and nothing else
 	scripts/demo down
 
 .PHONY: test
-test: lint unit integration demo-test ## Every test but kill-test, which takes long
+test: lint unit integration ## Lint, unit and integration tests; kill-test and demo-test stand alone
 
 .PHONY: unit
 unit: ## Unit tests with the race detector, no LXD needed
