@@ -34,7 +34,7 @@ func (s *Service) Restart(ctx context.Context, name fleet.Name, timeout time.Dur
 }
 
 func (s *Service) power(ctx context.Context, kind string, name fleet.Name, timeout time.Duration, once Once) (fleet.Job, error) {
-	if job, ok, err := s.replayed(ctx, kind, name, once); ok || err != nil {
+	if job, ok, err := s.replayed(ctx, once); ok || err != nil {
 		return job, err
 	}
 	if timeout < 0 || timeout > time.Hour {
@@ -77,7 +77,7 @@ func (s *Service) Remove(ctx context.Context, name fleet.Name, now bool, once On
 	if now || s.opt.TrashFor < 0 {
 		kind = KindPurge
 	}
-	if job, ok, err := s.replayed(ctx, kind, name, once); ok || err != nil {
+	if job, ok, err := s.replayed(ctx, once); ok || err != nil {
 		return job, err
 	}
 	t, err := s.tenant(ctx, name)
@@ -98,7 +98,7 @@ func (s *Service) Remove(ctx context.Context, name fleet.Name, now bool, once On
 // Undelete makes a job that takes the tenant out of the trash and starts it. fleet.Conflict
 // when it is not in the trash.
 func (s *Service) Undelete(ctx context.Context, name fleet.Name, once Once) (fleet.Job, error) {
-	if job, ok, err := s.replayed(ctx, KindUndelete, name, once); ok || err != nil {
+	if job, ok, err := s.replayed(ctx, once); ok || err != nil {
 		return job, err
 	}
 	t, err := s.tenant(ctx, name)
@@ -117,7 +117,7 @@ func (s *Service) Undelete(ctx context.Context, name fleet.Name, once Once) (fle
 
 // Resize makes a job that gives the tenant another plan.
 func (s *Service) Resize(ctx context.Context, name fleet.Name, plan string, once Once) (fleet.Job, error) {
-	if job, ok, err := s.replayed(ctx, KindResize, name, once); ok || err != nil {
+	if job, ok, err := s.replayed(ctx, once); ok || err != nil {
 		return job, err
 	}
 	t, err := s.present(ctx, name)

@@ -82,7 +82,7 @@ func (s *Service) Adopt(ctx context.Context, req AdoptRequest, once Once) (fleet
 	if err != nil {
 		return fleet.Job{}, err
 	}
-	if job, ok, err := s.replayed(ctx, KindAdopt, name, once); ok || err != nil {
+	if job, ok, err := s.replayed(ctx, once); ok || err != nil {
 		return job, err
 	}
 	inst, err := s.LXD.Instance(ctx, name.String())

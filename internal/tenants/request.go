@@ -35,7 +35,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 	if err != nil {
 		return fleet.Job{}, err
 	}
-	if job, ok, err := s.replayed(ctx, KindCreate, name, once); ok || err != nil {
+	if job, ok, err := s.replayed(ctx, once); ok || err != nil {
 		return job, err
 	}
 	t, err := s.draft(ctx, name, req.Domains, req.Plan)

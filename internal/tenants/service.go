@@ -101,13 +101,13 @@ func busy(name fleet.Name, job fleet.Job) error {
 		WithHint("wait for it: lxdfleet job watch %s; or stop it: lxdfleet job cancel %s", job.ID, job.ID)
 }
 
-// replayed gives the job an earlier request with the same key made for this subject, so that
+// replayed gives the job an earlier request with the same key made, so that
 // a repeated request is answered as the first was, whatever has become of the tenant since.
-func (s *Service) replayed(ctx context.Context, kind string, name fleet.Name, once Once) (fleet.Job, bool, error) {
+func (s *Service) replayed(ctx context.Context, once Once) (fleet.Job, bool, error) {
 	if once.Key == "" {
 		return fleet.Job{}, false, nil
 	}
-	list, err := s.Jobs.Jobs(ctx, jobs.JobFilter{Subject: subject(name), Kind: kind})
+	list, err := s.Jobs.Jobs(ctx, jobs.JobFilter{Key: once.Key})
 	if err != nil {
 		return fleet.Job{}, false, fmt.Errorf("look for the request's job: %w", err)
 	}
