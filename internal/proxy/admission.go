@@ -45,9 +45,15 @@ func (s *Server) admit(w *recorder, r *http.Request, v *visit) {
 		case p == &again:
 			continue
 		}
-		if r.Context().Err() == nil && w.status == 0 {
-			p.show(w, r)
+		if w.status != 0 {
+			return
 		}
+		if r.Context().Err() != nil {
+			// A client that has closed only its own half still reads: without the abort it
+			// would get net/http's empty 200.
+			panic(http.ErrAbortHandler)
+		}
+		p.show(w, r)
 		return
 	}
 }

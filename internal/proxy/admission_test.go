@@ -122,6 +122,23 @@ func TestClientThatLeavesFreesItsPlace(t *testing.T) {
 	}
 }
 
+// A client that closes its half while it is held has left: it is not told that all was well.
+func TestClientThatHalfClosesIsNotAnswered(t *testing.T) {
+	f := startFront(t, nil)
+	f.publish(held("acme.example", "acme"))
+	conn := f.dial("acme.example")
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: acme.example\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool { return f.gateState("acme").Held == 1 })
+	if err := conn.CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(conn); err != nil || len(got) > 0 {
+		t.Fatalf("answered %q, %v", got, err)
+	}
+}
+
 // A backend that refuses connections is waited for, and the request, body and all, arrives
 // there once.
 func TestBackendThatStartsLater(t *testing.T) {
