@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"net"
-	"strconv"
 	"strings"
 	"time"
 
@@ -118,11 +116,7 @@ func (s *Server) urlOf(t fleet.Tenant) string {
 	if len(t.Domains) == 0 || s.HTTPSPort == 0 {
 		return ""
 	}
-	host := t.Domains[0].String()
-	if s.HTTPSPort != 443 {
-		host = net.JoinHostPort(host, strconv.Itoa(s.HTTPSPort))
-	}
-	return "https://" + host
+	return t.Domains[0].URL(s.HTTPSPort)
 }
 
 func healthOut(h fleet.HealthCheck) HealthCheck {

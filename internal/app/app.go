@@ -72,10 +72,14 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		return nil, fmt.Errorf("reach LXD: %w", err)
 	}
 	a.onRelease(a.lxd.Close)
-	if err := a.wireJobs(); err != nil {
+	prober := tenants.NewHTTPProber(nil, a.httpsPort)
+	a.observer = tenants.NewObserver(a.lxd, a.store, a.store, prober, tenants.ObserverOptions{
+		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
+	})
+	if err := a.wireProxy(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.wireProxy(ctx); err != nil {
+	if err := a.wireJobs(prober); err != nil {
 		return nil, err
 	}
 	return a, a.wireAPI(ctx)
@@ -90,14 +94,10 @@ func (a *App) release() {
 	a.undo = nil
 }
 
-func (a *App) wireJobs() error {
-	prober := tenants.NewHTTPProber(nil)
-	a.observer = tenants.NewObserver(a.lxd, a.store, a.store, prober, tenants.ObserverOptions{
-		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
-	})
+func (a *App) wireJobs(prober tenants.Prober) error {
 	imageDeps := a.imageDeps()
 	registry, err := registerKinds(tenants.KindDeps{
-		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober,
+		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(),
 	}, imageDeps)
 	if err != nil {
 		return err

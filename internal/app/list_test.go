@@ -77,7 +77,7 @@ func manyTenantsAPI(t *testing.T, dsn string) http.Handler {
 			t.Fatal(err)
 		}
 	}
-	observer := tenants.NewObserver(lxd, s, s, tenants.NewHTTPProber(nil), tenants.ObserverOptions{})
+	observer := tenants.NewObserver(lxd, s, s, tenants.NewHTTPProber(nil, func() int { return 0 }), tenants.ObserverOptions{})
 	if err := observer.Resync(t.Context()); err != nil {
 		t.Fatal(err)
 	}

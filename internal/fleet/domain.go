@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -53,3 +55,16 @@ func ParseDomain(s string) (Domain, error) {
 }
 
 func (d Domain) String() string { return string(d) }
+
+// URL is the address people reach d at over HTTPS, where the proxy is reached at port. It ends
+// without a slash.
+func (d Domain) URL(port int) string { return "https://" + d.Authority(port) }
+
+// Authority is d as browsers send it in Host where the proxy is reached at port: the port is
+// left out when it is 443, or 0 for a fleet without a proxy.
+func (d Domain) Authority(port int) string {
+	if port == 443 || port == 0 {
+		return d.String()
+	}
+	return net.JoinHostPort(d.String(), strconv.Itoa(port))
+}

@@ -36,7 +36,7 @@ func TestCreateServes(t *testing.T) {
 		env := w.hooks[0].Env
 		for key, want := range map[string]string{
 			"LXDFLEET_TENANT": "acme", "LXDFLEET_DOMAIN": "www.acme.test",
-			"LXDFLEET_DOMAINS": "www.acme.test acme.test", "LXDFLEET_URL": "https://www.acme.test",
+			"LXDFLEET_DOMAINS": "www.acme.test acme.test", "LXDFLEET_URL": "https://www.acme.test:8443",
 		} {
 			if env[key] != want {
 				t.Errorf("%s=%q, want %q", key, env[key], want)

@@ -41,7 +41,10 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 		"LXDFLEET_TENANT":  t.Name.String(),
 		"LXDFLEET_DOMAIN":  primary(t),
 		"LXDFLEET_DOMAINS": strings.Join(domains, " "),
-		"LXDFLEET_URL":     "https://" + primary(t),
+		"LXDFLEET_URL":     "",
+	}
+	if len(t.Domains) > 0 {
+		env["LXDFLEET_URL"] = t.Domains[0].URL(c.HTTPSPort)
 	}
 	hook := ""
 	if hooked {

@@ -29,6 +29,9 @@ type KindDeps struct {
 	Store    Store
 	Observer *Observer
 	Prober   Prober
+	// HTTPSPort is where visitors reach the proxy, for the address that the personalize hook
+	// is told. Default 443.
+	HTTPSPort int
 	// Now is the clock of what is stored. Default time.Now.
 	Now func() time.Time
 }
@@ -45,6 +48,7 @@ func Register(reg *jobs.Registry, deps KindDeps) error {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	deps.HTTPSPort = cmp.Or(deps.HTTPSPort, 443)
 	c := &crew{KindDeps: deps, looking: make(chan struct{}, 4)}
 	return cmp.Or(
 		jobs.Register(reg, c.create()),

@@ -18,14 +18,17 @@ import (
 // redirect. Each probe ends after 10 seconds.
 type HTTPProber struct {
 	client *http.Client
+	port   func() int
 }
 
-// NewHTTPProber makes an HTTPProber that connects by dial; nil: as net.Dialer does.
-func NewHTTPProber(dial Dial) *HTTPProber {
+// NewHTTPProber makes an HTTPProber that connects by dial; nil: as net.Dialer does. port gives
+// the port visitors reach the proxy at, 0 where there is none: an application that knows its
+// own address redirects whoever asks for another.
+func NewHTTPProber(dial Dial, port func() int) *HTTPProber {
 	if dial == nil {
 		dial = (&net.Dialer{Timeout: time.Second}).DialContext
 	}
-	return &HTTPProber{client: &http.Client{
+	return &HTTPProber{port: port, client: &http.Client{
 		Timeout:       10 * time.Second,
 		Transport:     &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -40,7 +43,7 @@ func (p *HTTPProber) Probe(ctx context.Context, address, host string, check flee
 		return fmt.Errorf("make health request: %w", err)
 	}
 	if host != "" {
-		req.Host = host
+		req.Host = fleet.Domain(host).Authority(p.port())
 	}
 	req.Header.Set("User-Agent", "lxdfleet-health")
 	req.Header.Set("X-Forwarded-Proto", "https")

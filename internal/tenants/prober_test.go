@@ -25,7 +25,7 @@ func TestHTTPProber(t *testing.T) {
 	}))
 	defer server.Close()
 	at := netip.MustParseAddrPort(server.Listener.Addr().String())
-	prober := NewHTTPProber(nil)
+	prober := NewHTTPProber(nil, func() int { return 8443 })
 	defer prober.client.CloseIdleConnections()
 	tests := []struct {
 		name  string
@@ -34,7 +34,7 @@ func TestHTTPProber(t *testing.T) {
 		says  string // empty: well
 	}{
 		{"well", fleet.HealthCheck{Path: "/ok"}, at.Port(), ""},
-		{"as a visitor through the proxy", fleet.HealthCheck{Path: "/ok", Body: "welcome to acme.test by https"}, at.Port(), ""},
+		{"as a visitor through the proxy", fleet.HealthCheck{Path: "/ok", Body: "welcome to acme.test:8443 by https"}, at.Port(), ""},
 		{"a redirect is not followed", fleet.HealthCheck{Path: "/moved"}, at.Port(), ""},
 		{"wanted status", fleet.HealthCheck{Path: "/x", Status: 502}, at.Port(), ""},
 		{"bad status", fleet.HealthCheck{Path: "/x"}, at.Port(), "502 Bad Gateway"},

@@ -84,7 +84,7 @@ func newWorld(t *testing.T) *world {
 		Logger: slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	w.registry = jobs.NewRegistry()
-	if err := Register(w.registry, KindDeps{LXD: w.lxd, Store: w.store, Observer: w.observer, Prober: w}); err != nil {
+	if err := Register(w.registry, KindDeps{LXD: w.lxd, Store: w.store, Observer: w.observer, Prober: w, HTTPSPort: 8443}); err != nil {
 		t.Fatalf("register: %v", err)
 	}
 	w.service = NewService(ServiceDeps{
