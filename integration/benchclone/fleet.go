@@ -45,61 +45,65 @@ func newFleet(socket, https, ca, image, plan string) (*lxdfleet, error) {
 	}, nil
 }
 
+// create asks for the tenant, follows the job to its end as `lxdfleet tenant create` does, and
+// fetches the page. Fetching from the start would measure this program: it would take the CPU
+// time that the instances need to boot.
 func (l *lxdfleet) create(ctx context.Context, name string) error {
 	domain := name + ".localhost"
-	if _, err := l.call(ctx, http.MethodPost, "/v1/tenants", map[string]any{
+	body, err := l.call(ctx, http.MethodPost, "/v1/tenants", map[string]any{
 		"name": name, "image": l.image, "plan": l.plan, "domains": []string{domain},
-	}); err != nil {
+	})
+	if err != nil {
 		return err
+	}
+	if err := l.follow(ctx, body); err != nil {
+		return fmt.Errorf("create %s: %w", name, err)
 	}
 	return pollPage(ctx, l.pages, "https://"+domain+"/", domain)
 }
 
 func (l *lxdfleet) remove(ctx context.Context, name string) error {
-	// A page may come a moment before the job that made the tenant has written its last event.
-	type job struct {
-		ID    string `json:"id"`
-		State string `json:"state"`
-		Error string `json:"error"`
+	body, err := l.call(ctx, http.MethodDelete, "/v1/tenants/"+name+"?now=true", nil)
+	if err != nil {
+		return err
 	}
-	var asked job
-	for try := 0; ; try++ {
-		body, err := l.call(ctx, http.MethodDelete, "/v1/tenants/"+name+"?now=true", nil)
-		if err == nil {
-			if err := json.Unmarshal(body, &asked); err != nil {
+	if err := l.follow(ctx, body); err != nil {
+		return fmt.Errorf("delete %s: %w", name, err)
+	}
+	return nil
+}
+
+type job struct {
+	ID    string `json:"id"`
+	State string `json:"state"`
+	Error string `json:"error"`
+}
+
+// follow reads the events of the job in an answer until it has ended; the error is its own.
+func (l *lxdfleet) follow(ctx context.Context, answer []byte) error {
+	var j job
+	if err := json.Unmarshal(answer, &j); err != nil {
+		return err
+	}
+	events, err := l.call(ctx, http.MethodGet, "/v1/jobs/"+j.ID+"/events", nil) // ends with the job
+	if err != nil {
+		return err
+	}
+	_, end, found := strings.Cut(string(events), "event: end\n")
+	if !found {
+		return fmt.Errorf("the events of job %s broke off", j.ID)
+	}
+	for line := range strings.Lines(end) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			if err := json.Unmarshal([]byte(data), &j); err != nil {
 				return err
 			}
-			break
-		}
-		if try == 100 {
-			return err
-		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return err
 		}
 	}
-	for range 1200 {
-		body, err := l.call(ctx, http.MethodGet, "/v1/jobs/"+asked.ID, nil)
-		if err != nil {
-			return err
-		}
-		var now struct {
-			Job job `json:"job"`
-		}
-		if err := json.Unmarshal(body, &now); err != nil {
-			return err
-		}
-		switch now.Job.State {
-		case "done":
-			return nil
-		case "undone", "stuck", "cancelled":
-			return fmt.Errorf("delete %s: %s: %s", name, now.Job.State, now.Job.Error)
-		}
-		if err := sleep(ctx, 100*time.Millisecond); err != nil {
-			return err
-		}
+	if j.State != "done" {
+		return fmt.Errorf("job %s: %s: %s", j.ID, j.State, j.Error)
 	}
-	return fmt.Errorf("delete %s: not done after two minutes", name)
+	return nil
 }
 
 func (l *lxdfleet) call(ctx context.Context, method, path string, body any) ([]byte, error) {
@@ -128,8 +132,7 @@ func (l *lxdfleet) call(ctx context.Context, method, path string, body any) ([]b
 	return answer, err
 }
 
-// pollPage fetches the page until it is good: status 200. A person would press reload; both
-// sides are asked every 10 ms.
+// pollPage fetches the page until it is good: status 200. Both sides are asked every 10 ms.
 func pollPage(ctx context.Context, client *http.Client, url, host string) error {
 	deadline := time.Now().Add(3 * time.Minute)
 	last := ""
