@@ -150,6 +150,23 @@ func wellFormed() []request {
 		{method: "POST", path: "/v1/tenants/acme/resize", status: 202, body: `{"plan":"large"}`},
 		{method: "POST", path: "/v1/tenants/globex/undelete", status: 202},
 		{method: "GET", path: "/v1/tenants/acme/logs?lines=5&unit=nginx", status: 200},
+		{method: "PATCH", path: "/v1/tenants/acme", status: 200, body: `{"display_name":"","contact":"a@b.example","labels":{"a":"b","tier":""}}`},
+		{method: "PUT", path: "/v1/tenants/acme/maintenance", status: 200, body: `{"message":"Back soon","page":"<p>Soon</p>","for":"1h"}`},
+		{method: "DELETE", path: "/v1/tenants/acme/maintenance", status: 200},
+		{method: "POST", path: "/v1/tenants/acme/hold", status: 200, body: `{"reason":"backup","for":"30s"}`},
+		{method: "POST", path: "/v1/tenants/acme/hold", status: 200, body: `{}`},
+		{method: "DELETE", path: "/v1/tenants/acme/hold?reason=backup", status: 200},
+		{method: "GET", path: "/v1/domains?limit=1&state=active", status: 200},
+		{method: "GET", path: "/v1/tenants/acme/domains", status: 200},
+		{method: "POST", path: "/v1/tenants/acme/domains", status: 200, body: `{"domain":"bücher.localhost","redirect":301}`},
+		{method: "POST", path: "/v1/tenants/acme/domains", status: 200, body: `{"domain":"*.acme.localhost"}`},
+		{method: "POST", path: "/v1/tenants/acme/domains", status: 200, body: `{"domain":"www.acme.com"}`},
+		{method: "GET", path: "/v1/domains/b%C3%BCcher.localhost", status: 200},
+		{method: "GET", path: "/v1/domains/*.acme.localhost", status: 200},
+		{method: "GET", path: "/v1/domains/www.acme.com", status: 200},
+		{method: "PATCH", path: "/v1/domains/www.acme.com", status: 200, body: `{"primary":true,"redirect":0}`},
+		{method: "POST", path: "/v1/domains/www.acme.com/check", status: 200},
+		{method: "DELETE", path: "/v1/domains/%2A.acme.localhost", status: 204},
 		{method: "GET", path: "/v1/adoptable", status: 200},
 		{method: "POST", path: "/v1/adoptable/handmade/adopt", status: 202, body: `{"domains":["handmade.localhost"]}`},
 		{method: "GET", path: "/v1/images?name=wordpress", status: 200},
@@ -206,6 +223,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 	c := newContract(t, f)
 	for _, method := range []string{
 		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
+		"Edit", "Maintain", "Open", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "Domain", "Domains",
 		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Routes",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))

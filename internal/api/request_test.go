@@ -49,6 +49,20 @@ func TestBadRequests(t *testing.T) {
 		{name: "too many lines", method: "GET", path: "/v1/tenants/acme/logs?lines=100001", status: 400, field: "lines", code: "invalid"},
 		{name: "long key", method: "POST", path: "/v1/recover", header: map[string]string{"Idempotency-Key": strings.Repeat("k", 201)}, status: 400, field: "Idempotency-Key"},
 		{name: "bad event number", method: "GET", path: "/v1/jobs/x/events", header: map[string]string{"Last-Event-ID": "x"}, status: 400, field: "Last-Event-ID"},
+		{name: "bad domain", method: "POST", path: "/v1/tenants/acme/domains", body: `{"domain":"https://x"}`, status: 400, field: "domain", code: "invalid"},
+		{name: "another's domain", method: "POST", path: "/v1/tenants/acme/domains", body: `{"domain":"globex.localhost"}`, status: 409, field: "domain", code: "taken"},
+		{name: "domain of no tenant", method: "POST", path: "/v1/tenants/nobody/domains", body: `{"domain":"x.localhost"}`, status: 404, code: "not_found"},
+		{name: "domains of no tenant", method: "GET", path: "/v1/tenants/nobody/domains", status: 404, code: "not_found"},
+		{name: "no such domain", method: "GET", path: "/v1/domains/nobody.localhost", status: 404, field: "domain", code: "not_found"},
+		{name: "check of no domain", method: "POST", path: "/v1/domains/nobody.localhost/check", status: 404, code: "not_found"},
+		{name: "removal of no domain", method: "DELETE", path: "/v1/domains/nobody.localhost", status: 404, code: "not_found"},
+		{name: "change of no domain", method: "PATCH", path: "/v1/domains/nobody.localhost", body: `{}`, status: 404, code: "not_found"},
+		{name: "bad state of domains", method: "GET", path: "/v1/domains?state=gone", status: 400, field: "state", code: "invalid"},
+		{name: "bad cursor of domains", method: "GET", path: "/v1/domains?cursor=%2A", status: 400, field: "cursor", code: "invalid"},
+		{name: "bad time of maintenance", method: "PUT", path: "/v1/tenants/acme/maintenance", body: `{"for":"soon"}`, status: 400, field: "for", code: "invalid"},
+		{name: "bad time of a hold", method: "POST", path: "/v1/tenants/acme/hold", body: `{"for":"-1s"}`, status: 400, field: "for", code: "invalid"},
+		{name: "edit of no tenant", method: "PATCH", path: "/v1/tenants/nobody", body: `{}`, status: 404, code: "not_found"},
+		{name: "unknown field of an edit", method: "PATCH", path: "/v1/tenants/acme", body: `{"plan":"large"}`, status: 400, field: "plan", code: "invalid"},
 		{name: "no such tenant", method: "GET", path: "/v1/tenants/nobody", status: 404, field: "name", code: "not_found"},
 		{name: "logs of no tenant", method: "GET", path: "/v1/tenants/nobody/logs", status: 404, code: "not_found"},
 		{name: "exec in no tenant", method: "GET", path: "/v1/tenants/nobody/exec", status: 404, code: "not_found"},
@@ -77,7 +91,7 @@ func TestBadRequests(t *testing.T) {
 
 func TestUnknownAddress(t *testing.T) {
 	h := handler(t, apifake.New())
-	for path, want := range map[string]int{"GET /v2/x": 404, "GET /v1/recover": 405, "PATCH /v1/tenants/acme": 405} {
+	for path, want := range map[string]int{"GET /v2/x": 404, "GET /v1/recover": 405, "PUT /v1/tenants/acme": 405} {
 		method, path, _ := strings.Cut(path, " ")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))

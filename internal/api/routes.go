@@ -12,6 +12,10 @@ func (s *Server) ListRoutes(ctx context.Context, _ ListRoutesRequestObject) (Lis
 	for i, r := range routes {
 		list.Items[i] = Route{
 			Domain: r.Domain.String(), Tenant: r.Tenant.String(), State: RouteState(r.State), Backend: r.Backend,
+			Redirect: r.Redirect.String(), Code: r.Code,
+		}
+		if r.Maintenance != nil {
+			list.Items[i].Message = r.Maintenance.Message
 		}
 	}
 	return ListRoutes200JSONResponse(list), nil

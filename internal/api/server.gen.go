@@ -16,6 +16,30 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for CertificateState.
+const (
+	CertificateStateFailing  CertificateState = "failing"
+	CertificateStateNone     CertificateState = "none"
+	CertificateStateOrdering CertificateState = "ordering"
+	CertificateStateValid    CertificateState = "valid"
+)
+
+// Valid indicates whether the value is a known member of the CertificateState enum.
+func (e CertificateState) Valid() bool {
+	switch e {
+	case CertificateStateFailing:
+		return true
+	case CertificateStateNone:
+		return true
+	case CertificateStateOrdering:
+		return true
+	case CertificateStateValid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredRemoved Desired = "removed"
@@ -31,6 +55,24 @@ func (e Desired) Valid() bool {
 	case DesiredRunning:
 		return true
 	case DesiredStopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainState.
+const (
+	DomainStateActive  DomainState = "active"
+	DomainStatePending DomainState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the DomainState enum.
+func (e DomainState) Valid() bool {
+	switch e {
+	case DomainStateActive:
+		return true
+	case DomainStatePending:
 		return true
 	default:
 		return false
@@ -204,15 +246,21 @@ func (e RecoveredOutcome) Valid() bool {
 
 // Defines values for RouteState.
 const (
-	RouteStateHold    RouteState = "hold"
-	RouteStateServe   RouteState = "serve"
-	RouteStateStopped RouteState = "stopped"
+	RouteStateHold        RouteState = "hold"
+	RouteStateMaintenance RouteState = "maintenance"
+	RouteStateRedirect    RouteState = "redirect"
+	RouteStateServe       RouteState = "serve"
+	RouteStateStopped     RouteState = "stopped"
 )
 
 // Valid indicates whether the value is a known member of the RouteState enum.
 func (e RouteState) Valid() bool {
 	switch e {
 	case RouteStateHold:
+		return true
+	case RouteStateMaintenance:
+		return true
+	case RouteStateRedirect:
 		return true
 	case RouteStateServe:
 		return true
@@ -281,8 +329,123 @@ type AdoptableList struct {
 	Items []Adoptable `json:"items"`
 }
 
+// Certificate defines model for Certificate.
+type Certificate struct {
+	Host   string `json:"host"`
+	Issuer string `json:"issuer,omitempty,omitzero"`
+
+	// LastError Why the last order failed.
+	LastError string           `json:"last_error,omitempty,omitzero"`
+	LastTry   time.Time        `json:"last_try,omitempty,omitzero"`
+	NextTry   time.Time        `json:"next_try,omitempty,omitzero"`
+	NotAfter  time.Time        `json:"not_after,omitempty,omitzero"`
+	NotBefore time.Time        `json:"not_before,omitempty,omitzero"`
+	State     CertificateState `json:"state"`
+}
+
+// CertificateState defines model for Certificate.State.
+type CertificateState string
+
+// DNSRecord defines model for DNSRecord.
+type DNSRecord struct {
+	Name string `json:"name"`
+
+	// Type TXT, CNAME, A or AAAA.
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
 // Desired defines model for Desired.
 type Desired string
+
+// Domain defines model for Domain.
+type Domain struct {
+	Certificate *Certificate `json:"certificate,omitempty"`
+
+	// Check The last look for the proof of a pending domain.
+	Check *DomainCheck `json:"check,omitempty"`
+
+	// Dns What DNS says now.
+	Dns *DomainDNS `json:"dns,omitempty"`
+
+	// Domain A host name in its ASCII form, or a wildcard.
+	Domain  string `json:"domain"`
+	Primary bool   `json:"primary"`
+
+	// Redirect 301 or 308: visitors are sent to the primary domain.
+	Redirect int         `json:"redirect,omitempty,omitzero"`
+	State    DomainState `json:"state"`
+
+	// Target Where it redirects to.
+	Target string `json:"target,omitempty,omitzero"`
+	Tenant string `json:"tenant"`
+
+	// ToSet DNS records that are missing.
+	ToSet []DNSRecord `json:"to_set,omitempty,omitzero"`
+
+	// Unicode As people write it, where that is another form.
+	Unicode string `json:"unicode,omitempty,omitzero"`
+
+	// VerifiedAt When its proof was found; missing where none was needed.
+	VerifiedAt time.Time `json:"verified_at,omitempty,omitzero"`
+}
+
+// DomainAdd defines model for DomainAdd.
+type DomainAdd struct {
+	// Domain A host name, or a wildcard such as *.client.example.
+	Domain string `json:"domain"`
+
+	// Primary Make it the primary domain.
+	Primary bool `json:"primary,omitempty,omitzero"`
+
+	// Redirect 301 or 308: send its visitors to the primary domain.
+	Redirect int `json:"redirect,omitempty,omitzero"`
+}
+
+// DomainChange defines model for DomainChange.
+type DomainChange struct {
+	// Primary True makes it the primary domain; to change back, choose another.
+	Primary bool `json:"primary,omitempty,omitzero"`
+
+	// Redirect 301 or 308: send its visitors to the primary domain; 0: serve it.
+	Redirect *int `json:"redirect,omitempty"`
+}
+
+// DomainCheck The last look for the proof of a pending domain.
+type DomainCheck struct {
+	At time.Time `json:"at"`
+
+	// Error Why it was not found.
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Fails In a row.
+	Fails int       `json:"fails"`
+	Next  time.Time `json:"next,omitempty,omitzero"`
+}
+
+// DomainDNS What DNS says now.
+type DomainDNS struct {
+	// Addresses A and AAAA.
+	Addresses []string `json:"addresses"`
+	Cname     string   `json:"cname,omitempty,omitzero"`
+
+	// Error Why no address was found.
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Proof TXT records where the proof is looked for.
+	Proof []string `json:"proof,omitempty,omitzero"`
+}
+
+// DomainList defines model for DomainList.
+type DomainList struct {
+	Items []Domain `json:"items"`
+
+	// NextCursor Missing on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// DomainState defines model for DomainState.
+type DomainState string
 
 // Event defines model for Event.
 type Event struct {
@@ -349,6 +512,24 @@ type HealthCheck struct {
 
 	// Timeout From the start to the first good answer, such as 1m.
 	Timeout string `json:"timeout"`
+}
+
+// Hold defines model for Hold.
+type Hold struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+
+	// Until When it ends by itself.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// HoldRequest defines model for HoldRequest.
+type HoldRequest struct {
+	// For How long, such as 30s; until it is taken away where it is not given.
+	For string `json:"for,omitempty,omitzero"`
+
+	// Reason A word; operator where it is not given. The same again replaces it.
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // Image defines model for Image.
@@ -443,6 +624,31 @@ type LXD struct {
 // Labels defines model for Labels.
 type Labels map[string]string
 
+// Maintenance defines model for Maintenance.
+type Maintenance struct {
+	// Message What visitors are told.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Page Whether it has a page of its own.
+	Page  bool      `json:"page,omitempty,omitzero"`
+	Since time.Time `json:"since"`
+
+	// Until When it ends by itself.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// MaintenanceStart defines model for MaintenanceStart.
+type MaintenanceStart struct {
+	// For How long, such as 30m; until it is ended where it is not given.
+	For string `json:"for,omitempty,omitzero"`
+
+	// Message For visitors, plain text; a general one where it is not given.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Page HTML to show instead of the usual page, 64 KiB at most.
+	Page string `json:"page,omitempty,omitzero"`
+}
+
 // Member defines model for Member.
 type Member struct {
 	Address     string `json:"address,omitempty,omitzero"`
@@ -527,10 +733,19 @@ type RecoveredOutcome string
 // Route defines model for Route.
 type Route struct {
 	// Backend address:port
-	Backend string     `json:"backend,omitempty,omitzero"`
-	Domain  string     `json:"domain"`
-	State   RouteState `json:"state"`
-	Tenant  string     `json:"tenant"`
+	Backend string `json:"backend,omitempty,omitzero"`
+
+	// Code Status of the redirect.
+	Code   int    `json:"code,omitempty,omitzero"`
+	Domain string `json:"domain"`
+
+	// Message What visitors are told in maintenance.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Redirect The host visitors are sent to.
+	Redirect string     `json:"redirect,omitempty,omitzero"`
+	State    RouteState `json:"state"`
+	Tenant   string     `json:"tenant"`
 }
 
 // RouteState defines model for Route.State.
@@ -568,8 +783,11 @@ type Tenant struct {
 	Health  HealthCheck `json:"health"`
 
 	// Healthy Outcome of the last health check; missing before the first.
-	Healthy *bool  `json:"healthy,omitempty"`
-	Id      string `json:"id"`
+	Healthy *bool `json:"healthy,omitempty"`
+
+	// Holds Why its requests wait.
+	Holds []Hold `json:"holds,omitempty,omitzero"`
+	Id    string `json:"id"`
 
 	// Image NAME/VERSION
 	Image string `json:"image"`
@@ -579,13 +797,17 @@ type Tenant struct {
 	Labels Labels `json:"labels"`
 
 	// Location Where it is.
-	Location string `json:"location,omitempty,omitzero"`
+	Location    string       `json:"location,omitempty,omitzero"`
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
 
 	// Member Where it is wanted.
 	Member     string    `json:"member,omitempty,omitzero"`
 	Name       string    `json:"name"`
 	ObservedAt time.Time `json:"observed_at,omitempty,omitzero"`
-	Plan       string    `json:"plan"`
+
+	// PendingDomains Those that are not served, because nobody has proven that they are the tenant's.
+	PendingDomains []string `json:"pending_domains,omitempty,omitzero"`
+	Plan           string   `json:"plan"`
 
 	// Problem What an operator must put right.
 	Problem string `json:"problem,omitempty,omitzero"`
@@ -635,6 +857,15 @@ type TenantCreate struct {
 	Plan string `json:"plan,omitempty,omitzero"`
 }
 
+// TenantEdit defines model for TenantEdit.
+type TenantEdit struct {
+	Contact     *string `json:"contact,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Labels To set; an empty value removes the label.
+	Labels map[string]string `json:"labels,omitempty,omitzero"`
+}
+
 // TenantList defines model for TenantList.
 type TenantList struct {
 	Items []Tenant `json:"items"`
@@ -650,6 +881,9 @@ type TenantResize struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DomainName defines model for DomainName.
+type DomainName = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -673,6 +907,16 @@ type Timeout = string
 type AdoptInstanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListDomainsParams defines parameters for ListDomains.
+type ListDomainsParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -793,6 +1037,12 @@ type DeleteTenantParams struct {
 	Now bool `form:"now,omitempty" json:"now,omitempty,omitzero"`
 }
 
+// ResumeTenantParams defines parameters for ResumeTenant.
+type ResumeTenantParams struct {
+	// Reason Only this one; all where it is not given.
+	Reason string `form:"reason,omitempty" json:"reason,omitempty,omitzero"`
+}
+
 // GetTenantLogsParams defines parameters for GetTenantLogs.
 type GetTenantLogsParams struct {
 	// Lines How many of the last lines; 100 where it is not given.
@@ -844,8 +1094,23 @@ type UndeleteTenantParams struct {
 // AdoptInstanceJSONRequestBody defines body for AdoptInstance for application/json ContentType.
 type AdoptInstanceJSONRequestBody = TenantAdopt
 
+// ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
+type ChangeDomainJSONRequestBody = DomainChange
+
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantCreate
+
+// EditTenantJSONRequestBody defines body for EditTenant for application/json ContentType.
+type EditTenantJSONRequestBody = TenantEdit
+
+// AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
+type AddDomainJSONRequestBody = DomainAdd
+
+// HoldTenantJSONRequestBody defines body for HoldTenant for application/json ContentType.
+type HoldTenantJSONRequestBody = HoldRequest
+
+// StartMaintenanceJSONRequestBody defines body for StartMaintenance for application/json ContentType.
+type StartMaintenanceJSONRequestBody = MaintenanceStart
 
 // ResizeTenantJSONRequestBody defines body for ResizeTenant for application/json ContentType.
 type ResizeTenantJSONRequestBody = TenantResize
@@ -867,6 +1132,21 @@ type ServerInterface interface {
 	// GetDoctor What is wrong, and how to mend it
 	// (GET /v1/doctor)
 	GetDoctor(ctx echo.Context) error
+	// ListDomains All tenants' domains by name
+	// (GET /v1/domains)
+	ListDomains(ctx echo.Context, params ListDomainsParams) error
+	// RemoveDomain Take a domain from its tenant
+	// (DELETE /v1/domains/{domain})
+	RemoveDomain(ctx echo.Context, domain DomainName) error
+	// GetDomain One domain, with what DNS and its certificate say now
+	// (GET /v1/domains/{domain})
+	GetDomain(ctx echo.Context, domain DomainName) error
+	// ChangeDomain Make a domain the primary one, or let it redirect
+	// (PATCH /v1/domains/{domain})
+	ChangeDomain(ctx echo.Context, domain DomainName) error
+	// CheckDomain Look for a domain's proof again now, and retry its certificate
+	// (POST /v1/domains/{domain}/check)
+	CheckDomain(ctx echo.Context, domain DomainName) error
 	// StreamEvents News of the fleet as server-sent events
 	// (GET /v1/events)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
@@ -933,12 +1213,33 @@ type ServerInterface interface {
 	// GetTenant One tenant
 	// (GET /v1/tenants/{name})
 	GetTenant(ctx echo.Context, name TenantName) error
+	// EditTenant Change what is written down about a tenant
+	// (PATCH /v1/tenants/{name})
+	EditTenant(ctx echo.Context, name TenantName) error
+	// ListTenantDomains A tenant's domains by name
+	// (GET /v1/tenants/{name}/domains)
+	ListTenantDomains(ctx echo.Context, name TenantName) error
+	// AddDomain Give a tenant a domain
+	// (POST /v1/tenants/{name}/domains)
+	AddDomain(ctx echo.Context, name TenantName) error
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	// (GET /v1/tenants/{name}/exec)
 	ExecTenant(ctx echo.Context, name TenantName) error
+	// ResumeTenant Take reasons to hold away
+	// (DELETE /v1/tenants/{name}/hold)
+	ResumeTenant(ctx echo.Context, name TenantName, params ResumeTenantParams) error
+	// HoldTenant Have a tenant's requests wait
+	// (POST /v1/tenants/{name}/hold)
+	HoldTenant(ctx echo.Context, name TenantName) error
 	// GetTenantLogs The system log of a tenant's instance
 	// (GET /v1/tenants/{name}/logs)
 	GetTenantLogs(ctx echo.Context, name TenantName, params GetTenantLogsParams) error
+	// EndMaintenance Open a tenant to visitors again
+	// (DELETE /v1/tenants/{name}/maintenance)
+	EndMaintenance(ctx echo.Context, name TenantName) error
+	// StartMaintenance Close a tenant to visitors, who see a page with status 503
+	// (PUT /v1/tenants/{name}/maintenance)
+	StartMaintenance(ctx echo.Context, name TenantName) error
 	// ResizeTenant Give a tenant another plan
 	// (POST /v1/tenants/{name}/resize)
 	ResizeTenant(ctx echo.Context, name TenantName, params ResizeTenantParams) error
@@ -1030,6 +1331,102 @@ func (w *ServerInterfaceWrapper) GetDoctor(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetDoctor(ctx)
+	return err
+}
+
+// ListDomains converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDomains(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDomainsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDomains(ctx, params)
+	return err
+}
+
+// RemoveDomain converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveDomain(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "domain" -------------
+	var domain DomainName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", ctx.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveDomain(ctx, domain)
+	return err
+}
+
+// GetDomain converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDomain(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "domain" -------------
+	var domain DomainName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", ctx.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDomain(ctx, domain)
+	return err
+}
+
+// ChangeDomain converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangeDomain(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "domain" -------------
+	var domain DomainName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", ctx.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangeDomain(ctx, domain)
+	return err
+}
+
+// CheckDomain converts echo context to params.
+func (w *ServerInterfaceWrapper) CheckDomain(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "domain" -------------
+	var domain DomainName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", ctx.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CheckDomain(ctx, domain)
 	return err
 }
 
@@ -1635,6 +2032,54 @@ func (w *ServerInterfaceWrapper) GetTenant(ctx echo.Context) error {
 	return err
 }
 
+// EditTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) EditTenant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditTenant(ctx, name)
+	return err
+}
+
+// ListTenantDomains converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTenantDomains(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTenantDomains(ctx, name)
+	return err
+}
+
+// AddDomain converts echo context to params.
+func (w *ServerInterfaceWrapper) AddDomain(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddDomain(ctx, name)
+	return err
+}
+
 // ExecTenant converts echo context to params.
 func (w *ServerInterfaceWrapper) ExecTenant(ctx echo.Context) error {
 	var err error
@@ -1648,6 +2093,47 @@ func (w *ServerInterfaceWrapper) ExecTenant(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ExecTenant(ctx, name)
+	return err
+}
+
+// ResumeTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeTenant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ResumeTenantParams
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", ctx.QueryParams(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeTenant(ctx, name, params)
+	return err
+}
+
+// HoldTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) HoldTenant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.HoldTenant(ctx, name)
 	return err
 }
 
@@ -1687,6 +2173,38 @@ func (w *ServerInterfaceWrapper) GetTenantLogs(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTenantLogs(ctx, name, params)
+	return err
+}
+
+// EndMaintenance converts echo context to params.
+func (w *ServerInterfaceWrapper) EndMaintenance(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndMaintenance(ctx, name)
+	return err
+}
+
+// StartMaintenance converts echo context to params.
+func (w *ServerInterfaceWrapper) StartMaintenance(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartMaintenance(ctx, name)
 	return err
 }
 
@@ -1940,11 +2458,23 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant, options.OperationMiddlewares["createTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name", wrapper.DeleteTenant, options.OperationMiddlewares["deleteTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name", wrapper.GetTenant, options.OperationMiddlewares["getTenant"]...)
+	router.PATCH(options.BaseURL+"/v1/tenants/:name", wrapper.EditTenant, options.OperationMiddlewares["editTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/start", wrapper.StartTenant, options.OperationMiddlewares["startTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/stop", wrapper.StopTenant, options.OperationMiddlewares["stopTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/restart", wrapper.RestartTenant, options.OperationMiddlewares["restartTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/resize", wrapper.ResizeTenant, options.OperationMiddlewares["resizeTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/undelete", wrapper.UndeleteTenant, options.OperationMiddlewares["undeleteTenant"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.EndMaintenance, options.OperationMiddlewares["endMaintenance"]...)
+	router.PUT(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.StartMaintenance, options.OperationMiddlewares["startMaintenance"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:name/hold", wrapper.ResumeTenant, options.OperationMiddlewares["resumeTenant"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/hold", wrapper.HoldTenant, options.OperationMiddlewares["holdTenant"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/domains", wrapper.ListTenantDomains, options.OperationMiddlewares["listTenantDomains"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/domains", wrapper.AddDomain, options.OperationMiddlewares["addDomain"]...)
+	router.GET(options.BaseURL+"/v1/domains", wrapper.ListDomains, options.OperationMiddlewares["listDomains"]...)
+	router.DELETE(options.BaseURL+"/v1/domains/:domain", wrapper.RemoveDomain, options.OperationMiddlewares["removeDomain"]...)
+	router.GET(options.BaseURL+"/v1/domains/:domain", wrapper.GetDomain, options.OperationMiddlewares["getDomain"]...)
+	router.PATCH(options.BaseURL+"/v1/domains/:domain", wrapper.ChangeDomain, options.OperationMiddlewares["changeDomain"]...)
+	router.POST(options.BaseURL+"/v1/domains/:domain/check", wrapper.CheckDomain, options.OperationMiddlewares["checkDomain"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/logs", wrapper.GetTenantLogs, options.OperationMiddlewares["getTenantLogs"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/exec", wrapper.ExecTenant, options.OperationMiddlewares["execTenant"]...)
 	router.GET(options.BaseURL+"/v1/adoptable", wrapper.ListAdoptable, options.OperationMiddlewares["listAdoptable"]...)
@@ -2163,6 +2693,196 @@ type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDomainsRequestObject struct {
+	Params ListDomainsParams
+}
+
+type ListDomainsResponseObject interface {
+	VisitListDomainsResponse(w http.ResponseWriter) error
+}
+
+type ListDomains200JSONResponse DomainList
+
+func (response ListDomains200JSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveDomainRequestObject struct {
+	Domain DomainName `json:"domain"`
+}
+
+type RemoveDomainResponseObject interface {
+	VisitRemoveDomainResponse(w http.ResponseWriter) error
+}
+
+type RemoveDomain204Response struct {
+}
+
+func (response RemoveDomain204Response) VisitRemoveDomainResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDomainRequestObject struct {
+	Domain DomainName `json:"domain"`
+}
+
+type GetDomainResponseObject interface {
+	VisitGetDomainResponse(w http.ResponseWriter) error
+}
+
+type GetDomain200JSONResponse Domain
+
+func (response GetDomain200JSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDomainRequestObject struct {
+	Domain DomainName `json:"domain"`
+	Body   *ChangeDomainJSONRequestBody
+}
+
+type ChangeDomainResponseObject interface {
+	VisitChangeDomainResponse(w http.ResponseWriter) error
+}
+
+type ChangeDomain200JSONResponse Domain
+
+func (response ChangeDomain200JSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangeDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckDomainRequestObject struct {
+	Domain DomainName `json:"domain"`
+}
+
+type CheckDomainResponseObject interface {
+	VisitCheckDomainResponse(w http.ResponseWriter) error
+}
+
+type CheckDomain200JSONResponse Domain
+
+func (response CheckDomain200JSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3107,6 +3827,125 @@ func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenan
 	return err
 }
 
+type EditTenantRequestObject struct {
+	Name TenantName `json:"name"`
+	Body *EditTenantJSONRequestBody
+}
+
+type EditTenantResponseObject interface {
+	VisitEditTenantResponse(w http.ResponseWriter) error
+}
+
+type EditTenant200JSONResponse Tenant
+
+func (response EditTenant200JSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTenantDomainsRequestObject struct {
+	Name TenantName `json:"name"`
+}
+
+type ListTenantDomainsResponseObject interface {
+	VisitListTenantDomainsResponse(w http.ResponseWriter) error
+}
+
+type ListTenantDomains200JSONResponse DomainList
+
+func (response ListTenantDomains200JSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTenantDomainsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDomainRequestObject struct {
+	Name TenantName `json:"name"`
+	Body *AddDomainJSONRequestBody
+}
+
+type AddDomainResponseObject interface {
+	VisitAddDomainResponse(w http.ResponseWriter) error
+}
+
+type AddDomain200JSONResponse Domain
+
+func (response AddDomain200JSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ExecTenantRequestObject struct {
 	Name TenantName `json:"name"`
 }
@@ -3129,6 +3968,86 @@ type ExecTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeTenantRequestObject struct {
+	Name   TenantName `json:"name"`
+	Params ResumeTenantParams
+}
+
+type ResumeTenantResponseObject interface {
+	VisitResumeTenantResponse(w http.ResponseWriter) error
+}
+
+type ResumeTenant200JSONResponse Tenant
+
+func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HoldTenantRequestObject struct {
+	Name TenantName `json:"name"`
+	Body *HoldTenantJSONRequestBody
+}
+
+type HoldTenantResponseObject interface {
+	VisitHoldTenantResponse(w http.ResponseWriter) error
+}
+
+type HoldTenant200JSONResponse Tenant
+
+func (response HoldTenant200JSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type HoldTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response HoldTenantdefaultApplicationProblemPlusJSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3166,6 +4085,85 @@ type GetTenantLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndMaintenanceRequestObject struct {
+	Name TenantName `json:"name"`
+}
+
+type EndMaintenanceResponseObject interface {
+	VisitEndMaintenanceResponse(w http.ResponseWriter) error
+}
+
+type EndMaintenance200JSONResponse Tenant
+
+func (response EndMaintenance200JSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndMaintenancedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartMaintenanceRequestObject struct {
+	Name TenantName `json:"name"`
+	Body *StartMaintenanceJSONRequestBody
+}
+
+type StartMaintenanceResponseObject interface {
+	VisitStartMaintenanceResponse(w http.ResponseWriter) error
+}
+
+type StartMaintenance200JSONResponse Tenant
+
+func (response StartMaintenance200JSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3400,6 +4398,21 @@ type StrictServerInterface interface {
 	// GetDoctor What is wrong, and how to mend it
 	// (GET /v1/doctor)
 	GetDoctor(ctx context.Context, request GetDoctorRequestObject) (GetDoctorResponseObject, error)
+	// ListDomains All tenants' domains by name
+	// (GET /v1/domains)
+	ListDomains(ctx context.Context, request ListDomainsRequestObject) (ListDomainsResponseObject, error)
+	// RemoveDomain Take a domain from its tenant
+	// (DELETE /v1/domains/{domain})
+	RemoveDomain(ctx context.Context, request RemoveDomainRequestObject) (RemoveDomainResponseObject, error)
+	// GetDomain One domain, with what DNS and its certificate say now
+	// (GET /v1/domains/{domain})
+	GetDomain(ctx context.Context, request GetDomainRequestObject) (GetDomainResponseObject, error)
+	// ChangeDomain Make a domain the primary one, or let it redirect
+	// (PATCH /v1/domains/{domain})
+	ChangeDomain(ctx context.Context, request ChangeDomainRequestObject) (ChangeDomainResponseObject, error)
+	// CheckDomain Look for a domain's proof again now, and retry its certificate
+	// (POST /v1/domains/{domain}/check)
+	CheckDomain(ctx context.Context, request CheckDomainRequestObject) (CheckDomainResponseObject, error)
 	// StreamEvents News of the fleet as server-sent events
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -3466,12 +4479,33 @@ type StrictServerInterface interface {
 	// GetTenant One tenant
 	// (GET /v1/tenants/{name})
 	GetTenant(ctx context.Context, request GetTenantRequestObject) (GetTenantResponseObject, error)
+	// EditTenant Change what is written down about a tenant
+	// (PATCH /v1/tenants/{name})
+	EditTenant(ctx context.Context, request EditTenantRequestObject) (EditTenantResponseObject, error)
+	// ListTenantDomains A tenant's domains by name
+	// (GET /v1/tenants/{name}/domains)
+	ListTenantDomains(ctx context.Context, request ListTenantDomainsRequestObject) (ListTenantDomainsResponseObject, error)
+	// AddDomain Give a tenant a domain
+	// (POST /v1/tenants/{name}/domains)
+	AddDomain(ctx context.Context, request AddDomainRequestObject) (AddDomainResponseObject, error)
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	// (GET /v1/tenants/{name}/exec)
 	ExecTenant(ctx context.Context, request ExecTenantRequestObject) (ExecTenantResponseObject, error)
+	// ResumeTenant Take reasons to hold away
+	// (DELETE /v1/tenants/{name}/hold)
+	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
+	// HoldTenant Have a tenant's requests wait
+	// (POST /v1/tenants/{name}/hold)
+	HoldTenant(ctx context.Context, request HoldTenantRequestObject) (HoldTenantResponseObject, error)
 	// GetTenantLogs The system log of a tenant's instance
 	// (GET /v1/tenants/{name}/logs)
 	GetTenantLogs(ctx context.Context, request GetTenantLogsRequestObject) (GetTenantLogsResponseObject, error)
+	// EndMaintenance Open a tenant to visitors again
+	// (DELETE /v1/tenants/{name}/maintenance)
+	EndMaintenance(ctx context.Context, request EndMaintenanceRequestObject) (EndMaintenanceResponseObject, error)
+	// StartMaintenance Close a tenant to visitors, who see a page with status 503
+	// (PUT /v1/tenants/{name}/maintenance)
+	StartMaintenance(ctx context.Context, request StartMaintenanceRequestObject) (StartMaintenanceResponseObject, error)
 	// ResizeTenant Give a tenant another plan
 	// (POST /v1/tenants/{name}/resize)
 	ResizeTenant(ctx context.Context, request ResizeTenantRequestObject) (ResizeTenantResponseObject, error)
@@ -3636,6 +4670,154 @@ func (sh *strictHandler) GetDoctor(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetDoctorResponseObject); ok {
 		return validResponse.VisitGetDoctorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDomains operation middleware
+func (sh *strictHandler) ListDomains(ctx echo.Context, params ListDomainsParams) error {
+	var request ListDomainsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDomains(ctx.Request().Context(), request.(ListDomainsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDomains")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDomainsResponseObject); ok {
+		return validResponse.VisitListDomainsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveDomain operation middleware
+func (sh *strictHandler) RemoveDomain(ctx echo.Context, domain DomainName) error {
+	var request RemoveDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveDomain(ctx.Request().Context(), request.(RemoveDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveDomainResponseObject); ok {
+		return validResponse.VisitRemoveDomainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDomain operation middleware
+func (sh *strictHandler) GetDomain(ctx echo.Context, domain DomainName) error {
+	var request GetDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDomain(ctx.Request().Context(), request.(GetDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDomainResponseObject); ok {
+		return validResponse.VisitGetDomainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangeDomain operation middleware
+func (sh *strictHandler) ChangeDomain(ctx echo.Context, domain DomainName) error {
+	var request ChangeDomainRequestObject
+
+	request.Domain = domain
+
+	var body ChangeDomainJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangeDomain(ctx.Request().Context(), request.(ChangeDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangeDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangeDomainResponseObject); ok {
+		return validResponse.VisitChangeDomainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CheckDomain operation middleware
+func (sh *strictHandler) CheckDomain(ctx echo.Context, domain DomainName) error {
+	var request CheckDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckDomain(ctx.Request().Context(), request.(CheckDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CheckDomainResponseObject); ok {
+		return validResponse.VisitCheckDomainResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4215,6 +5397,127 @@ func (sh *strictHandler) GetTenant(ctx echo.Context, name TenantName) error {
 	return nil
 }
 
+// EditTenant operation middleware
+func (sh *strictHandler) EditTenant(ctx echo.Context, name TenantName) error {
+	var request EditTenantRequestObject
+
+	request.Name = name
+
+	var body EditTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditTenant(ctx.Request().Context(), request.(EditTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditTenantResponseObject); ok {
+		return validResponse.VisitEditTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListTenantDomains operation middleware
+func (sh *strictHandler) ListTenantDomains(ctx echo.Context, name TenantName) error {
+	var request ListTenantDomainsRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTenantDomains(ctx.Request().Context(), request.(ListTenantDomainsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTenantDomains")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTenantDomainsResponseObject); ok {
+		return validResponse.VisitListTenantDomainsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddDomain operation middleware
+func (sh *strictHandler) AddDomain(ctx echo.Context, name TenantName) error {
+	var request AddDomainRequestObject
+
+	request.Name = name
+
+	var body AddDomainJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddDomain(ctx.Request().Context(), request.(AddDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddDomainResponseObject); ok {
+		return validResponse.VisitAddDomainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ExecTenant operation middleware
 func (sh *strictHandler) ExecTenant(ctx echo.Context, name TenantName) error {
 	var request ExecTenantRequestObject
@@ -4234,6 +5537,80 @@ func (sh *strictHandler) ExecTenant(ctx echo.Context, name TenantName) error {
 		return err
 	} else if validResponse, ok := response.(ExecTenantResponseObject); ok {
 		return validResponse.VisitExecTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeTenant operation middleware
+func (sh *strictHandler) ResumeTenant(ctx echo.Context, name TenantName, params ResumeTenantParams) error {
+	var request ResumeTenantRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeTenant(ctx.Request().Context(), request.(ResumeTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeTenantResponseObject); ok {
+		return validResponse.VisitResumeTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// HoldTenant operation middleware
+func (sh *strictHandler) HoldTenant(ctx echo.Context, name TenantName) error {
+	var request HoldTenantRequestObject
+
+	request.Name = name
+
+	var body HoldTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.HoldTenant(ctx.Request().Context(), request.(HoldTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "HoldTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(HoldTenantResponseObject); ok {
+		return validResponse.VisitHoldTenantResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -4260,6 +5637,79 @@ func (sh *strictHandler) GetTenantLogs(ctx echo.Context, name TenantName, params
 		return err
 	} else if validResponse, ok := response.(GetTenantLogsResponseObject); ok {
 		return validResponse.VisitGetTenantLogsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndMaintenance operation middleware
+func (sh *strictHandler) EndMaintenance(ctx echo.Context, name TenantName) error {
+	var request EndMaintenanceRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndMaintenance(ctx.Request().Context(), request.(EndMaintenanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndMaintenance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndMaintenanceResponseObject); ok {
+		return validResponse.VisitEndMaintenanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartMaintenance operation middleware
+func (sh *strictHandler) StartMaintenance(ctx echo.Context, name TenantName) error {
+	var request StartMaintenanceRequestObject
+
+	request.Name = name
+
+	var body StartMaintenanceJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartMaintenance(ctx.Request().Context(), request.(StartMaintenanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartMaintenance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartMaintenanceResponseObject); ok {
+		return validResponse.VisitStartMaintenanceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

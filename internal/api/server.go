@@ -29,6 +29,7 @@ func Document() []byte { return document }
 // Options is what a Server serves. All services are required.
 type Options struct {
 	Tenants Tenants
+	Domains Domains
 	Images  Images
 	Jobs    Jobs
 	Feed    *Feed

@@ -24,6 +24,14 @@ type Tenants interface {
 	Remove(ctx context.Context, name fleet.Name, now bool, once tenants.Once) (fleet.Job, error)
 	Undelete(ctx context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error)
 
+	// These are done at once, without a job, and may be repeated.
+	Edit(ctx context.Context, name fleet.Name, req tenants.EditRequest) (tenants.View, error)
+	Maintain(ctx context.Context, name fleet.Name, req tenants.MaintenanceRequest) (tenants.View, error)
+	Open(ctx context.Context, name fleet.Name) (tenants.View, error)
+	// Hold takes 0 for no end. Resume takes every reason away where none is given.
+	Hold(ctx context.Context, name fleet.Name, reason string, span time.Duration) (tenants.View, error)
+	Resume(ctx context.Context, name fleet.Name, reason string) (tenants.View, error)
+
 	Get(ctx context.Context, name fleet.Name) (tenants.View, error)
 	List(ctx context.Context, filter fleet.TenantFilter) ([]tenants.View, error)
 	Adoptable(ctx context.Context) ([]tenants.Candidate, error)
@@ -33,6 +41,17 @@ type Tenants interface {
 	Exec(ctx context.Context, name fleet.Name, spec fleet.ExecSpec) (exit int, err error)
 	// Logs writes lines to w, until ctx ends where Follow is set.
 	Logs(ctx context.Context, name fleet.Name, req tenants.LogRequest, w io.Writer) error
+}
+
+// Domains is what the API needs of tenants' domains; tenants.Service is one.
+type Domains interface {
+	AddDomain(ctx context.Context, tenant fleet.Name, req tenants.DomainRequest) (tenants.DomainView, error)
+	ChangeDomain(ctx context.Context, domain string, req tenants.DomainChange) (tenants.DomainView, error)
+	RemoveDomain(ctx context.Context, domain string) error
+	// CheckDomain looks for the proof again and retries the certificate.
+	CheckDomain(ctx context.Context, domain string) (tenants.DomainView, error)
+	Domain(ctx context.Context, domain string) (tenants.DomainView, error)
+	Domains(ctx context.Context, filter tenants.DomainFilter) ([]tenants.DomainView, error)
 }
 
 // Images is what the API needs of golden images. key identifies a request that may be sent
@@ -64,5 +83,6 @@ type Jobs interface {
 // Implemented elsewhere, held here: a change there shows at once.
 var (
 	_ Tenants = (*tenants.Service)(nil)
+	_ Domains = (*tenants.Service)(nil)
 	_ Jobs    = (*jobs.Engine)(nil)
 )

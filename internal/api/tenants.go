@@ -89,6 +89,21 @@ func (s *Server) CreateTenant(ctx context.Context, r CreateTenantRequestObject) 
 	return CreateTenant202JSONResponse{accepted(job)}, nil
 }
 
+// EditTenant changes what is written down about a tenant.
+func (s *Server) EditTenant(ctx context.Context, r EditTenantRequestObject) (EditTenantResponseObject, error) {
+	name, err := fleet.ParseName(r.Name)
+	if err != nil {
+		return nil, err
+	}
+	view, err := s.Tenants.Edit(ctx, name, tenants.EditRequest{
+		DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return EditTenant200JSONResponse(s.tenant(view)), nil
+}
+
 func (s *Server) tenant(v tenants.View) Tenant {
 	t, seen := v.Tenant, v.Observation
 	out := Tenant{
@@ -97,10 +112,13 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		Url: s.urlOf(t), Health: healthOut(t.Health), Desired: Desired(t.Desired), Status: TenantStatus(v.Status),
 		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Healthy: seen.Healthy,
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
-		Job: v.JobID, Problem: v.Problem,
+		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds),
 	}
 	for i, d := range t.Domains {
 		out.Domains[i] = d.String()
+		if t.DomainSettings[d].Pending {
+			out.PendingDomains = append(out.PendingDomains, d.String())
+		}
 	}
 	if out.Labels == nil {
 		out.Labels = Labels{}
@@ -113,10 +131,10 @@ func (s *Server) tenant(v tenants.View) Tenant {
 
 // urlOf is the address of the tenant's primary domain; empty where there is none.
 func (s *Server) urlOf(t fleet.Tenant) string {
-	if len(t.Domains) == 0 || s.HTTPSPort == 0 {
+	if len(t.Domains) == 0 || t.Primary().Wildcard() || s.HTTPSPort == 0 {
 		return ""
 	}
-	return t.Domains[0].URL(s.HTTPSPort)
+	return t.Primary().URL(s.HTTPSPort)
 }
 
 func healthOut(h fleet.HealthCheck) HealthCheck {

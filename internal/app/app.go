@@ -116,7 +116,9 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	}
 	a.tenants = tenants.NewService(tenants.ServiceDeps{
 		LXD: a.lxd, Store: a.store, Images: a.store, Jobs: a.store, Submit: a.engine, Observer: a.observer,
+		DNS: tenants.NewResolver(a.cfg.Domains.Resolver),
 	}, tenants.ServiceOptions{
+		Verify: tenants.Verify(a.cfg.Domains.Verify), Target: a.cfg.Domains.Target,
 		BaseDomain: a.cfg.Tenants.BaseDomain, DefaultPlan: a.cfg.Tenants.DefaultPlan,
 		TrashFor: trashFor, StopTimeout: a.cfg.Tenants.StopTimeout,
 	})
@@ -264,6 +266,8 @@ func (a *App) loops() []func(context.Context) {
 	loops := []func(context.Context){
 		a.observer.Run,
 		(&tenants.Trash{Service: a.tenants, Every: 5 * time.Second, Logger: a.log}).Run,
+		(&tenants.Lapses{Service: a.tenants, Logger: a.log}).Run,
+		(&tenants.DomainWatch{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.Sweep{LXD: a.lxd, Store: a.store, Jobs: a.store, Logger: a.log}).Run,
 	}
 	if a.routes != nil {

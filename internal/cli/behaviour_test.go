@@ -49,6 +49,10 @@ func TestMistakes(t *testing.T) {
 		"tenant crate acme", "frobnicate", "tenant", "tenant create", "tenant create acme", "tenant create acme --image w --label x",
 		"tenant list extra", "tenant list --nope", "tenant list -o xml", "tenant exec acme", "tenant exec acme -t -T -- true",
 		"image delete wordpress", "image import f wordpress", "image build no-such-recipe", "tenant show nobody",
+		"domain add acme", "domain add acme x.localhost --redirect-to www.x.localhost", "domain add acme x.localhost --code 301",
+		"domain add acme globex.localhost", "domain show nobody.localhost", "domain remove https://x", "tenant maintenance acme maybe",
+		"tenant maintenance acme off --message x", "tenant maintenance acme on --page no-such-file", "tenant set acme", "tenant set acme plan=large",
+		"tenant set acme label", "tenant hold acme --for soon",
 		"tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -200,6 +204,13 @@ func TestCompletion(t *testing.T) {
 		"job list --state ":         "queued running undoing done undone cancelled stuck",
 		"tenant list --desired ":    "running stopped removed",
 		"tenant exec ":              "acme globex",
+		"domain add ":               "acme globex",
+		"domain list ":              "acme globex",
+		"domain show ":              "acme.localhost globex.localhost www.acme.localhost www.xn--bcher-kva.de",
+		"domain primary acme ":      "acme.localhost globex.localhost www.acme.localhost www.xn--bcher-kva.de",
+		"domain list --state ":      "active pending",
+		"tenant maintenance acme ":  "on off",
+		"tenant set acme ":          "display-name= contact= label.",
 	} {
 		t.Run(line, func(t *testing.T) {
 			args := append([]string{"__complete"}, strings.Fields(line)...)

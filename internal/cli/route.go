@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
@@ -21,10 +23,21 @@ func (t *tool) routeCommand() *cobra.Command {
 			return t.print(list.Items, func() error {
 				rows := make([][]string, len(list.Items))
 				for i, r := range list.Items {
-					rows[i] = []string{r.Domain, r.Tenant, string(r.State), r.Backend}
+					rows[i] = []string{r.Domain, r.Tenant, string(r.State), leadsTo(r)}
 				}
-				return t.printTable([]string{"DOMAIN", "TENANT", "STATE", "BACKEND"}, rows)
+				return t.printTable([]string{"DOMAIN", "TENANT", "STATE", "LEADS TO"}, rows)
 			})
 		},
 	})
+}
+
+// leadsTo is what a visitor of the route gets.
+func leadsTo(r client.Route) string {
+	switch r.State {
+	case client.RouteStateRedirect:
+		return fmt.Sprintf("%s (%d)", r.Redirect, r.Code)
+	case client.RouteStateMaintenance:
+		return r.Message
+	}
+	return r.Backend
 }

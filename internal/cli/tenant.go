@@ -14,7 +14,7 @@ func (t *tool) tenantCommand() *cobra.Command {
 	return t.group("tenant", "Clients' places: create, list, start, stop, delete, …",
 		t.tenantCreate(), t.tenantList(), t.tenantShow(), t.tenantStart(), t.tenantStop(), t.tenantRestart(),
 		t.tenantDelete(), t.tenantUndelete(), t.tenantResize(), t.tenantAdopt(), t.tenantAdoptable(),
-		t.tenantExec(), t.tenantLogs(),
+		t.tenantExec(), t.tenantLogs(), t.tenantSet(), t.tenantMaintenance(), t.tenantHold(), t.tenantResume(),
 	)
 }
 
@@ -108,10 +108,18 @@ func (t *tool) describeTenant(x client.Tenant) error {
 	if x.Healthy != nil {
 		healthy = yesNo(*x.Healthy)
 	}
+	maintenance := ""
+	if x.Maintenance != nil {
+		maintenance = "since " + t.ago(x.Maintenance.Since) + t.until(x.Maintenance)
+		if x.Maintenance.Message != "" {
+			maintenance += ": " + x.Maintenance.Message
+		}
+	}
 	return t.printFields(
 		"Name", x.Name, "Display name", x.DisplayName, "Contact", x.Contact,
 		"Status", string(x.Status), "Problem", x.Problem, "Job", x.Job, "Wanted", string(x.Desired),
 		"Address", x.Url, "Domains", strings.Join(x.Domains, ", "),
+		"Not served yet", strings.Join(x.PendingDomains, ", "), "Maintenance", maintenance, "Held for", holds(x),
 		"Image", x.Image, "Plan", x.Plan, "Labels", pairs(x.Labels),
 		"Member", whereabouts(x), "Instance address", x.Address,
 		"Health check", health, "Healthy", healthy,

@@ -63,6 +63,9 @@ func (t *tool) welcome(ctx context.Context, d *client.Daemon, name string) error
 		at = " at " + x.Url
 	}
 	fmt.Fprintf(t.Out, "Tenant %s is %s%s\n", x.Name, x.Status, at)
+	for _, domain := range x.PendingDomains {
+		fmt.Fprintf(t.Out, "Not served before it is proven: %s; see lxdfleet domain show %s\n", domain, domain)
+	}
 	image, version := splitRef(x.Image)
 	i, err := client.Decode[client.Image](d.GetImage(ctx, image, version))
 	if err == nil && slices.Contains(i.Hooks, "personalize") {

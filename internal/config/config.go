@@ -18,6 +18,7 @@ type Config struct {
 	Store   Store   `yaml:"store"`
 	Proxy   Proxy   `yaml:"proxy"`
 	Tenants Tenants `yaml:"tenants"`
+	Domains Domains `yaml:"domains"`
 	Jobs    Jobs    `yaml:"jobs"`
 	Images  Images  `yaml:"images"`
 	Log     Log     `yaml:"log"`
@@ -67,6 +68,13 @@ type Tenants struct {
 	HealthInterval time.Duration `yaml:"health_interval"`
 }
 
+// Domains are the rules for tenants' domains.
+type Domains struct {
+	Verify   string `yaml:"verify"`   // which have to be proven by a TXT record: auto, always, never
+	Target   string `yaml:"target"`   // host name or address that domains are to lead to; empty: not known
+	Resolver string `yaml:"resolver"` // DNS server, address or address:port; empty: the system's
+}
+
 // Jobs are the rules for jobs.
 type Jobs struct {
 	Workers int           `yaml:"workers"`  // jobs that run at the same time
@@ -100,9 +108,10 @@ func Default() Config {
 			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,
 		},
-		Jobs:   Jobs{Workers: 8, KeepFor: 30 * 24 * time.Hour},
-		Images: Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
-		Log:    Log{Level: "info", Format: "text"},
+		Domains: Domains{Verify: "auto"},
+		Jobs:    Jobs{Workers: 8, KeepFor: 30 * 24 * time.Hour},
+		Images:  Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
+		Log:     Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -17,7 +18,7 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkLXD, checkStore, checkProxy, checkTenants, checkJobs, checkImages, checkLog,
+		checkPaths, checkLXD, checkStore, checkProxy, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -130,6 +131,24 @@ func checkTenants(c Config) *fleet.Error {
 		span{"tenants.stop_timeout", t.StopTimeout, time.Second},
 		span{"tenants.health_interval", t.HealthInterval, time.Second},
 	)
+}
+
+func checkDomains(c Config) *fleet.Error {
+	d := c.Domains
+	if !slices.Contains([]string{"auto", "always", "never"}, d.Verify) {
+		return invalid("domains.verify", "write auto, always or never", "%q does not say which domains have to be proven", d.Verify)
+	}
+	if d.Target != "" && net.ParseIP(d.Target) == nil {
+		if name, err := fleet.ParseDomain(d.Target); err != nil || name.String() != d.Target {
+			return invalid("domains.target", "write it as proxy.agency.example or 192.0.2.1", "%q is neither a host name nor an address", d.Target)
+		}
+	}
+	if d.Resolver != "" && net.ParseIP(d.Resolver) == nil {
+		if _, err := netip.ParseAddrPort(d.Resolver); err != nil {
+			return invalid("domains.resolver", "write it as 192.0.2.53 or 192.0.2.53:53", "%q is not the address of a DNS server", d.Resolver)
+		}
+	}
+	return nil
 }
 
 func checkJobs(c Config) *fleet.Error {

@@ -54,7 +54,47 @@ func ParseDomain(s string) (Domain, error) {
 	return Domain(a), nil
 }
 
+// ParseDomainPattern checks s as ParseDomain does, and also takes a wildcard: "*." before a
+// domain stands for every host with one label more. Errors as of ParseDomain.
+func ParseDomainPattern(s string) (Domain, error) {
+	base, wildcard := strings.CutPrefix(strings.TrimSpace(s), "*.")
+	d, err := ParseDomain(base)
+	if err != nil || !wildcard {
+		return d, err
+	}
+	if len(d)+2 > 253 {
+		return "", Errorf(Invalid, "%q is not a domain: it is longer than 253 characters", s).WithField("domain").WithHint("shorten it")
+	}
+	return "*." + d, nil
+}
+
 func (d Domain) String() string { return string(d) }
+
+// Wildcard reports whether d stands for every host one label below its base.
+func (d Domain) Wildcard() bool { return strings.HasPrefix(string(d), "*.") }
+
+// Base is d without the "*." of a wildcard.
+func (d Domain) Base() Domain { return Domain(strings.TrimPrefix(string(d), "*.")) }
+
+// Parent is d without its first label; empty where it has one label only.
+func (d Domain) Parent() Domain {
+	_, parent, _ := strings.Cut(string(d), ".")
+	return Domain(parent)
+}
+
+// Under reports whether d is below parent, which is no wildcard, by one label or more.
+func (d Domain) Under(parent Domain) bool {
+	return parent != "" && strings.HasSuffix(string(d), "."+string(parent))
+}
+
+// Unicode is the form in which people write an international name; d itself where it is none.
+func (d Domain) Unicode() string {
+	u, err := idna.Display.ToUnicode(string(d.Base()))
+	if err != nil {
+		return string(d)
+	}
+	return strings.TrimSuffix(string(d), string(d.Base())) + u
+}
 
 // URL is the address people reach d at over HTTPS, where the proxy is reached at port. It ends
 // without a slash.

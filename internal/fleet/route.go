@@ -10,12 +10,29 @@ const (
 	RouteHold RouteState = "hold"
 	// RouteStopped: the tenant is stopped; answer 503 with the stopped page.
 	RouteStopped RouteState = "stopped"
+	// RouteMaintenance: answer 503 with the page that Maintenance holds, whatever the tenant does.
+	RouteMaintenance RouteState = "maintenance"
+	// RouteRedirect: send the visitor to the same path at the host Redirect, with status Code.
+	RouteRedirect RouteState = "redirect"
 )
 
 // Route leads an HTTP host to a tenant.
 type Route struct {
+	// Domain is the host, or a wildcard. A host's own route goes before a wildcard's.
 	Domain  Domain     `json:"domain"`
 	Tenant  Name       `json:"tenant"`
 	State   RouteState `json:"state"`
 	Backend string     `json:"backend"` // address:port the proxy dials; empty unless serving
+	// Redirect and Code (301 or 308) are set with RouteRedirect.
+	Redirect Domain `json:"redirect,omitempty"`
+	Code     int    `json:"code,omitempty"`
+	// Maintenance is set with RouteMaintenance. It is shared, and not to be changed.
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
+}
+
+// Equal reports whether both routes say the same.
+func (r Route) Equal(o Route) bool {
+	a, b := r.Maintenance, o.Maintenance
+	r.Maintenance, o.Maintenance = nil, nil
+	return r == o && (a == b || a != nil && b != nil && a.Equal(*b))
 }

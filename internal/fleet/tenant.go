@@ -22,7 +22,13 @@ type Tenant struct {
 	Image       ImageRef          `json:"image"`
 	Plan        string            `json:"plan"`
 	// Domains are the hosts it is served at; the first is the primary one.
-	Domains []Domain    `json:"domains"`
+	Domains []Domain `json:"domains"`
+	// DomainSettings are of those domains that have any.
+	DomainSettings map[Domain]DomainSetting `json:"domain_settings,omitempty"`
+	// Maintenance closes it to visitors; nil: it is open.
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
+	// Holds are the reasons, sorted, for which its requests wait.
+	Holds   []Hold      `json:"holds,omitempty"`
 	Health  HealthCheck `json:"health"`
 	Desired Desired     `json:"desired"`
 	// Ready is false until the create or adopt job has passed its commit point.

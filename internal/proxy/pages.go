@@ -5,10 +5,14 @@ import (
 	_ "embed"
 	"encoding/json"
 	"html/template"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
 // page is an answer the proxy gives by itself.
@@ -19,6 +23,10 @@ type page struct {
 	Retry   int // seconds for Retry-After; 0: none
 	Refresh int // seconds until the page loads again by itself; 0: never
 	Host    string
+	// To is where a redirect leads, without a path; Location has the request's.
+	To, Location string
+	// Own is HTML to show instead of the page; it says nothing of the above.
+	Own string
 }
 
 var (
@@ -37,6 +45,14 @@ var (
 	pageStopped = page{
 		Status: http.StatusServiceUnavailable, Title: "This site is switched off",
 		Detail: "Its owner has stopped it for now. Please come back later.", Retry: 300,
+	}
+	pageMaintenance = page{
+		Status: http.StatusServiceUnavailable, Title: "This site is being worked on",
+		Detail: "It will be back soon. Please try again in a while.", Retry: 300,
+	}
+	pageMoved = page{
+		Status: http.StatusPermanentRedirect, Title: "This page has another address",
+		Detail: "It is at",
 	}
 	pageUnreachable = page{
 		Status: http.StatusBadGateway, Title: "This site does not answer",
@@ -69,6 +85,34 @@ var pageHTML string
 
 var pageTemplate = template.Must(template.New("page").Parse(pageHTML))
 
+// answerOf gives the page for a route that the proxy answers by itself; nil for the others.
+func answerOf(route fleet.Route, publicPort int, now time.Time) *page {
+	switch route.State {
+	case fleet.RouteStopped:
+		return &pageStopped
+	case fleet.RouteRedirect:
+		p := pageMoved
+		p.To = route.Redirect.URL(publicPort)
+		if route.Code == http.StatusMovedPermanently {
+			p.Status = route.Code
+		}
+		return &p
+	case fleet.RouteMaintenance:
+		p := pageMaintenance
+		if m := route.Maintenance; m != nil {
+			p.Own = m.Page
+			if m.Message != "" {
+				p.Detail = m.Message
+			}
+			if !m.Until.IsZero() {
+				p.Retry = max(1, int(math.Ceil(m.Until.Sub(now).Seconds())))
+			}
+		}
+		return &p
+	}
+	return nil
+}
+
 // show answers with p, as HTML or, where the client would rather have it, as problem+json
 // (RFC 9457). host is shown as the request gave it, escaped.
 func (p page) show(w http.ResponseWriter, r *http.Request) {
@@ -78,6 +122,11 @@ func (p page) show(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
+	if p.To != "" {
+		p.Location = p.To + pathOf(r)
+		h.Set("Location", p.Location)
+		h.Set("Cache-Control", "max-age=3600") // not for ever: the operator may think again
+	}
 	h.Set("Vary", "Accept")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if p.Retry > 0 {
@@ -86,7 +135,7 @@ func (p page) show(w http.ResponseWriter, r *http.Request) {
 	body, kind := p.html, "text/html; charset=utf-8"
 	if wantsJSON(r.Header.Values("Accept")) {
 		body, kind = p.json, "application/problem+json"
-	} else {
+	} else if p.Own == "" {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 	}
 	data, err := body()
@@ -99,7 +148,19 @@ func (p page) show(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(data) // an error here is a client that has left
 }
 
+// pathOf is the path and query of the request, in a form that cannot lead to another host.
+func pathOf(r *http.Request) string {
+	path := r.URL.RequestURI()
+	if !strings.HasPrefix(path, "/") { // OPTIONS *
+		return "/"
+	}
+	return path
+}
+
 func (p page) html() ([]byte, error) {
+	if p.Own != "" {
+		return []byte(p.Own), nil
+	}
 	var b bytes.Buffer
 	err := pageTemplate.Execute(&b, p)
 	return b.Bytes(), err

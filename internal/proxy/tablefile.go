@@ -11,7 +11,8 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
-// tableFormat is the version of the saved form; a file of another version is not read.
+// tableFormat is the version of the saved form; a file of another version is not read. Fields
+// that were added since are left out where they are not set, and are no new version.
 const tableFormat = 1
 
 type savedTable struct {

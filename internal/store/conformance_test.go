@@ -35,6 +35,10 @@ func conformance(t *testing.T, db database) {
 		{"tenant filter", testTenantFilter},
 		{"tenant pages", testTenantPages},
 		{"tenant ten thousand", testTenantTenThousand},
+		{"domain taken over", testTakeDomain},
+		{"domain taken over concurrently", testTakeDomainConcurrent},
+		{"domain checks", testDomainChecks},
+		{"upgrade from the first schema", testUpgrade},
 		{"generation", testGeneration},
 		{"generation concurrent", testGenerationConcurrent},
 		{"image", testImage},
@@ -69,6 +73,7 @@ func conformance(t *testing.T, db database) {
 		{"open newer schema", testOpenNewer},
 		{"open again keeps rows", testOpenAgain},
 		{"seen by a second store", testTwoStores},
+		{"certificate storage", testCertStorage},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}

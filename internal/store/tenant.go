@@ -123,10 +123,8 @@ func replace(ctx context.Context, tx *sqlx.Tx, t fleet.Tenant, row tenantRow) er
 	if _, err := tx.NamedExecContext(ctx, updateTenant, row); err != nil {
 		return err
 	}
-	for _, table := range []string{"tenant_domains", "tenant_labels"} {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = ?`, t.ID); err != nil {
-			return err
-		}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM tenant_labels WHERE tenant_id = ?`, t.ID); err != nil {
+		return err
 	}
 	return index(ctx, tx, t)
 }
@@ -176,16 +174,51 @@ func ownerHint(name, desired string) string {
 	return "choose another, or see lxdfleet tenant show " + name
 }
 
-// index writes the rows that tenants are found by.
+// index writes the rows that tenants are found by; labels of before must be gone.
 func index(ctx context.Context, tx *sqlx.Tx, t fleet.Tenant) error {
-	for _, d := range t.Domains {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO tenant_domains (domain, tenant_id) VALUES (?, ?)`, d.String(), t.ID); err != nil {
-			return err
-		}
+	if err := indexDomains(ctx, tx, t); err != nil {
+		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(t.Labels)) {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO tenant_labels (tenant_id, label_key, label_value, tenant_name) VALUES (?, ?, ?, ?)`,
 			t.ID, clean(key), clean(t.Labels[key]), t.Name.String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// indexDomains makes the tenant's rows of tenant_domains those of its domains. A row that stays
+// keeps what is known of the domain's checks.
+func indexDomains(ctx context.Context, tx *sqlx.Tx, t fleet.Tenant) error {
+	var rows []struct {
+		Domain  string
+		Pending int64
+	}
+	if err := tx.SelectContext(ctx, &rows, `SELECT domain, pending FROM tenant_domains WHERE tenant_id = ?`, t.ID); err != nil {
+		return err
+	}
+	have := make(map[string]int64, len(rows))
+	for _, r := range rows {
+		if !slices.Contains(t.Domains, fleet.Domain(r.Domain)) {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM tenant_domains WHERE domain = ?`, r.Domain); err != nil {
+				return err
+			}
+			continue
+		}
+		have[r.Domain] = r.Pending
+	}
+	for _, d := range t.Domains {
+		pending := flag(t.DomainSettings[d].Pending)
+		was, there := have[d.String()]
+		var err error
+		switch {
+		case !there:
+			_, err = tx.ExecContext(ctx, `INSERT INTO tenant_domains (domain, tenant_id, pending) VALUES (?, ?, ?)`, d.String(), t.ID, pending)
+		case was != pending:
+			_, err = tx.ExecContext(ctx, `UPDATE tenant_domains SET pending = ? WHERE domain = ?`, pending, d.String())
+		}
+		if err != nil {
 			return err
 		}
 	}

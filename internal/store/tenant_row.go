@@ -9,15 +9,15 @@ import (
 
 const (
 	tenantColumns = `id, name, display_name, contact, labels, image_name, image_version, plan, domains,
-		health, desired, ready, member, purge_at, created_at, updated_at, revision`
+		site, health, desired, ready, member, purge_at, created_at, updated_at, revision`
 
 	insertTenant = `INSERT INTO tenants (` + tenantColumns + `, search) VALUES (:id, :name, :display_name,
-		:contact, :labels, :image_name, :image_version, :plan, :domains, :health, :desired, :ready, :member,
+		:contact, :labels, :image_name, :image_version, :plan, :domains, :site, :health, :desired, :ready, :member,
 		:purge_at, :created_at, :updated_at, :revision, :search)`
 
 	updateTenant = `UPDATE tenants SET name = :name, display_name = :display_name, contact = :contact,
 		labels = :labels, image_name = :image_name, image_version = :image_version, plan = :plan,
-		domains = :domains, health = :health, desired = :desired, ready = :ready, member = :member,
+		domains = :domains, site = :site, health = :health, desired = :desired, ready = :ready, member = :member,
 		purge_at = :purge_at, updated_at = :updated_at, search = :search, revision = revision + 1
 		WHERE id = :id AND revision = :revision`
 )
@@ -33,6 +33,7 @@ type tenantRow struct {
 	ImageVersion string `db:"image_version"`
 	Plan         string `db:"plan"`
 	Domains      string `db:"domains"`
+	Site         string `db:"site"`
 	Health       string `db:"health"`
 	Desired      string `db:"desired"`
 	Ready        int64  `db:"ready"`
@@ -42,6 +43,13 @@ type tenantRow struct {
 	UpdatedAt    int64  `db:"updated_at"`
 	Revision     int64  `db:"revision"`
 	Search       string `db:"search"` // written, never read
+}
+
+// site is the form of the column site.
+type site struct {
+	Domains     map[fleet.Domain]fleet.DomainSetting `json:"domains,omitempty"`
+	Maintenance *fleet.Maintenance                   `json:"maintenance,omitempty"`
+	Holds       []fleet.Hold                         `json:"holds,omitempty"`
 }
 
 func toTenantRow(t fleet.Tenant) (tenantRow, error) {
@@ -56,10 +64,14 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	if err != nil {
 		return tenantRow{}, err
 	}
+	site, err := toJSON(site{Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds})
+	if err != nil {
+		return tenantRow{}, err
+	}
 	row := tenantRow{
 		ID: t.ID, Name: t.Name.String(), DisplayName: clean(t.DisplayName), Contact: clean(t.Contact),
 		Labels: labels, ImageName: t.Image.Name, ImageVersion: t.Image.Version, Plan: t.Plan,
-		Domains: joinDomains(t.Domains), Health: health, Desired: string(t.Desired), Ready: flag(t.Ready),
+		Domains: joinDomains(t.Domains), Site: site, Health: health, Desired: string(t.Desired), Ready: flag(t.Ready),
 		Member: t.Member, CreatedAt: micros(t.CreatedAt), UpdatedAt: micros(t.UpdatedAt), Revision: t.Revision,
 	}
 	if t.PurgeAt != nil {
@@ -102,6 +114,11 @@ func (r tenantRow) tenant() (fleet.Tenant, error) {
 	if err := fromJSON("health", r.Health, &t.Health); err != nil {
 		return fleet.Tenant{}, damaged(r.Name, err)
 	}
+	var more site
+	if err := fromJSON("site", r.Site, &more); err != nil {
+		return fleet.Tenant{}, damaged(r.Name, err)
+	}
+	t.DomainSettings, t.Maintenance, t.Holds = more.Domains, more.Maintenance, more.Holds
 	return t, nil
 }
 

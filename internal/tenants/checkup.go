@@ -62,9 +62,4 @@ func (o *Observer) judge(name, address string, err error) {
 }
 
 // primary is the host name health checks and hooks use.
-func primary(t fleet.Tenant) string {
-	if len(t.Domains) == 0 {
-		return ""
-	}
-	return t.Domains[0].String()
-}
+func primary(t fleet.Tenant) string { return t.Primary().Base().String() }

@@ -110,7 +110,15 @@ func (o *Observer) writeKeys(ctx context.Context, name string) {
 	if err == nil && t.Name.String() == name {
 		err = o.lxd.SetConfig(ctx, name, keysOf(t))
 	}
-	if err == nil || ctx.Err() != nil || fleet.CodeOf(err) == fleet.NotFound {
+	if ctx.Err() != nil || fleet.CodeOf(err) == fleet.NotFound {
+		return
+	}
+	if err == nil {
+		// A job that read the tenant before the change may write older keys after these.
+		busy, err := o.jobs.Jobs(ctx, jobs.JobFilter{Subject: "tenant/" + name, Unfinished: true, Limit: 1})
+		if err == nil && len(busy) > 0 {
+			o.keys.add(name, time.Now().Add(o.opt.Resync))
+		}
 		return
 	}
 	o.log.Debug("keys cannot be written", "instance", name, "error", err)

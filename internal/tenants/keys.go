@@ -14,16 +14,27 @@ type spec struct {
 	DisplayName string            `json:"display_name,omitempty"`
 	Contact     string            `json:"contact,omitempty"`
 	Labels      map[string]string `json:"labels,omitempty"`
-	Health      fleet.HealthCheck `json:"health"`
-	PurgeAt     *time.Time        `json:"purge_at,omitempty"`
-	CreatedAt   time.Time         `json:"created_at"`
+	// Domains are the settings of those domains that have any.
+	Domains     map[fleet.Domain]fleet.DomainSetting `json:"domains,omitempty"`
+	Maintenance *fleet.Maintenance                   `json:"maintenance,omitempty"` // without its page, which may be large
+	Holds       []fleet.Hold                         `json:"holds,omitempty"`
+	Health      fleet.HealthCheck                    `json:"health"`
+	PurgeAt     *time.Time                           `json:"purge_at,omitempty"`
+	CreatedAt   time.Time                            `json:"created_at"`
 }
 
 // keysOf gives the configuration keys an instance of t carries, all but KeyJob and KeyReady:
-// with them t can be rebuilt from LXD alone.
+// with them t can be rebuilt from LXD alone, all but the page of its maintenance.
 func keysOf(t fleet.Tenant) map[string]string {
+	maintenance := t.Maintenance
+	if maintenance != nil {
+		m := *maintenance
+		m.Page = ""
+		maintenance = &m
+	}
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
+		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})
 	if err != nil {
@@ -65,7 +76,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 		}
 	}
 	for d := range strings.FieldsSeq(inst.Config[fleet.KeyDomains]) {
-		domain, err := fleet.ParseDomain(d)
+		domain, err := fleet.ParseDomainPattern(d)
 		if err != nil {
 			return fleet.Tenant{}, err
 		}
@@ -84,6 +95,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 		return fleet.Tenant{}, err
 	}
 	t.DisplayName, t.Contact, t.Labels = rest.DisplayName, rest.Contact, rest.Labels
+	t.DomainSettings, t.Maintenance, t.Holds = rest.Domains, rest.Maintenance, rest.Holds
 	t.Health, t.PurgeAt, t.CreatedAt = rest.Health, rest.PurgeAt, rest.CreatedAt
 	t.UpdatedAt = t.CreatedAt
 	return t, nil

@@ -153,8 +153,16 @@ func TestKeysHoldTheWholeTenant(t *testing.T) {
 			Desired:   rapid.SampledFrom([]fleet.Desired{fleet.DesiredRunning, fleet.DesiredStopped, fleet.DesiredRemoved}).Draw(t, "desired"),
 			CreatedAt: at, UpdatedAt: at,
 		}
-		for _, d := range rapid.SliceOfN(rapid.StringMatching(`[a-z]{1,20}`), 0, 4).Draw(t, "domains") {
-			want.Domains = append(want.Domains, fleet.Domain(d+".test"))
+		for _, d := range rapid.SliceOfNDistinct(rapid.StringMatching(`(\*\.)?[a-z]{1,20}`), 0, 4, rapid.ID[string]).Draw(t, "domains") {
+			domain := fleet.Domain(d + ".test")
+			want.Domains = append(want.Domains, domain)
+			want.SetDomain(domain, fleet.DomainSetting{
+				Pending: rapid.Bool().Draw(t, "pending"), Redirect: rapid.SampledFrom([]int{0, 301, 308}).Draw(t, "redirect"),
+			})
+		}
+		if rapid.Bool().Draw(t, "maintenance") {
+			want.Maintenance = &fleet.Maintenance{Message: rapid.String().Draw(t, "message"), Since: at}
+			want.Holds = []fleet.Hold{{Reason: label.Draw(t, "reason"), Since: at, Until: at}}
 		}
 		if want.Desired == fleet.DesiredRemoved {
 			want.PurgeAt = &at

@@ -91,6 +91,15 @@ func (s *Service) draft(ctx context.Context, name fleet.Name, domains []string, 
 	if t.Domains, err = s.domains(name, domains); err != nil {
 		return fleet.Tenant{}, err
 	}
+	for _, d := range t.Domains { // none can be proven yet: the proof is bound to the tenant's id
+		why, err := s.proofNeeded(ctx, t, d)
+		if err != nil {
+			return fleet.Tenant{}, err
+		}
+		if why != "" {
+			t.SetDomain(d, fleet.DomainSetting{Pending: true})
+		}
+	}
 	return t, s.plan(ctx, t.Plan)
 }
 
@@ -105,9 +114,13 @@ func (s *Service) domains(name fleet.Name, asked []string) ([]fleet.Domain, erro
 	}
 	var domains []fleet.Domain
 	for _, a := range asked {
-		d, err := fleet.ParseDomain(a)
+		d, err := fleet.ParseDomainPattern(a)
 		if err != nil {
 			return nil, err
+		}
+		if len(domains) == 0 && d.Wildcard() {
+			return nil, fleet.Errorf(fleet.Invalid, "%q is a wildcard, which cannot be the primary domain", d).WithField("domain").
+				WithHint("give a domain without a wildcard first")
 		}
 		if slices.Contains(domains, d) {
 			return nil, fleet.Errorf(fleet.Invalid, "%s is given twice", d).WithField("domain").WithHint("give each domain once")
@@ -179,7 +192,7 @@ func (s *Service) free(ctx context.Context, t fleet.Tenant) error {
 		other, err := s.Store.TenantByDomain(ctx, d)
 		if err == nil {
 			return fleet.Errorf(fleet.Taken, "%s belongs to tenant %s", d, other.Name).WithField("domain").
-				WithHint("choose another domain, or take it from %s first", other.Name)
+				WithHint("choose another domain, or take it from there first: lxdfleet domain remove %s", d)
 		}
 		if fleet.CodeOf(err) != fleet.NotFound {
 			return fmt.Errorf("look for the domain %s: %w", d, err)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -25,12 +26,12 @@ func (o *Observer) Routes(ctx context.Context) ([]fleet.Route, error) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return routesOf(now.all, working, o.observation), nil
+	return routesOf(now.all, working, o.observation, time.Now()), nil
 }
 
 // routesOf builds the routes. Should two tenants have one domain, which the store does not
 // allow, the one that was first keeps it.
-func routesOf(all []fleet.Tenant, working map[fleet.Name]fleet.Job, seen func(fleet.Tenant) fleet.Observation) []fleet.Route {
+func routesOf(all []fleet.Tenant, working map[fleet.Name]fleet.Job, seen func(fleet.Tenant) fleet.Observation, now time.Time) []fleet.Route {
 	byAge := slices.SortedFunc(slices.Values(all), func(a, b fleet.Tenant) int {
 		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
@@ -39,11 +40,11 @@ func routesOf(all []fleet.Tenant, working map[fleet.Name]fleet.Job, seen func(fl
 		if !t.Ready || t.Desired == fleet.DesiredRemoved {
 			continue
 		}
-		state, backend := routeState(t, working[t.Name], seen(t))
+		route := routeOf(t, working[t.Name], seen(t), now)
 		for _, d := range t.Domains {
-			if !given[d] {
+			if set := t.DomainSettings[d]; !given[d] && !set.Pending {
 				given[d] = true
-				routes = append(routes, fleet.Route{Domain: d, Tenant: t.Name, State: state, Backend: backend})
+				routes = append(routes, domainRoute(route, t, d, set))
 			}
 		}
 	}
@@ -51,7 +52,33 @@ func routesOf(all []fleet.Tenant, working map[fleet.Name]fleet.Job, seen func(fl
 	return routes
 }
 
-// routeState decides what happens to the requests of a tenant that is in service.
+// domainRoute makes a tenant's route that of one of its domains. A redirect holds whatever the
+// tenant does, but never leads to a domain that is not served.
+func domainRoute(route fleet.Route, t fleet.Tenant, d fleet.Domain, set fleet.DomainSetting) fleet.Route {
+	primary := t.Primary()
+	if set.Redirect != 0 && d != primary && !primary.Wildcard() && !t.DomainSettings[primary].Pending {
+		return fleet.Route{Domain: d, Tenant: t.Name, State: fleet.RouteRedirect, Redirect: primary, Code: set.Redirect}
+	}
+	route.Domain = d
+	return route
+}
+
+// routeOf decides what happens to the requests of a tenant that is in service. What an operator
+// asked for goes before what the tenant does.
+func routeOf(t fleet.Tenant, job fleet.Job, o fleet.Observation, now time.Time) fleet.Route {
+	route := fleet.Route{Tenant: t.Name}
+	switch {
+	case t.Maintenance != nil && !t.Maintenance.Over(now):
+		route.State, route.Maintenance = fleet.RouteMaintenance, t.Maintenance
+	case slices.ContainsFunc(t.Holds, func(h fleet.Hold) bool { return !h.Over(now) }):
+		route.State = fleet.RouteHold
+	default:
+		route.State, route.Backend = routeState(t, job, o)
+	}
+	return route
+}
+
+// routeState decides what happens to the requests of a tenant by what it does and what is done to it.
 func routeState(t fleet.Tenant, job fleet.Job, o fleet.Observation) (fleet.RouteState, string) {
 	if job.State != fleet.JobStuck { // a stuck job holds nothing up: what is, shows
 		switch job.Kind {

@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,11 +65,20 @@ func TestRoutesGiveADomainOnce(t *testing.T) {
 				Desired:   rapid.SampledFrom([]fleet.Desired{fleet.DesiredRunning, fleet.DesiredStopped, fleet.DesiredRemoved}).Draw(t, "desired"),
 				CreatedAt: time.Unix(rapid.Int64Range(0, 3).Draw(t, "created"), 0),
 			})
+			tenant := &all[i]
+			for _, d := range slices.Clone(tenant.Domains) {
+				tenant.SetDomain(d, fleet.DomainSetting{
+					Pending: rapid.Bool().Draw(t, "pending"), Redirect: rapid.SampledFrom([]int{0, 301}).Draw(t, "redirect"),
+				})
+			}
+			if rapid.Bool().Draw(t, "maintenance") {
+				tenant.Maintenance = &fleet.Maintenance{Until: time.Unix(rapid.Int64Range(0, 3).Draw(t, "until"), 0)}
+			}
 		}
 		seen := func(tenant fleet.Tenant) fleet.Observation {
 			return fleet.Observation{Exists: true, Status: fleet.InstanceRunning, Address: "10.0.0." + tenant.ID[2:], At: time.Unix(1, 0)}
 		}
-		routes := routesOf(all, nil, seen)
+		routes := routesOf(all, nil, seen, time.Unix(1, 0))
 		owners := map[fleet.Domain]fleet.Name{}
 		for _, r := range routes {
 			if other, twice := owners[r.Domain]; twice {
@@ -79,12 +89,24 @@ func TestRoutesGiveADomainOnce(t *testing.T) {
 			if !tenant.Ready || tenant.Desired == fleet.DesiredRemoved {
 				t.Fatalf("%s leads to %+v", r.Domain, tenant)
 			}
-			if (r.State == fleet.RouteServe) != (r.Backend != "") {
+			if (r.State == fleet.RouteServe) != (r.Backend != "") || (r.State == fleet.RouteRedirect) != (r.Redirect != "") {
 				t.Fatalf("route %+v", r)
+			}
+			if tenant.DomainSettings[r.Domain].Pending {
+				t.Fatalf("%s is served and was never proven", r.Domain)
+			}
+		}
+		for _, r := range routes {
+			if r.Redirect == "" {
+				continue
+			}
+			i := slices.IndexFunc(routes, func(o fleet.Route) bool { return o.Domain == r.Redirect })
+			if i < 0 || routes[i].Tenant == r.Tenant && routes[i].State == fleet.RouteRedirect {
+				t.Fatalf("%s redirects to %s, which is not served: %+v", r.Domain, r.Redirect, routes)
 			}
 		}
 		shuffled := rapid.Permutation(all).Draw(t, "shuffled")
-		if diff := cmp.Diff(routes, routesOf(shuffled, nil, seen)); diff != "" {
+		if diff := cmp.Diff(routes, routesOf(shuffled, nil, seen, time.Unix(1, 0))); diff != "" {
 			t.Fatalf("the order of tenants matters:\n%s", diff)
 		}
 	})

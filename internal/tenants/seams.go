@@ -55,6 +55,13 @@ type Store interface {
 	Tenants(ctx context.Context, filter fleet.TenantFilter) ([]fleet.Tenant, error)
 	// UpdateTenant fails with fleet.Conflict when t.Revision is not the stored one.
 	UpdateTenant(ctx context.Context, t fleet.Tenant) (fleet.Tenant, error)
+	// TakeDomain is UpdateTenant, and in the same step takes d from the tenant that has it.
+	TakeDomain(ctx context.Context, d fleet.Domain, t fleet.Tenant) (was, now fleet.Tenant, err error)
+	// DomainCheck gives the zero one where d was never checked; fleet.NotFound where nobody has it.
+	DomainCheck(ctx context.Context, d fleet.Domain) (fleet.DomainCheck, error)
+	PendingChecks(ctx context.Context) (map[fleet.Domain]fleet.DomainCheck, error)
+	// SaveDomainCheck writes nothing where the tenant with the id has not d any more.
+	SaveDomainCheck(ctx context.Context, id string, d fleet.Domain, check fleet.DomainCheck) error
 	DeleteTenant(ctx context.Context, id string) error
 	// Generation grows with every change of a tenant, by this process or another.
 	Generation(ctx context.Context) (int64, error)

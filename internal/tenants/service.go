@@ -22,6 +22,10 @@ type ServiceOptions struct {
 	TrashFor time.Duration
 	// StopTimeout bounds a clean stop where the request does not. Default DefaultStopTimeout.
 	StopTimeout time.Duration
+	// Verify says which domains have to be proven. Default VerifyAuto.
+	Verify Verify
+	// Target is the host name or address that domains are to lead to; empty: it is not known.
+	Target string
 	// Rules are the limits of placement. Default: placement.DefaultHeadRoom of the pool.
 	Rules *placement.Rules
 	// Now is the clock. Default time.Now.
@@ -36,6 +40,10 @@ type ServiceDeps struct {
 	Jobs     JobBook
 	Submit   Submitter
 	Observer *Observer
+	// DNS looks domains up. Default: the system's resolver.
+	DNS Resolver
+	// Certificates knows those of domains; nil: there are none.
+	Certificates Certificates
 }
 
 // Service checks requests about tenants and makes jobs of them. What it refuses, it refuses
@@ -50,6 +58,7 @@ type Service struct {
 // NewService makes a Service.
 func NewService(deps ServiceDeps, opt ServiceOptions) *Service {
 	opt.DefaultPlan = cmp.Or(opt.DefaultPlan, "small")
+	opt.Verify = cmp.Or(opt.Verify, VerifyAuto)
 	opt.TrashFor = cmp.Or(opt.TrashFor, 7*24*time.Hour)
 	opt.StopTimeout = cmp.Or(opt.StopTimeout, DefaultStopTimeout)
 	if opt.Rules == nil {
@@ -57,6 +66,9 @@ func NewService(deps ServiceDeps, opt ServiceOptions) *Service {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if deps.DNS == nil {
+		deps.DNS = NewResolver("")
 	}
 	return &Service{ServiceDeps: deps, opt: opt}
 }

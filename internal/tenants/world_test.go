@@ -33,6 +33,8 @@ type world struct {
 	engine   *jobs.Engine // nil without engine()
 	observer *Observer
 	service  *Service
+	dns      *zone
+	certs    *certs
 	image    fleet.GoldenImage
 
 	mu      sync.Mutex
@@ -54,7 +56,7 @@ func bubble(t *testing.T, test func(t *testing.T, w *world)) {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t}
+	w := &world{t: t, dns: &zone{txt: map[string][]string{}, hosts: map[string][]string{}}, certs: &certs{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var err error
 	if w.store, err = store.Open(ctx, "sqlite::memory:"); err != nil {
@@ -89,6 +91,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.service = NewService(ServiceDeps{
 		LXD: w.lxd, Store: w.store, Images: w.store, Jobs: w.store, Submit: w, Observer: w.observer,
+		DNS: w.dns, Certificates: w.certs,
 	}, ServiceOptions{BaseDomain: "example.test"})
 	var watching sync.WaitGroup
 	watching.Go(func() { w.observer.Run(ctx) })

@@ -18,6 +18,7 @@ var Now = time.Date(2025, 3, 14, 9, 26, 53, 0, time.UTC)
 // called.
 type Fleet struct {
 	Tenants *Tenants
+	Domains *Domains
 	Images  *Images
 	Jobs    *Jobs
 
@@ -26,12 +27,13 @@ type Fleet struct {
 	calls []string
 }
 
-// New makes a fleet with two tenants (acme, running; globex, in the trash), one adoptable
-// instance and two versions of the image wordpress.
+// New makes a fleet with two tenants (acme, running, with a pending domain; globex, in the
+// trash), one adoptable instance and two versions of the image wordpress.
 func New() *Fleet {
 	f := &Fleet{fails: map[string]error{}}
 	f.Jobs = newJobs(f)
 	f.Tenants = newTenants(f)
+	f.Domains = &Domains{fleet: f}
 	f.Images = newImages(f)
 	return f
 }
@@ -67,7 +69,7 @@ func (f *Fleet) called(method string, args ...any) error {
 // Options gives an API's options with all these services.
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
-		Tenants: f.Tenants, Images: f.Images, Jobs: f.Jobs,
+		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs,
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")
@@ -112,6 +114,9 @@ func (f *Fleet) routes(context.Context) ([]fleet.Route, error) {
 	return []fleet.Route{
 		{Domain: "acme.localhost", Tenant: "acme", State: fleet.RouteServe, Backend: "10.0.0.10:80"},
 		{Domain: "globex.localhost", Tenant: "globex", State: fleet.RouteStopped},
+		{Domain: "hooli.localhost", Tenant: "hooli", State: fleet.RouteMaintenance, Maintenance: &fleet.Maintenance{Message: "Back soon"}},
+		{Domain: "initech.localhost", Tenant: "initech", State: fleet.RouteHold},
+		{Domain: "www.acme.localhost", Tenant: "acme", State: fleet.RouteRedirect, Redirect: "acme.localhost", Code: 308},
 	}, f.called("Routes")
 }
 

@@ -31,8 +31,9 @@ func newTenants(f *Fleet) *Tenants {
 		Tenant: fleet.Tenant{
 			ID: "0000000000000000000000acme", Name: "acme", DisplayName: "Acme Ltd", Contact: "it@acme.example",
 			Labels: map[string]string{"tier": "gold"}, Image: fleet.ImageRef{Name: "wordpress", Version: "6.1-1"},
-			Plan: "small", Domains: []fleet.Domain{"acme.localhost", "www.acme.localhost"}, Health: fleet.DefaultHealth(),
-			Desired: fleet.DesiredRunning, Ready: true, Member: "n1",
+			Plan: "small", Domains: []fleet.Domain{"acme.localhost", "www.acme.localhost", "www.xn--bcher-kva.de"}, Health: fleet.DefaultHealth(),
+			DomainSettings: map[fleet.Domain]fleet.DomainSetting{"www.acme.localhost": {Redirect: 308}, "www.xn--bcher-kva.de": {Pending: true}},
+			Desired:        fleet.DesiredRunning, Ready: true, Member: "n1",
 			CreatedAt: Now.Add(-36 * time.Hour), UpdatedAt: Now.Add(-time.Hour), Revision: 3,
 		},
 		Observation: fleet.Observation{
@@ -154,6 +155,83 @@ func (t *Tenants) Remove(_ context.Context, name fleet.Name, now bool, once tena
 // Undelete implements api.Tenants.
 func (t *Tenants) Undelete(_ context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error) {
 	return t.job("Undelete", "tenant.undelete", name, name, once)
+}
+
+// edit changes a tenant as the service does.
+func (t *Tenants) edit(name fleet.Name, change func(*fleet.Tenant)) (tenants.View, error) {
+	v, err := t.find(name)
+	if err != nil {
+		return v, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(&v.Tenant)
+	v.Tenant.Revision++
+	t.byName[name.String()] = v
+	return v, nil
+}
+
+// Edit implements api.Tenants.
+func (t *Tenants) Edit(_ context.Context, name fleet.Name, req tenants.EditRequest) (tenants.View, error) {
+	if err := t.fleet.called("Edit", name, req.Labels); err != nil {
+		return tenants.View{}, err
+	}
+	return t.edit(name, func(t *fleet.Tenant) {
+		if req.DisplayName != nil {
+			t.DisplayName = *req.DisplayName
+		}
+		if req.Contact != nil {
+			t.Contact = *req.Contact
+		}
+		if t.Labels == nil {
+			t.Labels = map[string]string{}
+		}
+		maps.Copy(t.Labels, req.Labels)
+		maps.DeleteFunc(t.Labels, func(_, value string) bool { return value == "" })
+	})
+}
+
+// Maintain implements api.Tenants.
+func (t *Tenants) Maintain(_ context.Context, name fleet.Name, req tenants.MaintenanceRequest) (tenants.View, error) {
+	if err := t.fleet.called("Maintain", name, req); err != nil {
+		return tenants.View{}, err
+	}
+	return t.edit(name, func(t *fleet.Tenant) {
+		t.Maintenance = &fleet.Maintenance{Message: req.Message, Page: req.Page, Since: Now}
+		if req.For > 0 {
+			t.Maintenance.Until = Now.Add(req.For)
+		}
+	})
+}
+
+// Open implements api.Tenants.
+func (t *Tenants) Open(_ context.Context, name fleet.Name) (tenants.View, error) {
+	if err := t.fleet.called("Open", name); err != nil {
+		return tenants.View{}, err
+	}
+	return t.edit(name, func(t *fleet.Tenant) { t.Maintenance = nil })
+}
+
+// Hold implements api.Tenants.
+func (t *Tenants) Hold(_ context.Context, name fleet.Name, reason string, span time.Duration) (tenants.View, error) {
+	if err := t.fleet.called("Hold", name, reason, span); err != nil {
+		return tenants.View{}, err
+	}
+	hold := fleet.Hold{Reason: cmp.Or(reason, tenants.DefaultReason), Since: Now}
+	if span > 0 {
+		hold.Until = Now.Add(span)
+	}
+	return t.edit(name, func(t *fleet.Tenant) { t.Holds = append(t.Holds, hold) })
+}
+
+// Resume implements api.Tenants.
+func (t *Tenants) Resume(_ context.Context, name fleet.Name, reason string) (tenants.View, error) {
+	if err := t.fleet.called("Resume", name, reason); err != nil {
+		return tenants.View{}, err
+	}
+	return t.edit(name, func(t *fleet.Tenant) {
+		t.Holds = slices.DeleteFunc(t.Holds, func(h fleet.Hold) bool { return reason == "" || h.Reason == reason })
+	})
 }
 
 // Get implements api.Tenants.

@@ -17,6 +17,30 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for CertificateState.
+const (
+	CertificateStateFailing  CertificateState = "failing"
+	CertificateStateNone     CertificateState = "none"
+	CertificateStateOrdering CertificateState = "ordering"
+	CertificateStateValid    CertificateState = "valid"
+)
+
+// Valid indicates whether the value is a known member of the CertificateState enum.
+func (e CertificateState) Valid() bool {
+	switch e {
+	case CertificateStateFailing:
+		return true
+	case CertificateStateNone:
+		return true
+	case CertificateStateOrdering:
+		return true
+	case CertificateStateValid:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredRemoved Desired = "removed"
@@ -32,6 +56,24 @@ func (e Desired) Valid() bool {
 	case DesiredRunning:
 		return true
 	case DesiredStopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DomainState.
+const (
+	DomainStateActive  DomainState = "active"
+	DomainStatePending DomainState = "pending"
+)
+
+// Valid indicates whether the value is a known member of the DomainState enum.
+func (e DomainState) Valid() bool {
+	switch e {
+	case DomainStateActive:
+		return true
+	case DomainStatePending:
 		return true
 	default:
 		return false
@@ -205,15 +247,21 @@ func (e RecoveredOutcome) Valid() bool {
 
 // Defines values for RouteState.
 const (
-	RouteStateHold    RouteState = "hold"
-	RouteStateServe   RouteState = "serve"
-	RouteStateStopped RouteState = "stopped"
+	RouteStateHold        RouteState = "hold"
+	RouteStateMaintenance RouteState = "maintenance"
+	RouteStateRedirect    RouteState = "redirect"
+	RouteStateServe       RouteState = "serve"
+	RouteStateStopped     RouteState = "stopped"
 )
 
 // Valid indicates whether the value is a known member of the RouteState enum.
 func (e RouteState) Valid() bool {
 	switch e {
 	case RouteStateHold:
+		return true
+	case RouteStateMaintenance:
+		return true
+	case RouteStateRedirect:
 		return true
 	case RouteStateServe:
 		return true
@@ -282,8 +330,123 @@ type AdoptableList struct {
 	Items []Adoptable `json:"items"`
 }
 
+// Certificate defines model for Certificate.
+type Certificate struct {
+	Host   string `json:"host"`
+	Issuer string `json:"issuer,omitempty,omitzero"`
+
+	// LastError Why the last order failed.
+	LastError string           `json:"last_error,omitempty,omitzero"`
+	LastTry   time.Time        `json:"last_try,omitempty,omitzero"`
+	NextTry   time.Time        `json:"next_try,omitempty,omitzero"`
+	NotAfter  time.Time        `json:"not_after,omitempty,omitzero"`
+	NotBefore time.Time        `json:"not_before,omitempty,omitzero"`
+	State     CertificateState `json:"state"`
+}
+
+// CertificateState defines model for Certificate.State.
+type CertificateState string
+
+// DNSRecord defines model for DNSRecord.
+type DNSRecord struct {
+	Name string `json:"name"`
+
+	// Type TXT, CNAME, A or AAAA.
+	Type  string `json:"type"`
+	Value string `json:"value"`
+}
+
 // Desired defines model for Desired.
 type Desired string
+
+// Domain defines model for Domain.
+type Domain struct {
+	Certificate *Certificate `json:"certificate,omitempty"`
+
+	// Check The last look for the proof of a pending domain.
+	Check *DomainCheck `json:"check,omitempty"`
+
+	// Dns What DNS says now.
+	Dns *DomainDNS `json:"dns,omitempty"`
+
+	// Domain A host name in its ASCII form, or a wildcard.
+	Domain  string `json:"domain"`
+	Primary bool   `json:"primary"`
+
+	// Redirect 301 or 308: visitors are sent to the primary domain.
+	Redirect int         `json:"redirect,omitempty,omitzero"`
+	State    DomainState `json:"state"`
+
+	// Target Where it redirects to.
+	Target string `json:"target,omitempty,omitzero"`
+	Tenant string `json:"tenant"`
+
+	// ToSet DNS records that are missing.
+	ToSet []DNSRecord `json:"to_set,omitempty,omitzero"`
+
+	// Unicode As people write it, where that is another form.
+	Unicode string `json:"unicode,omitempty,omitzero"`
+
+	// VerifiedAt When its proof was found; missing where none was needed.
+	VerifiedAt time.Time `json:"verified_at,omitempty,omitzero"`
+}
+
+// DomainAdd defines model for DomainAdd.
+type DomainAdd struct {
+	// Domain A host name, or a wildcard such as *.client.example.
+	Domain string `json:"domain"`
+
+	// Primary Make it the primary domain.
+	Primary bool `json:"primary,omitempty,omitzero"`
+
+	// Redirect 301 or 308: send its visitors to the primary domain.
+	Redirect int `json:"redirect,omitempty,omitzero"`
+}
+
+// DomainChange defines model for DomainChange.
+type DomainChange struct {
+	// Primary True makes it the primary domain; to change back, choose another.
+	Primary bool `json:"primary,omitempty,omitzero"`
+
+	// Redirect 301 or 308: send its visitors to the primary domain; 0: serve it.
+	Redirect *int `json:"redirect,omitempty"`
+}
+
+// DomainCheck The last look for the proof of a pending domain.
+type DomainCheck struct {
+	At time.Time `json:"at"`
+
+	// Error Why it was not found.
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Fails In a row.
+	Fails int       `json:"fails"`
+	Next  time.Time `json:"next,omitempty,omitzero"`
+}
+
+// DomainDNS What DNS says now.
+type DomainDNS struct {
+	// Addresses A and AAAA.
+	Addresses []string `json:"addresses"`
+	Cname     string   `json:"cname,omitempty,omitzero"`
+
+	// Error Why no address was found.
+	Error string `json:"error,omitempty,omitzero"`
+
+	// Proof TXT records where the proof is looked for.
+	Proof []string `json:"proof,omitempty,omitzero"`
+}
+
+// DomainList defines model for DomainList.
+type DomainList struct {
+	Items []Domain `json:"items"`
+
+	// NextCursor Missing on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// DomainState defines model for DomainState.
+type DomainState string
 
 // Event defines model for Event.
 type Event struct {
@@ -350,6 +513,24 @@ type HealthCheck struct {
 
 	// Timeout From the start to the first good answer, such as 1m.
 	Timeout string `json:"timeout"`
+}
+
+// Hold defines model for Hold.
+type Hold struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+
+	// Until When it ends by itself.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// HoldRequest defines model for HoldRequest.
+type HoldRequest struct {
+	// For How long, such as 30s; until it is taken away where it is not given.
+	For string `json:"for,omitempty,omitzero"`
+
+	// Reason A word; operator where it is not given. The same again replaces it.
+	Reason string `json:"reason,omitempty,omitzero"`
 }
 
 // Image defines model for Image.
@@ -444,6 +625,31 @@ type LXD struct {
 // Labels defines model for Labels.
 type Labels map[string]string
 
+// Maintenance defines model for Maintenance.
+type Maintenance struct {
+	// Message What visitors are told.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Page Whether it has a page of its own.
+	Page  bool      `json:"page,omitempty,omitzero"`
+	Since time.Time `json:"since"`
+
+	// Until When it ends by itself.
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// MaintenanceStart defines model for MaintenanceStart.
+type MaintenanceStart struct {
+	// For How long, such as 30m; until it is ended where it is not given.
+	For string `json:"for,omitempty,omitzero"`
+
+	// Message For visitors, plain text; a general one where it is not given.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Page HTML to show instead of the usual page, 64 KiB at most.
+	Page string `json:"page,omitempty,omitzero"`
+}
+
 // Member defines model for Member.
 type Member struct {
 	Address     string `json:"address,omitempty,omitzero"`
@@ -528,10 +734,19 @@ type RecoveredOutcome string
 // Route defines model for Route.
 type Route struct {
 	// Backend address:port
-	Backend string     `json:"backend,omitempty,omitzero"`
-	Domain  string     `json:"domain"`
-	State   RouteState `json:"state"`
-	Tenant  string     `json:"tenant"`
+	Backend string `json:"backend,omitempty,omitzero"`
+
+	// Code Status of the redirect.
+	Code   int    `json:"code,omitempty,omitzero"`
+	Domain string `json:"domain"`
+
+	// Message What visitors are told in maintenance.
+	Message string `json:"message,omitempty,omitzero"`
+
+	// Redirect The host visitors are sent to.
+	Redirect string     `json:"redirect,omitempty,omitzero"`
+	State    RouteState `json:"state"`
+	Tenant   string     `json:"tenant"`
 }
 
 // RouteState defines model for Route.State.
@@ -569,8 +784,11 @@ type Tenant struct {
 	Health  HealthCheck `json:"health"`
 
 	// Healthy Outcome of the last health check; missing before the first.
-	Healthy *bool  `json:"healthy,omitempty"`
-	Id      string `json:"id"`
+	Healthy *bool `json:"healthy,omitempty"`
+
+	// Holds Why its requests wait.
+	Holds []Hold `json:"holds,omitempty,omitzero"`
+	Id    string `json:"id"`
 
 	// Image NAME/VERSION
 	Image string `json:"image"`
@@ -580,13 +798,17 @@ type Tenant struct {
 	Labels Labels `json:"labels"`
 
 	// Location Where it is.
-	Location string `json:"location,omitempty,omitzero"`
+	Location    string       `json:"location,omitempty,omitzero"`
+	Maintenance *Maintenance `json:"maintenance,omitempty"`
 
 	// Member Where it is wanted.
 	Member     string    `json:"member,omitempty,omitzero"`
 	Name       string    `json:"name"`
 	ObservedAt time.Time `json:"observed_at,omitempty,omitzero"`
-	Plan       string    `json:"plan"`
+
+	// PendingDomains Those that are not served, because nobody has proven that they are the tenant's.
+	PendingDomains []string `json:"pending_domains,omitempty,omitzero"`
+	Plan           string   `json:"plan"`
 
 	// Problem What an operator must put right.
 	Problem string `json:"problem,omitempty,omitzero"`
@@ -636,6 +858,15 @@ type TenantCreate struct {
 	Plan string `json:"plan,omitempty,omitzero"`
 }
 
+// TenantEdit defines model for TenantEdit.
+type TenantEdit struct {
+	Contact     *string `json:"contact,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Labels To set; an empty value removes the label.
+	Labels map[string]string `json:"labels,omitempty,omitzero"`
+}
+
 // TenantList defines model for TenantList.
 type TenantList struct {
 	Items []Tenant `json:"items"`
@@ -651,6 +882,9 @@ type TenantResize struct {
 
 // Cursor defines model for Cursor.
 type Cursor = string
+
+// DomainName defines model for DomainName.
+type DomainName = string
 
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
@@ -674,6 +908,16 @@ type Timeout = string
 type AdoptInstanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListDomainsParams defines parameters for ListDomains.
+type ListDomainsParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -794,6 +1038,12 @@ type DeleteTenantParams struct {
 	Now bool `form:"now,omitempty" json:"now,omitempty,omitzero"`
 }
 
+// ResumeTenantParams defines parameters for ResumeTenant.
+type ResumeTenantParams struct {
+	// Reason Only this one; all where it is not given.
+	Reason string `form:"reason,omitempty" json:"reason,omitempty,omitzero"`
+}
+
 // GetTenantLogsParams defines parameters for GetTenantLogs.
 type GetTenantLogsParams struct {
 	// Lines How many of the last lines; 100 where it is not given.
@@ -845,8 +1095,23 @@ type UndeleteTenantParams struct {
 // AdoptInstanceJSONRequestBody defines body for AdoptInstance for application/json ContentType.
 type AdoptInstanceJSONRequestBody = TenantAdopt
 
+// ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
+type ChangeDomainJSONRequestBody = DomainChange
+
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantCreate
+
+// EditTenantJSONRequestBody defines body for EditTenant for application/json ContentType.
+type EditTenantJSONRequestBody = TenantEdit
+
+// AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
+type AddDomainJSONRequestBody = DomainAdd
+
+// HoldTenantJSONRequestBody defines body for HoldTenant for application/json ContentType.
+type HoldTenantJSONRequestBody = HoldRequest
+
+// StartMaintenanceJSONRequestBody defines body for StartMaintenance for application/json ContentType.
+type StartMaintenanceJSONRequestBody = MaintenanceStart
 
 // ResizeTenantJSONRequestBody defines body for ResizeTenant for application/json ContentType.
 type ResizeTenantJSONRequestBody = TenantResize
@@ -958,6 +1223,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
 	GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDomains All tenants' domains by name
+	//
+	// Corresponds with GET /v1/domains (the `ListDomains` operationId).
+	ListDomains(ctx context.Context, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveDomain Take a domain from its tenant
+	//
+	// Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
+	RemoveDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDomain One domain, with what DNS and its certificate say now
+	//
+	// Corresponds with GET /v1/domains/{domain} (the `GetDomain` operationId).
+	GetDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeDomainWithBody Make a domain the primary one, or let it redirect
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+	ChangeDomainWithBody(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ChangeDomain Make a domain the primary one, or let it redirect
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+	ChangeDomain(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CheckDomain Look for a domain's proof again now, and retry its certificate
+	//
+	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
+	CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamEvents News of the fleet as server-sent events
 	//
@@ -1094,6 +1393,51 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/tenants/{name} (the `GetTenant` operationId).
 	GetTenant(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// EditTenantWithBody Change what is written down about a tenant
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+	EditTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditTenant Change what is written down about a tenant
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+	EditTenant(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListTenantDomains A tenant's domains by name
+	//
+	// Corresponds with GET /v1/tenants/{name}/domains (the `ListTenantDomains` operationId).
+	ListTenantDomains(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDomainWithBody Give a tenant a domain
+	//
+	// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+	// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+	// if its record is there already. A repeat changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+	AddDomainWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddDomain Give a tenant a domain
+	//
+	// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+	// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+	// if its record is there already. A repeat changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+	AddDomain(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	//
 	// The client's first message is text: an ExecStart. After that, binary messages carry the
@@ -1106,10 +1450,52 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/tenants/{name}/exec (the `ExecTenant` operationId).
 	ExecTenant(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ResumeTenant Take reasons to hold away
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/hold (the `ResumeTenant` operationId).
+	ResumeTenant(ctx context.Context, name TenantName, params *ResumeTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HoldTenantWithBody Have a tenant's requests wait
+	//
+	// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+	HoldTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// HoldTenant Have a tenant's requests wait
+	//
+	// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+	HoldTenant(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetTenantLogs The system log of a tenant's instance
 	//
 	// Corresponds with GET /v1/tenants/{name}/logs (the `GetTenantLogs` operationId).
 	GetTenantLogs(ctx context.Context, name TenantName, params *GetTenantLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndMaintenance Open a tenant to visitors again
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
+	EndMaintenance(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartMaintenanceWithBody Close a tenant to visitors, who see a page with status 503
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+	StartMaintenanceWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartMaintenance Close a tenant to visitors, who see a page with status 503
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+	StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResizeTenantWithBody Give a tenant another plan
 	//
@@ -1230,6 +1616,100 @@ func (c *Client) GetCA(ctx context.Context, reqEditors ...RequestEditorFn) (*htt
 // Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
 func (c *Client) GetDoctor(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDoctorRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDomains All tenants' domains by name
+//
+// Corresponds with GET /v1/domains (the `ListDomains` operationId).
+func (c *Client) ListDomains(ctx context.Context, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDomainsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveDomain Take a domain from its tenant
+//
+// Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
+func (c *Client) RemoveDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveDomainRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDomain One domain, with what DNS and its certificate say now
+//
+// Corresponds with GET /v1/domains/{domain} (the `GetDomain` operationId).
+func (c *Client) GetDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDomainRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeDomainWithBody Make a domain the primary one, or let it redirect
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+func (c *Client) ChangeDomainWithBody(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeDomainRequestWithBody(c.Server, domain, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ChangeDomain Make a domain the primary one, or let it redirect
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+func (c *Client) ChangeDomain(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeDomainRequest(c.Server, domain, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CheckDomain Look for a domain's proof again now, and retry its certificate
+//
+// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
+func (c *Client) CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckDomainRequest(c.Server, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -1605,6 +2085,101 @@ func (c *Client) GetTenant(ctx context.Context, name TenantName, reqEditors ...R
 	return c.Client.Do(req)
 }
 
+// EditTenantWithBody Change what is written down about a tenant
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+func (c *Client) EditTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditTenantRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditTenant Change what is written down about a tenant
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+func (c *Client) EditTenant(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditTenantRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListTenantDomains A tenant's domains by name
+//
+// Corresponds with GET /v1/tenants/{name}/domains (the `ListTenantDomains` operationId).
+func (c *Client) ListTenantDomains(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListTenantDomainsRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDomainWithBody Give a tenant a domain
+//
+// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+// if its record is there already. A repeat changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+func (c *Client) AddDomainWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddDomain Give a tenant a domain
+//
+// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+// if its record is there already. A repeat changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+func (c *Client) AddDomain(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ExecTenant Run a command in a tenant's instance, over a WebSocket
 //
 // The client's first message is text: an ExecStart. After that, binary messages carry the
@@ -1627,11 +2202,113 @@ func (c *Client) ExecTenant(ctx context.Context, name TenantName, reqEditors ...
 	return c.Client.Do(req)
 }
 
+// ResumeTenant Take reasons to hold away
+//
+// Corresponds with DELETE /v1/tenants/{name}/hold (the `ResumeTenant` operationId).
+func (c *Client) ResumeTenant(ctx context.Context, name TenantName, params *ResumeTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeTenantRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HoldTenantWithBody Have a tenant's requests wait
+//
+// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+func (c *Client) HoldTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHoldTenantRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// HoldTenant Have a tenant's requests wait
+//
+// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+func (c *Client) HoldTenant(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHoldTenantRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetTenantLogs The system log of a tenant's instance
 //
 // Corresponds with GET /v1/tenants/{name}/logs (the `GetTenantLogs` operationId).
 func (c *Client) GetTenantLogs(ctx context.Context, name TenantName, params *GetTenantLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetTenantLogsRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndMaintenance Open a tenant to visitors again
+//
+// Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
+func (c *Client) EndMaintenance(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndMaintenanceRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartMaintenanceWithBody Close a tenant to visitors, who see a page with status 503
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+func (c *Client) StartMaintenanceWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartMaintenanceRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartMaintenance Close a tenant to visitors, who see a page with status 503
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+func (c *Client) StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartMaintenanceRequest(c.Server, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1897,6 +2574,225 @@ func NewGetDoctorRequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDomainsRequest constructs an http.Request for the ListDomains method
+func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/domains")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRemoveDomainRequest constructs an http.Request for the RemoveDomain method
+func NewRemoveDomainRequest(server string, domain DomainName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/domains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetDomainRequest constructs an http.Request for the GetDomain method
+func NewGetDomainRequest(server string, domain DomainName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/domains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewChangeDomainRequest calls the generic ChangeDomain builder with application/json body
+func NewChangeDomainRequest(server string, domain DomainName, body ChangeDomainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewChangeDomainRequestWithBody(server, domain, "application/json", bodyReader)
+}
+
+// NewChangeDomainRequestWithBody constructs an http.Request for the ChangeDomain method, with any body, and a specified content type
+func NewChangeDomainRequestWithBody(server string, domain DomainName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/domains/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCheckDomainRequest constructs an http.Request for the CheckDomain method
+func NewCheckDomainRequest(server string, domain DomainName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/domains/%s/check", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -3020,6 +3916,134 @@ func NewGetTenantRequest(server string, name TenantName) (*http.Request, error) 
 	return req, nil
 }
 
+// NewEditTenantRequest calls the generic EditTenant builder with application/json body
+func NewEditTenantRequest(server string, name TenantName, body EditTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditTenantRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewEditTenantRequestWithBody constructs an http.Request for the EditTenant method, with any body, and a specified content type
+func NewEditTenantRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListTenantDomainsRequest constructs an http.Request for the ListTenantDomains method
+func NewListTenantDomainsRequest(server string, name TenantName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/domains", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddDomainRequest calls the generic AddDomain builder with application/json body
+func NewAddDomainRequest(server string, name TenantName, body AddDomainJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddDomainRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewAddDomainRequestWithBody constructs an http.Request for the AddDomain method, with any body, and a specified content type
+func NewAddDomainRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/domains", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewExecTenantRequest constructs an http.Request for the ExecTenant method
 func NewExecTenantRequest(server string, name TenantName) (*http.Request, error) {
 	var err error
@@ -3050,6 +4074,110 @@ func NewExecTenantRequest(server string, name TenantName) (*http.Request, error)
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
+func NewResumeTenantRequest(server string, name TenantName, params *ResumeTenantParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/hold", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "reason", params.Reason, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewHoldTenantRequest calls the generic HoldTenant builder with application/json body
+func NewHoldTenantRequest(server string, name TenantName, body HoldTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewHoldTenantRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewHoldTenantRequestWithBody constructs an http.Request for the HoldTenant method, with any body, and a specified content type
+func NewHoldTenantRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/hold", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -3127,6 +4255,87 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewEndMaintenanceRequest constructs an http.Request for the EndMaintenance method
+func NewEndMaintenanceRequest(server string, name TenantName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/maintenance", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStartMaintenanceRequest calls the generic StartMaintenance builder with application/json body
+func NewStartMaintenanceRequest(server string, name TenantName, body StartMaintenanceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartMaintenanceRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewStartMaintenanceRequestWithBody constructs an http.Request for the StartMaintenance method, with any body, and a specified content type
+func NewStartMaintenanceRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/maintenance", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -3511,6 +4720,48 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/doctor (the `GetDoctor` operationId).
 	GetDoctorWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDoctorResponse, error)
 
+	// ListDomainsWithResponse All tenants' domains by name
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/domains (the `ListDomains` operationId).
+	ListDomainsWithResponse(ctx context.Context, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*ListDomainsResponse, error)
+
+	// RemoveDomainWithResponse Take a domain from its tenant
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
+	RemoveDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error)
+
+	// GetDomainWithResponse One domain, with what DNS and its certificate say now
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/domains/{domain} (the `GetDomain` operationId).
+	GetDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*GetDomainResponse, error)
+
+	// ChangeDomainWithBodyWithResponse Make a domain the primary one, or let it redirect
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+	ChangeDomainWithBodyWithResponse(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error)
+
+	// ChangeDomainWithResponse Make a domain the primary one, or let it redirect
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+	ChangeDomainWithResponse(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error)
+
+	// CheckDomainWithResponse Look for a domain's proof again now, and retry its certificate
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
+	CheckDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error)
+
 	// StreamEventsWithResponse News of the fleet as server-sent events
 	//
 	// Each event's data is an Event. An event of type `resync` says that events were lost
@@ -3684,6 +4935,53 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/tenants/{name} (the `GetTenant` operationId).
 	GetTenantWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*GetTenantResponse, error)
 
+	// EditTenantWithBodyWithResponse Change what is written down about a tenant
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+	EditTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditTenantResponse, error)
+
+	// EditTenantWithResponse Change what is written down about a tenant
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+	EditTenantWithResponse(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EditTenantResponse, error)
+
+	// ListTenantDomainsWithResponse A tenant's domains by name
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/domains (the `ListTenantDomains` operationId).
+	ListTenantDomainsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListTenantDomainsResponse, error)
+
+	// AddDomainWithBodyWithResponse Give a tenant a domain
+	//
+	// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+	// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+	// if its record is there already. A repeat changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+	AddDomainWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+
+	// AddDomainWithResponse Give a tenant a domain
+	//
+	// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+	// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+	// if its record is there already. A repeat changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+	AddDomainWithResponse(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+
 	// ExecTenantWithResponse Run a command in a tenant's instance, over a WebSocket
 	//
 	// The client's first message is text: an ExecStart. After that, binary messages carry the
@@ -3698,12 +4996,58 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/tenants/{name}/exec (the `ExecTenant` operationId).
 	ExecTenantWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ExecTenantResponse, error)
 
+	// ResumeTenantWithResponse Take reasons to hold away
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/hold (the `ResumeTenant` operationId).
+	ResumeTenantWithResponse(ctx context.Context, name TenantName, params *ResumeTenantParams, reqEditors ...RequestEditorFn) (*ResumeTenantResponse, error)
+
+	// HoldTenantWithBodyWithResponse Have a tenant's requests wait
+	//
+	// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+	HoldTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error)
+
+	// HoldTenantWithResponse Have a tenant's requests wait
+	//
+	// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+	HoldTenantWithResponse(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error)
+
 	// GetTenantLogsWithResponse The system log of a tenant's instance
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/tenants/{name}/logs (the `GetTenantLogs` operationId).
 	GetTenantLogsWithResponse(ctx context.Context, name TenantName, params *GetTenantLogsParams, reqEditors ...RequestEditorFn) (*GetTenantLogsResponse, error)
+
+	// EndMaintenanceWithResponse Open a tenant to visitors again
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
+	EndMaintenanceWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*EndMaintenanceResponse, error)
+
+	// StartMaintenanceWithBodyWithResponse Close a tenant to visitors, who see a page with status 503
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+	StartMaintenanceWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
+
+	// StartMaintenanceWithResponse Close a tenant to visitors, who see a page with status 503
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+	StartMaintenanceWithResponse(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
 
 	// ResizeTenantWithBodyWithResponse Give a tenant another plan
 	//
@@ -3910,6 +5254,169 @@ func (r GetDoctorResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDoctorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDomainsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DomainList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDomainsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDomainsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDomainsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ChangeDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ChangeDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ChangeDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ChangeDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CheckDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r CheckDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CheckDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CheckDomainResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4685,6 +6192,105 @@ func (r GetTenantResponse) ContentType() string {
 	return ""
 }
 
+type EditTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EditTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListTenantDomainsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DomainList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListTenantDomainsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListTenantDomainsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListTenantDomainsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Domain
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r AddDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ExecTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4716,6 +6322,72 @@ func (r ExecTenantResponse) ContentType() string {
 	return ""
 }
 
+type ResumeTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type HoldTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r HoldTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r HoldTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r HoldTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetTenantLogsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4741,6 +6413,72 @@ func (r GetTenantLogsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetTenantLogsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EndMaintenanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EndMaintenanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndMaintenanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndMaintenanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartMaintenanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r StartMaintenanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartMaintenanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartMaintenanceResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5023,6 +6761,84 @@ func (c *ClientWithResponses) GetDoctorWithResponse(ctx context.Context, reqEdit
 		return nil, err
 	}
 	return ParseGetDoctorResponse(rsp)
+}
+
+// ListDomainsWithResponse All tenants' domains by name
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/domains (the `ListDomains` operationId).
+func (c *ClientWithResponses) ListDomainsWithResponse(ctx context.Context, params *ListDomainsParams, reqEditors ...RequestEditorFn) (*ListDomainsResponse, error) {
+	rsp, err := c.ListDomains(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDomainsResponse(rsp)
+}
+
+// RemoveDomainWithResponse Take a domain from its tenant
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
+func (c *ClientWithResponses) RemoveDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error) {
+	rsp, err := c.RemoveDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveDomainResponse(rsp)
+}
+
+// GetDomainWithResponse One domain, with what DNS and its certificate say now
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/domains/{domain} (the `GetDomain` operationId).
+func (c *ClientWithResponses) GetDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*GetDomainResponse, error) {
+	rsp, err := c.GetDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDomainResponse(rsp)
+}
+
+// ChangeDomainWithBodyWithResponse Make a domain the primary one, or let it redirect
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+func (c *ClientWithResponses) ChangeDomainWithBodyWithResponse(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error) {
+	rsp, err := c.ChangeDomainWithBody(ctx, domain, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeDomainResponse(rsp)
+}
+
+// ChangeDomainWithResponse Make a domain the primary one, or let it redirect
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
+func (c *ClientWithResponses) ChangeDomainWithResponse(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error) {
+	rsp, err := c.ChangeDomain(ctx, domain, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseChangeDomainResponse(rsp)
+}
+
+// CheckDomainWithResponse Look for a domain's proof again now, and retry its certificate
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
+func (c *ClientWithResponses) CheckDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error) {
+	rsp, err := c.CheckDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCheckDomainResponse(rsp)
 }
 
 // StreamEventsWithResponse News of the fleet as server-sent events
@@ -5336,6 +7152,83 @@ func (c *ClientWithResponses) GetTenantWithResponse(ctx context.Context, name Te
 	return ParseGetTenantResponse(rsp)
 }
 
+// EditTenantWithBodyWithResponse Change what is written down about a tenant
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+func (c *ClientWithResponses) EditTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditTenantResponse, error) {
+	rsp, err := c.EditTenantWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditTenantResponse(rsp)
+}
+
+// EditTenantWithResponse Change what is written down about a tenant
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
+func (c *ClientWithResponses) EditTenantWithResponse(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EditTenantResponse, error) {
+	rsp, err := c.EditTenant(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditTenantResponse(rsp)
+}
+
+// ListTenantDomainsWithResponse A tenant's domains by name
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/domains (the `ListTenantDomains` operationId).
+func (c *ClientWithResponses) ListTenantDomainsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListTenantDomainsResponse, error) {
+	rsp, err := c.ListTenantDomains(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListTenantDomainsResponse(rsp)
+}
+
+// AddDomainWithBodyWithResponse Give a tenant a domain
+//
+// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+// if its record is there already. A repeat changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+func (c *ClientWithResponses) AddDomainWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomainWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDomainResponse(rsp)
+}
+
+// AddDomainWithResponse Give a tenant a domain
+//
+// One that has to be proven and is not yet is `pending`: the tenant has it, and it is served
+// as soon as the TXT record in `to_set` is found. One that another tenant has is taken over
+// if its record is there already. A repeat changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
+func (c *ClientWithResponses) AddDomainWithResponse(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomain(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddDomainResponse(rsp)
+}
+
 // ExecTenantWithResponse Run a command in a tenant's instance, over a WebSocket
 //
 // The client's first message is text: an ExecStart. After that, binary messages carry the
@@ -5356,6 +7249,49 @@ func (c *ClientWithResponses) ExecTenantWithResponse(ctx context.Context, name T
 	return ParseExecTenantResponse(rsp)
 }
 
+// ResumeTenantWithResponse Take reasons to hold away
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/tenants/{name}/hold (the `ResumeTenant` operationId).
+func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, name TenantName, params *ResumeTenantParams, reqEditors ...RequestEditorFn) (*ResumeTenantResponse, error) {
+	rsp, err := c.ResumeTenant(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeTenantResponse(rsp)
+}
+
+// HoldTenantWithBodyWithResponse Have a tenant's requests wait
+//
+// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+func (c *ClientWithResponses) HoldTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error) {
+	rsp, err := c.HoldTenantWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHoldTenantResponse(rsp)
+}
+
+// HoldTenantWithResponse Have a tenant's requests wait
+//
+// They wait as long as the proxy lets them (proxy.hold_timeout), until every reason is taken away.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
+func (c *ClientWithResponses) HoldTenantWithResponse(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error) {
+	rsp, err := c.HoldTenant(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseHoldTenantResponse(rsp)
+}
+
 // GetTenantLogsWithResponse The system log of a tenant's instance
 //
 // Returns a wrapper object for the known response body format(s).
@@ -5367,6 +7303,45 @@ func (c *ClientWithResponses) GetTenantLogsWithResponse(ctx context.Context, nam
 		return nil, err
 	}
 	return ParseGetTenantLogsResponse(rsp)
+}
+
+// EndMaintenanceWithResponse Open a tenant to visitors again
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
+func (c *ClientWithResponses) EndMaintenanceWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*EndMaintenanceResponse, error) {
+	rsp, err := c.EndMaintenance(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndMaintenanceResponse(rsp)
+}
+
+// StartMaintenanceWithBodyWithResponse Close a tenant to visitors, who see a page with status 503
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+func (c *ClientWithResponses) StartMaintenanceWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error) {
+	rsp, err := c.StartMaintenanceWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartMaintenanceResponse(rsp)
+}
+
+// StartMaintenanceWithResponse Close a tenant to visitors, who see a page with status 503
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
+func (c *ClientWithResponses) StartMaintenanceWithResponse(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error) {
+	rsp, err := c.StartMaintenance(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartMaintenanceResponse(rsp)
 }
 
 // ResizeTenantWithBodyWithResponse Give a tenant another plan
@@ -5594,6 +7569,167 @@ func ParseGetDoctorResponse(rsp *http.Response) (*GetDoctorResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest FindingList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDomainsResponse parses an HTTP response from a ListDomainsWithResponse call
+func ParseListDomainsResponse(rsp *http.Response) (*ListDomainsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDomainsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DomainList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveDomainResponse parses an HTTP response from a RemoveDomainWithResponse call
+func ParseRemoveDomainResponse(rsp *http.Response) (*RemoveDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetDomainResponse parses an HTTP response from a GetDomainWithResponse call
+func ParseGetDomainResponse(rsp *http.Response) (*GetDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseChangeDomainResponse parses an HTTP response from a ChangeDomainWithResponse call
+func ParseChangeDomainResponse(rsp *http.Response) (*ChangeDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ChangeDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCheckDomainResponse parses an HTTP response from a CheckDomainWithResponse call
+func ParseCheckDomainResponse(rsp *http.Response) (*CheckDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CheckDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -6407,6 +8543,105 @@ func ParseGetTenantResponse(rsp *http.Response) (*GetTenantResponse, error) {
 	return response, nil
 }
 
+// ParseEditTenantResponse parses an HTTP response from a EditTenantWithResponse call
+func ParseEditTenantResponse(rsp *http.Response) (*EditTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListTenantDomainsResponse parses an HTTP response from a ListTenantDomainsWithResponse call
+func ParseListTenantDomainsResponse(rsp *http.Response) (*ListTenantDomainsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListTenantDomainsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DomainList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddDomainResponse parses an HTTP response from a AddDomainWithResponse call
+func ParseAddDomainResponse(rsp *http.Response) (*AddDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseExecTenantResponse parses an HTTP response from a ExecTenantWithResponse call
 func ParseExecTenantResponse(rsp *http.Response) (*ExecTenantResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -6436,6 +8671,72 @@ func ParseExecTenantResponse(rsp *http.Response) (*ExecTenantResponse, error) {
 	return response, nil
 }
 
+// ParseResumeTenantResponse parses an HTTP response from a ResumeTenantWithResponse call
+func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseHoldTenantResponse parses an HTTP response from a HoldTenantWithResponse call
+func ParseHoldTenantResponse(rsp *http.Response) (*HoldTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &HoldTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetTenantLogsResponse parses an HTTP response from a GetTenantLogsWithResponse call
 func ParseGetTenantLogsResponse(rsp *http.Response) (*GetTenantLogsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -6450,6 +8751,72 @@ func ParseGetTenantLogsResponse(rsp *http.Response) (*GetTenantLogsResponse, err
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEndMaintenanceResponse parses an HTTP response from a EndMaintenanceWithResponse call
+func ParseEndMaintenanceResponse(rsp *http.Response) (*EndMaintenanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndMaintenanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartMaintenanceResponse parses an HTTP response from a StartMaintenanceWithResponse call
+func ParseStartMaintenanceResponse(rsp *http.Response) (*StartMaintenanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartMaintenanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
