@@ -90,12 +90,14 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 			if err := waitClean(ctx, settle); err != nil {
 				return 0, err
 			}
-			took, err := measure(ctx, p.s, at, round, p.s == ours, pid)
+			before := busy()
+			took, err := measure(ctx, p.s, at, round, p.s == ours, pid, func() { before = busy() - before })
 			if err != nil {
 				return 0, err
 			}
 			*p.list = append(*p.list, took)
-			fmt.Fprintf(os.Stderr, "  %d at once, round %d of %d: %s %.2fs\n", at, round+1, rounds, p.name, took.Seconds())
+			fmt.Fprintf(os.Stderr, "  %d at once, round %d of %d: %s %.2fs, %.1f s of processor time\n",
+				at, round+1, rounds, p.name, took.Seconds(), before.Seconds())
 		}
 	}
 	ratio := float64(median(times)) / float64(median(floor))
@@ -105,7 +107,7 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 }
 
 // measure makes so many at once and gives the time until the last serves.
-func measure(ctx context.Context, s subject, at, round int, ours bool, pid int) (time.Duration, error) {
+func measure(ctx context.Context, s subject, at, round int, ours bool, pid int, served func()) (time.Duration, error) {
 	names, kind := make([]string, at), "lxc"
 	if ours {
 		kind = "fleet"
@@ -116,6 +118,7 @@ func measure(ctx context.Context, s subject, at, round int, ours bool, pid int) 
 	start := time.Now()
 	err := each(names, func(name string) error { return s.create(ctx, name) })
 	took := time.Since(start)
+	served()
 	if err == nil && ours && pid != 0 && at > 1 && round == 0 {
 		if err := sleep(ctx, 10*time.Second); err != nil {
 			return 0, err

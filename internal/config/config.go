@@ -100,7 +100,7 @@ func Default() Config {
 			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,
 		},
-		Jobs:   Jobs{Workers: 8, KeepFor: 30 * 24 * time.Hour},
+		Jobs:   Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
 		Images: Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
 		Log:    Log{Level: "info", Format: "text"},
 	}
