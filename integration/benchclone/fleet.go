@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -159,6 +160,24 @@ func pollPage(ctx context.Context, client *http.Client, url, host string) error 
 		}
 	}
 	return fmt.Errorf("%s (Host %s) gave no good page in three minutes: %s", url, host, last)
+}
+
+// busy is the processor time that the whole machine has used since it was started.
+func busy() time.Duration {
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	line, _, _ := strings.Cut(string(stat), "\n")
+	total := int64(0)
+	for i, field := range strings.Fields(line)[1:] {
+		if i == 3 || i == 4 { // idle, waiting
+			continue
+		}
+		n, _ := strconv.ParseInt(field, 10, 64)
+		total += n
+	}
+	return time.Duration(total) * 10 * time.Millisecond // USER_HZ is 100, proc(5)
 }
 
 // resident reads how much memory a process has resident.

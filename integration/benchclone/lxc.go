@@ -81,7 +81,7 @@ func (l *lxc) create(ctx context.Context, name string) error {
 	}
 	domain := name + ".localhost"
 	// The hook waits for what it needs; by its end the instance has its address.
-	out, err := l.lxc(ctx, "exec", name, "--env", "LXDFLEET_TENANT="+name, "--env", "LXDFLEET_DOMAIN="+domain,
+	out, err := l.exec(ctx, name, "--env", "LXDFLEET_TENANT="+name, "--env", "LXDFLEET_DOMAIN="+domain,
 		"--env", "LXDFLEET_DOMAINS="+domain, "--env", "LXDFLEET_URL=https://"+domain, "--",
 		"sh", "-c", fleet.HookDir+"/personalize >/dev/null && until ip -4 -o addr show dev eth0 scope global | grep inet; do sleep 0.05; done")
 	if err != nil {
@@ -93,6 +93,18 @@ func (l *lxc) create(ctx context.Context, name string) error {
 	}
 	address, _, _ := strings.Cut(fields[3], "/")
 	return pollPage(ctx, http.DefaultClient, "http://"+address+"/", domain)
+}
+
+// exec runs a command in the instance. `lxc exec` was seen hanging for ever once in some hundred
+// times while many instances boot; it is ended after a minute and run once more, as lxdfleet does.
+func (l *lxc) exec(ctx context.Context, name string, args ...string) (string, error) {
+	bounded, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	out, err := l.lxc(bounded, append([]string{"exec", name}, args...)...)
+	if bounded.Err() == nil || ctx.Err() != nil {
+		return out, err
+	}
+	return l.lxc(ctx, append([]string{"exec", name}, args...)...)
 }
 
 func (l *lxc) remove(ctx context.Context, name string) error {

@@ -9,6 +9,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"sync"
@@ -42,6 +43,7 @@ func run(ctx context.Context) error {
 		image   = flag.String("image", "wordpress", "golden image")
 		plan    = flag.String("plan", "small", "plan")
 		pid     = flag.Int("pid", 0, "the daemon's process, whose memory is told")
+		settle  = flag.String("settle", "", "path of the btrfs pool whose clean-up is waited for before each turn")
 		gate    = flag.Bool("gate", true, "exit 1 where a ratio is over its target")
 	)
 	flag.Parse()
@@ -60,7 +62,7 @@ func run(ctx context.Context) error {
 		at     int
 		target float64
 	}{{1, 1.25}, {*many, 1.10}} {
-		ratio, err := compare(ctx, bare, ours, c.at, *rounds, c.target, *pid)
+		ratio, err := compare(ctx, bare, ours, c.at, *rounds, c.target, *pid, *settle)
 		if err != nil {
 			return err
 		}
@@ -72,7 +74,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-func compare(ctx context.Context, bare, ours subject, at, rounds int, target float64, pid int) (float64, error) {
+func compare(ctx context.Context, bare, ours subject, at, rounds int, target float64, pid int, settle string) (float64, error) {
 	var floor, times []time.Duration
 	for round := range rounds {
 		// Turns alternate, so that a slow spell of the machine hits both.
@@ -85,12 +87,17 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 			slices.Reverse(pair)
 		}
 		for _, p := range pair {
-			took, err := measure(ctx, p.s, at, round, p.s == ours, pid)
+			if err := waitClean(ctx, settle); err != nil {
+				return 0, err
+			}
+			before := busy()
+			took, err := measure(ctx, p.s, at, round, p.s == ours, pid, func() { before = busy() - before })
 			if err != nil {
 				return 0, err
 			}
 			*p.list = append(*p.list, took)
-			fmt.Fprintf(os.Stderr, "  %d at once, round %d of %d: %s %.2fs\n", at, round+1, rounds, p.name, took.Seconds())
+			fmt.Fprintf(os.Stderr, "  %d at once, round %d of %d: %s %.2fs, %.1f s of processor time\n",
+				at, round+1, rounds, p.name, took.Seconds(), before.Seconds())
 		}
 	}
 	ratio := float64(median(times)) / float64(median(floor))
@@ -100,7 +107,7 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 }
 
 // measure makes so many at once and gives the time until the last serves.
-func measure(ctx context.Context, s subject, at, round int, ours bool, pid int) (time.Duration, error) {
+func measure(ctx context.Context, s subject, at, round int, ours bool, pid int, served func()) (time.Duration, error) {
 	names, kind := make([]string, at), "lxc"
 	if ours {
 		kind = "fleet"
@@ -111,6 +118,7 @@ func measure(ctx context.Context, s subject, at, round int, ours bool, pid int) 
 	start := time.Now()
 	err := each(names, func(name string) error { return s.create(ctx, name) })
 	took := time.Since(start)
+	served()
 	if err == nil && ours && pid != 0 && at > 1 && round == 0 {
 		if err := sleep(ctx, 10*time.Second); err != nil {
 			return 0, err
@@ -121,6 +129,19 @@ func measure(ctx context.Context, s subject, at, round int, ours bool, pid int) 
 		err = cleanup
 	}
 	return took, err
+}
+
+// waitClean waits until btrfs has cleaned up after deleted instances. It does so in the
+// background with a whole processor: the next turn would pay for the removal of the last.
+func waitClean(ctx context.Context, pool string) error {
+	if pool == "" {
+		return nil
+	}
+	out, err := exec.CommandContext(ctx, "btrfs", "subvolume", "sync", pool).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("btrfs subvolume sync %s: %w: %s", pool, err, out)
+	}
+	return sleep(ctx, 2*time.Second)
 }
 
 // each calls f for all names at once and gives the first error.

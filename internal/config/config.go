@@ -109,7 +109,7 @@ func Default() Config {
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,
 		},
 		Domains: Domains{Verify: "auto"},
-		Jobs:    Jobs{Workers: 8, KeepFor: 30 * 24 * time.Hour},
+		Jobs:    Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
 		Images:  Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
 		Log:     Log{Level: "info", Format: "text"},
 	}

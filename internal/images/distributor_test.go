@@ -89,9 +89,9 @@ func TestDistributorDoesNotSpin(t *testing.T) {
 		if n := w.lxd.Calls("EnsureUnpacked") - calls; n != 6 {
 			t.Errorf("%d attempts in 100 s, want 6", n)
 		}
-		time.Sleep(24 * time.Hour)
-		if n := w.lxd.Calls("EnsureUnpacked") - calls; n < 3*24 || n > 3*32 {
-			t.Errorf("%d attempts in a day, want one an hour on each member", n)
+		time.Sleep(4 * time.Hour)
+		if n := w.lxd.Calls("EnsureUnpacked") - calls; n < 3*7 || n > 3*11 {
+			t.Errorf("%d attempts in four hours, want twice the pause each time until it is an hour", n)
 		}
 		mend()
 		time.Sleep(2 * time.Hour)

@@ -66,6 +66,7 @@ func (c *crew) unreserve(ctx context.Context, _ *jobs.Run, s *createState) error
 }
 
 func (c *crew) clone(ctx context.Context, run *jobs.Run, s *createState) error {
+	defer c.nursery.enter(s.Tenant.Member)()
 	c.Observer.setMaking(s.instance(), true)
 	config := keysOf(s.Tenant)
 	config[fleet.KeyJob] = run.JobID
@@ -88,6 +89,9 @@ func (c *crew) unclone(ctx context.Context, run *jobs.Run, s *createState) error
 }
 
 func (c *crew) startClone(ctx context.Context, _ *jobs.Run, s *createState) error {
+	if err := c.nursery.wait(ctx, s.Tenant.Member); err != nil {
+		return err
+	}
 	defer c.Observer.hold(s.instance())()
 	if err := c.LXD.EnsureStarted(ctx, s.instance()); err != nil {
 		return fmt.Errorf("start %s: %w", s.Tenant.Name, err)

@@ -41,6 +41,7 @@ type crew struct {
 	KindDeps
 	// looking bounds the reads of addresses: each makes LXD start a helper process.
 	looking chan struct{}
+	nursery nursery
 }
 
 // Register makes every kind of job on tenants known to the engine.
