@@ -97,7 +97,7 @@ func TestBuildFails(t *testing.T) {
 		},
 		{"a step that does not end", func(w *world) {
 			w.fails[secondStep] = func(ctx context.Context, _ io.Writer) int { <-ctx.Done(); return 1 }
-		}, fleet.Failed, []string{`step "two" did not end within 5m0s`}, nil},
+		}, fleet.Failed, []string{`step "two": it did not end within 5m0s`}, nil},
 		{
 			"the packages", func(w *world) { w.failing("busybox", 100, "E: Unable to locate package") }, fleet.Failed,
 			[]string{"installing the packages ended with exit code 100", "Unable to locate package"},
@@ -113,7 +113,7 @@ func TestBuildFails(t *testing.T) {
 		{"a clone whose journal cannot be read", func(w *world) {
 			w.page = ""
 			w.failing(journal, 127, "no journalctl")
-		}, fleet.Unhealthy, nil, []string{"The console:"}},
+		}, fleet.Unhealthy, nil, []string{"Its console:"}},
 		{
 			"the personalize hook", func(w *world) { w.failing(path.Join(fleet.HookDir, "personalize"), 2, "no password") }, fleet.Failed,
 			[]string{"the hook personalize ended with exit code 2", "no password"},

@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 	"time"
@@ -165,24 +166,35 @@ type command struct {
 	timeout time.Duration
 }
 
+// environment is that of a login of root, and the command's own.
+func (cmd command) environment() map[string]string {
+	env := map[string]string{
+		"HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
+		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	}
+	maps.Copy(env, cmd.env)
+	return env
+}
+
 // exec runs a command with its output streamed. Where it fails the error, of code
 // fleet.Failed, tells the exit code and the end of the output.
 func (c *crew) exec(ctx context.Context, run *jobs.Run, instance string, cmd command) error {
 	bounded, cancel := context.WithTimeout(ctx, cmd.timeout)
 	defer cancel()
-	env := map[string]string{
-		"HOME": "/root", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive",
-		"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	}
-	for k, v := range cmd.env {
-		env[k] = v
-	}
 	out := &transcript{to: run.Output()}
-	exit, err := c.LXD.Exec(bounded, instance, fleet.ExecSpec{Command: cmd.args, Env: env, Stdout: out, Stderr: out})
+	exit, err := c.LXD.Exec(bounded, instance, fleet.ExecSpec{Command: cmd.args, Env: cmd.environment(), Stdout: out, Stderr: out})
+	if err != nil && bounded.Err() != nil && ctx.Err() == nil {
+		err = fleet.Errorf(fleet.Failed, "it did not end within %s", cmd.timeout)
+	}
+	return cmd.verdict(run, exit, err, out)
+}
+
+// verdict says how a command ended, with its last words where it failed.
+func (cmd command) verdict(run *jobs.Run, exit int, err error, out *transcript) error {
 	hint := "its output is kept: lxdfleet job show " + run.JobID
 	switch {
-	case err != nil && bounded.Err() != nil && ctx.Err() == nil:
-		return fleet.Errorf(fleet.Failed, "%s did not end within %s%s", cmd.what, cmd.timeout, lastWords(out)).WithHint("%s", hint)
+	case fleet.CodeOf(err) == fleet.Failed:
+		return fleet.Errorf(fleet.Failed, "%s: %w%s", cmd.what, err, lastWords(out)).WithHint("%s", hint)
 	case err != nil:
 		return fmt.Errorf("%s: %w", cmd.what, err)
 	case exit != 0:

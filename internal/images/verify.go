@@ -8,15 +8,13 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/hooks"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
 const (
 	// addressTime is how long an instance may take to get its first address.
 	addressTime = time.Minute
-	// hookTime is how long a hook may take, and hookLastTime how long once more: hooks may be
-	// run twice, and one that came before what it waits for finds it then.
-	hookTime, hookLastTime = 2 * time.Minute, 10 * time.Minute
 	// checkDomain is the throwaway domain of the clone that is checked: nothing can be reached
 	// under it (RFC 2606).
 	checkDomain = "check.invalid"
@@ -37,7 +35,7 @@ func (c *crew) verify(ctx context.Context, run *jobs.Run, e *edition) error {
 	}
 	if err := c.tryOut(ctx, run, e); err != nil {
 		if code := fleet.CodeOf(err); code == fleet.Unhealthy || code == fleet.Failed {
-			c.autopsy(ctx, run, name)
+			hooks.Autopsy(ctx, c.LXD, name, &transcript{to: run.Output()})
 		}
 		return fmt.Errorf("check a clone of %s: %w", e.ref(), err)
 	}
@@ -88,17 +86,12 @@ func (c *crew) hook(ctx context.Context, run *jobs.Run, e *edition, name string)
 		args: []string{path.Join(fleet.HookDir, name)},
 		env: map[string]string{
 			"LXDFLEET_TENANT": "check", "LXDFLEET_DOMAIN": checkDomain,
-			"LXDFLEET_DOMAINS": checkDomain, "LXDFLEET_URL": "https://" + checkDomain,
+			"LXDFLEET_DOMAINS": checkDomain, "LXDFLEET_URL": fleet.Domain(checkDomain).URL(443),
 		},
-		timeout: hookTime,
 	}
-	began := c.Now()
-	err := c.exec(ctx, run, checkName(run.JobID), cmd)
-	if fleet.CodeOf(err) == fleet.Failed && c.Now().Sub(began) >= hookTime {
-		cmd.timeout = hookLastTime
-		err = c.exec(ctx, run, checkName(run.JobID), cmd)
-	}
-	return err
+	out := &transcript{to: run.Output()}
+	exit, err := hooks.Run(ctx, c.LXD, checkName(run.JobID), hooks.Command{Args: cmd.args, Env: cmd.environment(), Output: out})
+	return cmd.verdict(run, exit, err, out)
 }
 
 // await gives the first address of a running instance; empty where it gets none within
@@ -121,28 +114,4 @@ func (c *crew) await(ctx context.Context, name string) (string, error) {
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
-}
-
-// autopsy keeps, with the job, what the instance can say of why it is not well: the journal,
-// or the console where there is no journal. It takes at most 20 s.
-func (c *crew) autopsy(ctx context.Context, run *jobs.Run, name string) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	out := &transcript{to: run.Output()}
-	fmt.Fprintln(out, "Units of the clone that failed, and the end of its journal:")
-	exit, err := c.LXD.Exec(ctx, name, fleet.ExecSpec{
-		Command: []string{"sh", "-c", "systemctl --failed --no-pager --plain; journalctl --no-pager -n 300"},
-		Env:     map[string]string{"SYSTEMD_COLORS": "0", "LANG": "C.UTF-8"},
-		Stdout:  out, Stderr: out,
-	})
-	if err == nil && exit == 0 {
-		return
-	}
-	fmt.Fprintln(out, "The journal cannot be read. The console:")
-	console, err := c.LXD.ConsoleLog(ctx, name)
-	if err != nil {
-		fmt.Fprintf(out, "The console cannot be read either: %v\n", err)
-		return
-	}
-	fmt.Fprintf(out, "%s\n", console)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/hooks"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
@@ -104,7 +105,7 @@ func (c *crew) personalise(ctx context.Context, run *jobs.Run, s *createState) e
 	address, err := c.runHook(ctx, run, s.Tenant, s.Hook)
 	if err != nil {
 		if fleet.CodeOf(err) == fleet.Failed {
-			c.autopsy(ctx, run, s.instance())
+			hooks.Autopsy(ctx, c.LXD, s.instance(), run.Output())
 		}
 		return err
 	}
@@ -117,7 +118,7 @@ func (c *crew) awaitClone(ctx context.Context, run *jobs.Run, s *createState) er
 	address, err := c.awaitHealthy(ctx, run, s.Tenant, s.Address)
 	if err != nil {
 		if fleet.CodeOf(err) == fleet.Unhealthy {
-			c.autopsy(ctx, run, s.instance())
+			hooks.Autopsy(ctx, c.LXD, s.instance(), run.Output())
 		}
 		return err
 	}

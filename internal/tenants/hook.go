@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/hooks"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
@@ -51,9 +51,8 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 		hook = fleet.HookDir + "/personalize"
 	}
 	var printed tail
-	exit, err := c.execWithin(ctx, t.Name.String(), fleet.ExecSpec{
-		Command: []string{"sh", "-c", hookScript, "sh", hook},
-		Env:     env, Stdout: &printed, Stderr: &printed,
+	exit, err := hooks.Run(ctx, c.LXD, t.Name.String(), hooks.Command{
+		Args: []string{"sh", "-c", hookScript, "sh", hook}, Env: env, Output: &printed,
 	})
 	if err != nil {
 		if !hooked && ctx.Err() == nil && fleet.CodeOf(err) != fleet.Unavailable {
@@ -70,27 +69,6 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 			WithHint("its output is kept: lxdfleet job show %s", run.JobID)
 	}
 	return toldAddress(printed.String()), nil
-}
-
-// A hook that hangs is ended after hookTime and run once more, with more time: hooks may be run
-// twice, and one that came before what it waits for finds it then.
-const hookTime, hookLastTime = 2 * time.Minute, 10 * time.Minute
-
-// execWithin runs a command that may be run twice. The error is fleet.Failed when it ended
-// neither time.
-func (c *crew) execWithin(ctx context.Context, name string, spec fleet.ExecSpec) (exit int, err error) {
-	for _, limit := range []time.Duration{hookTime, hookLastTime} {
-		bounded, cancel := context.WithTimeout(ctx, limit)
-		exit, err = c.LXD.Exec(bounded, name, spec)
-		late := bounded.Err() != nil && ctx.Err() == nil
-		cancel()
-		if err == nil || !late {
-			return exit, err
-		}
-		err = fleet.Errorf(fleet.Failed, "it did not end within %s", limit).
-			WithHint("see what it waits for, with lxc exec %s -- ps ax, while it runs", name)
-	}
-	return exit, err
 }
 
 // toldAddress reads the address to dial from what hookScript printed: IPv4 before IPv6, eth0
@@ -122,30 +100,6 @@ func toldAddress(printed string) string {
 		}
 	}
 	return best
-}
-
-// autopsy keeps, with the job, what the instance can say of why its application is not well:
-// the journal, or the console where there is no journal. It takes at most 20 s.
-func (c *crew) autopsy(ctx context.Context, run *jobs.Run, name string) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	out := run.Output()
-	_, _ = fmt.Fprintf(out, "Units of %s that failed, and the end of its journal:\n", name)
-	exit, err := c.LXD.Exec(ctx, name, fleet.ExecSpec{
-		Command: []string{"sh", "-c", "systemctl --failed --no-pager --plain; journalctl --no-pager -n 300"},
-		Env:     map[string]string{"SYSTEMD_COLORS": "0", "LANG": "C.UTF-8"},
-		Stdout:  out, Stderr: out,
-	})
-	if err == nil && exit == 0 {
-		return
-	}
-	_, _ = fmt.Fprintf(out, "The journal of %s cannot be read. Its console:\n", name)
-	console, err := c.LXD.ConsoleLog(ctx, name)
-	if err != nil {
-		_, _ = fmt.Fprintf(out, "The console of %s cannot be read either: %v\n", name, err)
-		return
-	}
-	_, _ = out.Write(console)
 }
 
 // tail is a writer that keeps the last 64 KiB. The zero value is ready; writes come from one

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/hooks"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
@@ -126,7 +127,7 @@ func (c *crew) settleIn(ctx context.Context, run *jobs.Run, w *whereabouts) erro
 	}
 	if err != nil {
 		say(run, fmt.Sprintf("%s runs, but is not well: %v", t.Name, err))
-		c.autopsy(ctx, run, t.Name.String())
+		hooks.Autopsy(ctx, c.LXD, t.Name.String(), run.Output())
 		return nil // the Observer goes on looking
 	}
 	inst, err := c.LXD.Instance(ctx, t.Name.String())
