@@ -25,7 +25,7 @@ demo-down: ## Remove all that `make demo` made, and nothing else
 	scripts/demo down
 
 .PHONY: test
-test: lint unit integration ## Lint, unit and integration tests; kill-test and demo-test stand alone
+test: lint unit integration demo-test ## All tests
 
 .PHONY: unit
 unit: ## Unit tests with the race detector, no LXD needed
@@ -39,7 +39,7 @@ integration: ## Tests on a real LXD cluster and a real MariaDB, which it starts 
 	scripts/test-integration
 
 .PHONY: kill-test
-kill-test: ## The daemon killed after each event of each kind of job, on a real cluster
+kill-test: ## A part of integration: the daemon killed after each event of each kind of job, on a real cluster
 	scripts/test-kill
 
 .PHONY: demo-test

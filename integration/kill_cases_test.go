@@ -62,10 +62,20 @@ func eventuallyStatus(w *world, name, status string) {
 	eventually(w.t, 15*time.Second, name+" is "+status, func() bool { return string(w.tenant(name).Status) == status })
 }
 
+// eventuallyPage waits for a page: a daemon that was just started knows what it saved before it
+// was killed, and the rest with its first look at LXD.
+func eventuallyPage(w *world, domain, text string) {
+	w.t.Helper()
+	eventually(w.t, 5*time.Second, domain+" is served", func() bool {
+		status, body := w.page(domain)
+		return status == http.StatusOK && strings.Contains(body, text)
+	})
+}
+
 func serves(w *world, name string) {
 	w.t.Helper()
 	eventuallyStatus(w, name, "running")
-	w.wantPage(name+".localhost", "tenant="+name)
+	eventuallyPage(w, name+".localhost", "tenant="+name)
 	if got := w.instances(); !slices.Equal(got, []string{name}) {
 		w.t.Fatalf("instances: %v", got)
 	}
@@ -119,7 +129,7 @@ func killCases() map[string]killCase {
 			check: func(w *world, name string) {
 				w.t.Helper()
 				eventuallyStatus(w, name, "running")
-				w.wantPage(name+".localhost", "golden")
+				eventuallyPage(w, name+".localhost", "golden")
 			},
 		},
 		"image.build":  {prepare: nothing, submit: buildImage, subject: ofImage, check: imageWorks, clean: removeImage},
@@ -192,7 +202,7 @@ func imageWorks(w *world, name string) {
 		w.t.Fatalf("instances left: %v", left)
 	}
 	w.done(w.submit(http.MethodPost, "/v1/tenants", map[string]any{"name": "t", "image": name, "domains": []string{"t.localhost"}}))
-	w.wantPage("t.localhost", "tenant=t")
+	eventuallyPage(w, "t.localhost", "tenant=t")
 	purge(w, "t")
 }
 

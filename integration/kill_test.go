@@ -45,7 +45,7 @@ func TestKill(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.settings["tenants"] = "  stop_timeout: 5s\n"
+			w.settings["tenants"] = "  stop_timeout: 1s\n"
 			w.up()
 			rounds := 0
 			for w.killAfter(kind, c, rounds+1) {
