@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/upstream"
 )
 
 const (
@@ -23,6 +24,7 @@ type visit struct {
 	tenant  fleet.Name // empty until known
 	backend string     // last one tried
 	tries   int        // forwards begun
+	failed  bool       // its backend did, which the client is to know even if its context has ended
 	held    time.Duration
 
 	// patience ends waiting of each kind; zero until it began.
@@ -48,7 +50,7 @@ func (s *Server) admit(w *recorder, r *http.Request, v *visit) {
 		if w.status != 0 {
 			return
 		}
-		if r.Context().Err() != nil {
+		if r.Context().Err() != nil && !v.failed {
 			// A client that has closed only its own half still reads: without the abort it
 			// would get net/http's empty 200.
 			panic(http.ErrAbortHandler)
@@ -70,6 +72,9 @@ func (s *Server) enter(ctx context.Context, v *visit) (*Gate, *page) {
 		return nil, &pageUnknown
 	}
 	v.tenant = route.Tenant
+	if route.State == fleet.RouteRedirect || route.State == fleet.RouteMaintenance {
+		return nil, answerOf(route, s.publicPort, time.Now()) // whatever the tenant does, nobody waits for it
+	}
 	gate := s.router.gates.find(route.Tenant)
 	if gate == nil {
 		return nil, &again // the table has just changed
@@ -101,20 +106,20 @@ func (s *Server) attempt(gate *Gate, w *recorder, r *http.Request, v *visit) *pa
 		if ok && route.Tenant == v.tenant && route.State == fleet.RouteServe {
 			v.tries++
 			v.backend = route.Backend
-			err = s.forward.forward(w, r, route.Backend)
+			err = s.forward.Forward(w, r, route.Backend)
 		}
 	}()
 	switch {
 	case !ok || route.Tenant != v.tenant || route.State == fleet.RouteHold:
 		return &again
-	case route.State == fleet.RouteStopped:
-		return &pageStopped
+	case route.State != fleet.RouteServe:
+		return answerOf(route, s.publicPort, time.Now())
 	case err == nil:
 		return nil
-	case errors.Is(err, errNotSent):
+	case errors.Is(err, upstream.ErrNotSent):
 		return s.refused(r.Context(), gate, v, err)
 	}
-	return s.failed(r.Context(), v, err)
+	return s.failed(v, err)
 }
 
 // refused waits a little before the next attempt at a backend that could not be connected to.
@@ -146,15 +151,16 @@ func (s *Server) refused(ctx context.Context, gate *Gate, v *visit, err error) *
 }
 
 // failed gives the page for a request that was sent, or may have been. It is not sent again.
-func (s *Server) failed(ctx context.Context, v *visit, err error) *page {
-	if ctx.Err() != nil {
+func (s *Server) failed(v *visit, err error) *page {
+	switch {
+	case errors.Is(err, upstream.ErrLeft):
 		return &pageBroken // nobody is there to see it
-	}
-	if errors.Is(err, errRequest) {
+	case errors.Is(err, upstream.ErrRequest):
 		return &pageBadRequest
 	}
+	v.failed = true
 	s.cfg.Log.Warn("backend failed", "tenant", v.tenant, "backend", v.backend, "error", err)
-	if errors.Is(err, errTimeout) {
+	if errors.Is(err, upstream.ErrTimeout) {
 		return &pageSlow
 	}
 	return &pageBroken

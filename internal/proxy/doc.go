@@ -12,12 +12,12 @@
 //     frees its place.
 //   - A request is sent once. A backend that cannot be connected to is tried again behind the
 //     gate until a deadline, because nothing was sent. Once a byte may have been sent, a failure
-//     is the client's to see: nothing is replayed.
+//     is the client's to see. The one exception is a request without a body that changes nothing
+//     (GET and its like) and meets a kept-alive connection just being closed.
 //   - A stranger costs nothing lasting. Certificates are made only for hosts in the table; any
 //     other name gets one fixed certificate and a page that says there is no site.
 //   - Nothing is buffered. Bodies stream both ways, so an upload's size does not show in memory.
 //
 // Parts: [Router] (table and gates, fed by [Feed]), [Server] (listeners, admission, pages, log),
-// forwarder (the way to the backend, one replaceable piece in forward.go), [Certificates] and
-// [CA] (TLS).
+// package upstream (the way to the backend), [Certificates] and [CA] (TLS).
 package proxy

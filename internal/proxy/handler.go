@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	_ "github.com/lxdfleet/lxdfleet/internal/proxy/xconnect" // WebSockets over HTTP/2
 )
 
 // statusLeft is logged and counted for a client that left before an answer began.
@@ -21,9 +23,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.TLS != nil && r.TLS.ServerName != "" && canonicalHost(r.TLS.ServerName) != v.host:
 			pageMisdirected.show(rec, r)
-		case r.Method == http.MethodConnect:
+		case r.Method == http.MethodConnect && !webSocket(r):
 			pageNoConnect.show(rec, r)
-		case r.Header.Get("Upgrade") != "":
+		case r.Method == http.MethodConnect || r.Header.Get("Upgrade") != "":
 			// Shutdown of the listeners knows nothing of a connection that was taken over.
 			if s.upgrades.Enter(r.Context(), 0, time.Time{}) == nil {
 				defer s.upgrades.Leave()
@@ -34,6 +36,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 }
+
+// webSocket tells a CONNECT that opens a WebSocket (RFC 8441) from one that wants a tunnel.
+func webSocket(r *http.Request) bool { return r.Header.Get(":protocol") == "websocket" }
 
 // redirect is the handler of every plain HTTP request: known hosts are sent to HTTPS.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/upstream"
 )
 
 // Server answers HTTPS and HTTP. It is made with its listeners bound, serves with Serve, and
@@ -21,7 +22,7 @@ type Server struct {
 	router     *Router
 	ca         *CA
 	certs      *Certificates
-	forward    forwarder
+	forward    *upstream.Client // the way to backends
 	counters   counters
 	upgrades   *Gate // counts connections taken over by an upgrade
 	publicPort int
@@ -70,7 +71,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	s.router.onSwap(s.swapped)
 	s.certs.want(s.router.Table())
-	s.forward = newForwarder(cfg)
+	s.forward = upstream.New(upstream.Config{Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log})
 	s.upgrades = newGate(Limits{}, s.stop)
 	s.https = s.newHTTPServer(s.handle)
 	s.https.TLSConfig = &tls.Config{GetCertificate: s.certs.get, MinVersion: tls.VersionTLS12}
@@ -220,7 +221,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cancel()
 	err := errors.Join(errs[0], errs[1], s.upgrades.Drain(ctx))
 	s.work.Wait()
-	s.forward.close()
+	s.forward.Close()
 	if err != nil {
 		return fmt.Errorf("shut down the proxy: %w", err)
 	}

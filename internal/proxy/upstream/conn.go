@@ -1,0 +1,230 @@
+package upstream
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	smallBuffer = 8 << 10  // every connection has one: most answers' headers and many whole answers
+	largeBuffer = 32 << 10 // lent while a body fills the small one
+)
+
+// conn is a connection to a backend. It carries one request at a time.
+type conn struct {
+	nc        net.Conn
+	backend   string
+	used      bool // it has carried a request before
+	idleSince time.Time
+	deadline  time.Time // set on nc for reading and writing; zero: none
+
+	in    []byte // in[r:w] was read and is not used yet
+	r, w  int
+	small [smallBuffer]byte
+	large *sync.Pool
+	lent  *[largeBuffer]byte // that in is, or nil
+	full  bool               // the last read filled in
+
+	out  []byte // the request's header, and its body where that is small
+	head head
+
+	// Reading without waiting.
+	raw    syscall.RawConn // nil where nc cannot
+	try    func(fd uintptr) bool
+	tried  int
+	tryErr error
+	abort  func() // closes nc
+}
+
+func newConn(nc net.Conn, backend string, large *sync.Pool) *conn {
+	cn := &conn{nc: nc, backend: backend, large: large}
+	cn.in = cn.small[:]
+	cn.abort = func() { nc.Close() }
+	if s, ok := nc.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			cn.raw = raw
+			cn.try = cn.readNow // made once, so that reading needs no memory
+		}
+	}
+	return cn
+}
+
+// readNow reads what is there into the rest of in.
+func (cn *conn) readNow(fd uintptr) bool {
+	for {
+		cn.tried, cn.tryErr = syscall.Read(int(fd), cn.in[cn.w:])
+		if cn.tryErr != syscall.EINTR { //nolint:errorlint // as the system call gives it
+			return true
+		}
+	}
+}
+
+var errNothingYet = errors.New("nothing to read yet")
+
+// fillNow reads more without waiting; errNothingYet says that it would have to.
+func (cn *conn) fillNow() error {
+	if cn.raw == nil {
+		return errNothingYet
+	}
+	cn.room()
+	if err := cn.raw.Read(cn.try); err != nil {
+		return err
+	}
+	switch {
+	case cn.tryErr == syscall.EAGAIN: //nolint:errorlint // as the system call gives it
+		return errNothingYet
+	case cn.tryErr != nil:
+		return cn.tryErr
+	case cn.tried == 0:
+		return io.EOF
+	}
+	cn.filled(cn.tried)
+	return nil
+}
+
+// fill reads more and waits for it.
+func (cn *conn) fill() error {
+	cn.room()
+	n, err := cn.nc.Read(cn.in[cn.w:])
+	if n > 0 {
+		cn.filled(n)
+		return nil // err, if any, comes again
+	}
+	if err == nil {
+		return io.ErrNoProgress
+	}
+	return err
+}
+
+func (cn *conn) filled(n int) {
+	cn.w += n
+	cn.full = cn.w == len(cn.in)
+}
+
+// room makes place for at least one more byte.
+func (cn *conn) room() {
+	if cn.r == cn.w {
+		cn.r, cn.w = 0, 0
+		if cn.full && cn.lent == nil && len(cn.in) < largeBuffer {
+			cn.borrow()
+		}
+		return
+	}
+	if cn.w < len(cn.in) {
+		return
+	}
+	if cn.r > 0 {
+		cn.w = copy(cn.in, cn.in[cn.r:cn.w])
+		cn.r = 0
+		return
+	}
+	old := cn.in
+	if cn.lent == nil && len(old) < largeBuffer {
+		cn.borrow()
+	} else {
+		cn.in = make([]byte, 2*len(old)) // a large header; its reader sets the limit
+	}
+	copy(cn.in, old)
+}
+
+func (cn *conn) borrow() {
+	lent, ok := cn.large.Get().(*[largeBuffer]byte)
+	if !ok {
+		lent = new([largeBuffer]byte)
+	}
+	cn.lent, cn.in = lent, lent[:]
+}
+
+// settle readies an unread-free connection for being unused: nothing large is kept.
+func (cn *conn) settle() {
+	if cn.lent != nil {
+		cn.large.Put(cn.lent)
+		cn.lent = nil
+	}
+	cn.in, cn.r, cn.w, cn.full = cn.small[:], 0, 0, false
+	if cap(cn.out) > smallBuffer {
+		cn.out = nil
+	}
+	if cap(cn.head.fields) > 64 {
+		cn.head.fields = nil
+	}
+	clear(cn.head.fields[:cap(cn.head.fields)])
+	cn.head = head{fields: cn.head.fields[:0]}
+}
+
+// discard closes the connection for good.
+func (cn *conn) discard() {
+	cn.nc.Close()
+	if cn.lent != nil {
+		cn.large.Put(cn.lent)
+		cn.lent = nil
+	}
+}
+
+// open reports whether an unused connection still is: the backend has neither closed it nor
+// sent anything that nobody asked for.
+func (cn *conn) open() bool {
+	return cn.raw == nil || errors.Is(cn.fillNow(), errNothingYet)
+}
+
+// answerWithin sets a deadline d from now, or a little later: an older one that is near enough
+// is left in place.
+func (cn *conn) answerWithin(d time.Duration) error {
+	now := time.Now()
+	if left := cn.deadline.Sub(now); left >= d && left <= d+d/8 {
+		return nil
+	}
+	cn.deadline = now.Add(d + d/8)
+	return cn.nc.SetDeadline(cn.deadline)
+}
+
+// noDeadline takes the deadline away.
+func (cn *conn) noDeadline() error {
+	if cn.deadline.IsZero() {
+		return nil
+	}
+	cn.deadline = time.Time{}
+	return cn.nc.SetDeadline(time.Time{})
+}
+
+var errLargeHead = errors.New("the header of the backend's answer is too large")
+
+// readHead reads the beginning of an answer of at most limit bytes. It can be called again
+// after a deadline: what was read is kept.
+func (cn *conn) readHead(limit int) error {
+	scanned := 0 // of in[r:], all whole lines
+	for {
+		have := cn.in[cn.r:cn.w]
+		if n := min(len(have), 7); string(have[:n]) != "HTTP/1."[:n] {
+			return malformed("it begins with %.20q", have)
+		}
+		for {
+			i := bytes.IndexByte(have[scanned:], '\n')
+			if i < 0 {
+				break
+			}
+			if i == 0 || have[scanned+i-1] != '\r' {
+				return malformed("a line ends without a carriage return")
+			}
+			scanned += i + 1
+			if scanned > limit {
+				return errLargeHead
+			}
+			if i == 1 {
+				cn.r += scanned
+				return cn.head.parse(string(have[:scanned]))
+			}
+		}
+		if len(have) >= limit {
+			return errLargeHead
+		}
+		if err := cn.fill(); err != nil {
+			return err
+		}
+	}
+}
