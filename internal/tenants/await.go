@@ -24,6 +24,9 @@ func (c *crew) awaitHealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, 
 	for {
 		if address == "" {
 			found, err := c.addresses(ctx, t.Name.String())
+			if ctx.Err() != nil {
+				return "", c.unhealthy(ctx, run, t, last)
+			}
 			if err != nil && fleet.CodeOf(err) != fleet.Unavailable {
 				return "", err
 			}

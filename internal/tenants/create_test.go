@@ -128,6 +128,21 @@ func TestCreateNeverHealthy(t *testing.T) {
 	})
 }
 
+// LXD that does not tell the address in time is as good as an instance that has none.
+func TestCreateWithoutAnAddress(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.lxd.SetExec(nil) // the hook tells none
+		w.lxd.Inject(lxdfake.Fault{Method: "Addresses", Delay: 25 * time.Second})
+		w.lxd.Inject(lxdfake.Fault{Method: "Addresses", Err: fleet.Errorf(fleet.Unavailable, "LXD is busy")})
+		job, err := w.service.Create(t.Context(), CreateRequest{Name: "acme", Image: "wordpress"}, Once{})
+		job = w.ends(fleet.JobUndone, job, err)
+		if job.ErrorCode != fleet.Unhealthy || !strings.Contains(job.Error, "has no address yet") || !strings.Contains(job.Hint, job.ID) {
+			t.Errorf("job error %q (%s), hint %q", job.Error, job.ErrorCode, job.Hint)
+		}
+		w.wantNothingLeft("acme")
+	})
+}
+
 func TestCreateNeverHealthyKeepsConsole(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.lxd.SetExec(nil)
