@@ -256,7 +256,7 @@ func BenchmarkObtain(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	certs, err := newCertificates(cfg, ca, func(string) bool { return true })
+	certs, err := newCertificates(cfg, ca, func(host string) (string, bool) { return host, true })
 	if err != nil {
 		b.Fatal(err)
 	}

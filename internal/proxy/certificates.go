@@ -22,7 +22,9 @@ import (
 // no client trusts, so that the page which says there is no site can be shown to who insists;
 // such names cost neither a signature nor memory.
 type Certificates struct {
-	known    func(host string) bool
+	// subject gives the name that a host's certificate is for: its own, or that of the wildcard
+	// it is served by. Strangers can ask for any number of a wildcard's hosts.
+	subject  func(host string) (string, bool)
 	config   *certmagic.Config
 	cache    *certmagic.Cache
 	fallback *tls.Certificate
@@ -34,13 +36,13 @@ type Certificates struct {
 	making map[string]chan struct{} // closed when the making has ended
 }
 
-func newCertificates(cfg Config, issuer certmagic.Issuer, known func(host string) bool) (*Certificates, error) {
+func newCertificates(cfg Config, issuer certmagic.Issuer, subject func(host string) (string, bool)) (*Certificates, error) {
 	fallback, err := fallbackCertificate(time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("make the certificate for unknown hosts: %w", err)
 	}
 	c := &Certificates{
-		known: known, fallback: fallback, log: cfg.Log, wanted: make(chan *Table, 1),
+		subject: subject, fallback: fallback, log: cfg.Log, wanted: make(chan *Table, 1),
 		ready: make(map[string]bool), making: make(map[string]chan struct{}),
 	}
 	logger := zapToSlog(cfg.Log)
@@ -66,7 +68,7 @@ func newCertificates(cfg Config, issuer certmagic.Issuer, known func(host string
 
 // decide is the second line behind get: no certificate is made for a host not in the table.
 func (c *Certificates) decide(_ context.Context, name string) error {
-	if !c.known(name) {
+	if _, ok := c.subject(name); !ok {
 		return fmt.Errorf("%s is not a host of any tenant", name)
 	}
 	return nil
@@ -75,11 +77,12 @@ func (c *Certificates) decide(_ context.Context, name string) error {
 // get is the GetCertificate of the TLS configuration.
 func (c *Certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	host := canonicalHost(hello.ServerName)
-	if host == "" || !c.known(host) {
+	subject, ok := c.subject(host)
+	if !ok {
 		return c.fallback, nil
 	}
 	ctx := hello.Context()
-	err := c.ensure(ctx, host)
+	err := c.ensure(ctx, subject)
 	if err == nil {
 		var cert *tls.Certificate
 		if cert, err = c.config.GetCertificateWithContext(ctx, hello); err == nil {

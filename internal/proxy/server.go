@@ -62,9 +62,9 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, fmt.Errorf("open the internal certificate authority: %w", err)
 	}
 	s.router = s.newRouter()
-	s.certs, err = newCertificates(cfg, s.ca, func(host string) bool {
-		_, ok := s.router.Table().Lookup(host)
-		return ok
+	s.certs, err = newCertificates(cfg, s.ca, func(host string) (string, bool) {
+		route, ok := s.router.Table().Lookup(host)
+		return string(route.Domain), ok
 	})
 	if err != nil {
 		return nil, err

@@ -72,6 +72,24 @@ func TestPagesByRoute(t *testing.T) {
 	}
 }
 
+// All hosts of a wildcard share its certificate: strangers can make up any number of them.
+func TestWildcardHasOneCertificate(t *testing.T) {
+	dir := t.TempDir()
+	f := startFront(t, func(c *Config) { c.Storage = &certmagic.FileStorage{Path: dir} })
+	f.publish(serving("*.shop.example", "acme", startBackend(t, says("ok"))))
+	one, two := f.dial("a.shop.example"), f.dial("b.shop.example")
+	if !one.ConnectionState().PeerCertificates[0].Equal(two.ConnectionState().PeerCertificates[0]) {
+		t.Error("each host of a wildcard has a certificate of its own")
+	}
+	if a := get(t, f.client(nil), "https://c.shop.example/"); a.body != "ok" {
+		t.Errorf("%s %q", a.Status, a.body)
+	}
+	made, err := filepath.Glob(filepath.Join(dir, "certificates", "*", "*shop.example*"))
+	if err != nil || len(made) != 1 {
+		t.Errorf("certificates: %v, %v", made, err)
+	}
+}
+
 func TestUnknownNamesGetNoCertificate(t *testing.T) {
 	dir := t.TempDir()
 	f := startFront(t, func(c *Config) { c.Storage = &certmagic.FileStorage{Path: dir} })
