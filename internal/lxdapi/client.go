@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -114,7 +115,16 @@ func (c *Client) useHTTPS(o Options) error {
 	if err != nil {
 		return fleet.Errorf(fleet.Invalid, "prepare the connection to %s: %w", o.URL, err)
 	}
-	return c.use(server, strings.TrimSuffix(o.URL, "/"))
+	if err := c.use(server, strings.TrimSuffix(o.URL, "/")); err != nil {
+		return err
+	}
+	// The library dials a second time where the first failed, without the name of the server's
+	// certificate: a network that is away looks like a certificate that is wrong.
+	if t, ok := c.http.Transport.(*http.Transport); ok {
+		t.DialTLSContext = nil
+		t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+	}
+	return nil
 }
 
 // use takes the connection the library made, and lets it keep idle connections: a TLS
