@@ -6,6 +6,9 @@ BIN := bin
 # Tools are built from the module proxy at exact versions and kept in bin/.
 GOLANGCI_LINT := $(BIN)/golangci-lint-2.15.0
 OAPI_CODEGEN := $(BIN)/oapi-codegen-2.8.2
+# Servers for tests: an ACME authority and an S3 server.
+PEBBLE := $(BIN)/pebble-2.10.1
+VERSITYGW := $(BIN)/versitygw-1.8.0
 export CGO_ENABLED ?= 0
 
 .PHONY: help
@@ -35,8 +38,11 @@ unit: ## Unit tests with the race detector, no LXD needed
 	$(GO) test -run '^TestKinds' ./internal/tenants ./internal/images
 
 .PHONY: integration
-integration: ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes
+integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes
 	scripts/test-integration
+
+.PHONY: tools
+tools: $(PEBBLE) $(VERSITYGW) ## Build the servers that tests need into bin/
 
 .PHONY: kill-test
 kill-test: ## A part of integration: the daemon killed after each event of each kind of job, on a real cluster
@@ -77,6 +83,14 @@ clean: ## Remove what was built
 $(GOLANGCI_LINT):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 	mv $(BIN)/golangci-lint $@
+
+$(PEBBLE):
+	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1
+	mv $(BIN)/pebble $@
+
+$(VERSITYGW):
+	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	mv $(BIN)/versitygw $@
 
 $(OAPI_CODEGEN):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2

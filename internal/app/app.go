@@ -10,8 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/certmagic"
-
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -114,9 +112,13 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	if trashFor == 0 {
 		trashFor = -1 // the service takes 0 for its own default
 	}
+	var known tenants.Certificates // not a typed nil
+	if a.proxy != nil {
+		known = certificates{a.proxy.Certificates(), a}
+	}
 	a.tenants = tenants.NewService(tenants.ServiceDeps{
 		LXD: a.lxd, Store: a.store, Images: a.store, Jobs: a.store, Submit: a.engine, Observer: a.observer,
-		DNS: tenants.NewResolver(a.cfg.Domains.Resolver),
+		DNS: tenants.NewResolver(a.cfg.Domains.Resolver), Certificates: known,
 	}, tenants.ServiceOptions{
 		Verify: tenants.Verify(a.cfg.Domains.Verify), Target: a.cfg.Domains.Target,
 		BaseDomain: a.cfg.Tenants.BaseDomain, DefaultPlan: a.cfg.Tenants.DefaultPlan,
@@ -164,10 +166,17 @@ func (a *App) wireProxy(ctx context.Context) error {
 	if a.cfg.Proxy.AccessLog {
 		access = a.log.With("log", "access")
 	}
-	var err error
+	storage, err := a.certStorage(ctx)
+	if err != nil {
+		return fmt.Errorf("open the certificate storage: %w", err)
+	}
+	authorities, err := acmeOf(a.cfg)
+	if err != nil {
+		return err
+	}
 	a.proxy, err = proxy.New(ctx, proxy.Config{
 		HTTPS: a.cfg.Proxy.HTTPS, HTTP: plain,
-		Storage:   &certmagic.FileStorage{Path: filepath.Join(a.cfg.DataDir, "certificates")},
+		Storage: storage, ACME: authorities,
 		TableFile: filepath.Join(a.cfg.DataDir, "routes.json"),
 		Observe:   a.observer.Observe,
 		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},

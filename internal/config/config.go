@@ -17,6 +17,9 @@ type Config struct {
 	LXD     LXD     `yaml:"lxd"`
 	Store   Store   `yaml:"store"`
 	Proxy   Proxy   `yaml:"proxy"`
+	TLS     TLS     `yaml:"tls"`
+	DNS     DNS     `yaml:"dns"`
+	S3      S3      `yaml:"s3"`
 	Tenants Tenants `yaml:"tenants"`
 	Domains Domains `yaml:"domains"`
 	Jobs    Jobs    `yaml:"jobs"`
@@ -57,6 +60,42 @@ type Proxy struct {
 	HoldWaiters  int           `yaml:"hold_waiters"`  // most requests that wait, per tenant
 	RetryTimeout time.Duration `yaml:"retry_timeout"` // how long a backend that refuses a connection is tried
 	AccessLog    bool          `yaml:"access_log"`
+}
+
+// TLS says where the tenants' certificates come from and where they are kept.
+type TLS struct {
+	Email           string   `yaml:"email"`             // of the account with the authorities; empty: the internal authority signs all
+	Authorities     []string `yaml:"authorities"`       // ACME directories, asked in this order
+	AuthorityCA     string   `yaml:"authority_ca"`      // PEM file of what the authorities' own certificates come from; empty: the system's
+	EABKeyID        string   `yaml:"eab_key_id"`        // external account binding, with the first authority
+	EABKeyFile      string   `yaml:"eab_key_file"`      // file with its HMAC key
+	Everything      bool     `yaml:"everything"`        // ask the authorities also for names without public DNS
+	OrdersPerHour   int      `yaml:"orders_per_hour"`   // of all tenants
+	OrdersPerTenant int      `yaml:"orders_per_tenant"` // in an hour
+	Storage         string   `yaml:"storage"`           // files, database, s3
+}
+
+// DNS says how TXT records are written, which wildcard certificates need.
+type DNS struct {
+	Provider     string   `yaml:"provider"`      // rfc2136, cloudflare; empty: none
+	Server       string   `yaml:"server"`        // rfc2136: address:port
+	KeyName      string   `yaml:"key_name"`      // rfc2136: of the TSIG key
+	KeyAlgorithm string   `yaml:"key_algorithm"` // rfc2136
+	KeyFile      string   `yaml:"key_file"`      // file with the TSIG key, or the API token
+	Zones        []string `yaml:"zones"`         // domains below which records may be written
+	Wildcards    []string `yaml:"wildcards"`     // domains whose hosts share one certificate
+}
+
+// S3 is a bucket of an S3 server.
+type S3 struct {
+	Endpoint      string `yaml:"endpoint"`
+	Region        string `yaml:"region"`
+	Bucket        string `yaml:"bucket"`
+	Prefix        string `yaml:"prefix"`
+	AccessKey     string `yaml:"access_key"`      // empty: from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+	SecretKeyFile string `yaml:"secret_key_file"` // file with the secret key
+	PathStyle     bool   `yaml:"path_style"`
+	CAFile        string `yaml:"ca_file"` // PEM file of what the server's certificate comes from; empty: the system's
 }
 
 // Tenants are the rules for tenants.
@@ -104,6 +143,12 @@ func Default() Config {
 			HTTP: ":80", HTTPS: ":443",
 			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,
 		},
+		TLS: TLS{
+			Authorities:   []string{"https://acme-v02.api.letsencrypt.org/directory"},
+			OrdersPerHour: 50, OrdersPerTenant: 10, Storage: "files",
+		},
+		DNS: DNS{KeyAlgorithm: "hmac-sha256"},
+		S3:  S3{PathStyle: true},
 		Tenants: Tenants{
 			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,

@@ -47,6 +47,7 @@ func TestYAMLReadsBack(t *testing.T) {
 	c := Default()
 	c.LXD.Pool, c.Proxy.HoldTimeout, c.Images.UploadLimit = "fast \"pool\": #1", 1500*time.Millisecond, 3*fleet.MiB
 	c.Tenants.TrashFor, c.Tenants.StopTimeout = 90*time.Minute, 61*time.Second
+	c.DNS.Zones, c.TLS.Authorities = []string{"a.example", "b-c.example"}, nil
 	got, err := Parse("x", []byte(c.YAML()))
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, c.YAML())
@@ -78,6 +79,8 @@ func TestParseMistakes(t *testing.T) {
 		{"not a size", "images:\n  upload_limit: many\n", `images.upload_limit: f.yaml:2:17: "many" is not a size (write a whole number and a unit, such as 512MiB or 10GiB)`},
 		{"not a number", "jobs:\n  workers: 1.5\n", `jobs.workers: f.yaml:2:12: "1.5" is not a whole number (write digits only)`},
 		{"not a bool", "images:\n  unpack_ahead: \"yes\"\n", `images.unpack_ahead: f.yaml:2:17: "yes" is not true or false (write true or false, without quotes)`},
+		{"value for a list", "dns:\n  zones: a.example\n", `dns.zones: f.yaml:2:10: a list is wanted, not "a.example" (write [one, another])`},
+		{"list in a list", "dns:\n  zones: [[a]]\n", "dns.zones: f.yaml:2:11: one value is wanted, not a list"},
 		{"list for a value", "data_dir: [a, b]\n", "data_dir: f.yaml:1:11: one value is wanted, not a list"},
 		{"value for a section", "log: debug\n", `log: f.yaml:1:6: settings are wanted here, not "debug" (the settings here are level, format)`},
 		{"list at the top", "- a\n", "f.yaml:1:1: settings are wanted here, not a list"},
@@ -117,6 +120,30 @@ func TestValidate(t *testing.T) {
 		{"proxy.https", func(c *Config) { c.Proxy.HTTPS = "www.example:443" }},
 		{"proxy.hold_timeout", func(c *Config) { c.Proxy.HoldTimeout = -1 }},
 		{"proxy.hold_waiters", func(c *Config) { c.Proxy.HoldWaiters = -1 }},
+		{"tls.email", func(c *Config) { c.TLS.Email = "Ops <ops@agency.example>" }},
+		{"tls.authorities", func(c *Config) { c.TLS.Email, c.TLS.Authorities = "ops@agency.example", nil }},
+		{"tls.authorities", func(c *Config) { c.TLS.Authorities = []string{"http://ca.example"} }},
+		{"tls.eab_key_file", func(c *Config) { c.TLS.EABKeyID = "kid" }},
+		{"tls.eab_key_file", func(c *Config) { c.TLS.EABKeyID, c.TLS.EABKeyFile = "kid", "key" }},
+		{"tls.authority_ca", func(c *Config) { c.TLS.AuthorityCA = "ca.pem" }},
+		{"tls.orders_per_hour", func(c *Config) { c.TLS.OrdersPerHour = 0 }},
+		{"tls.orders_per_tenant", func(c *Config) { c.TLS.OrdersPerTenant = -1 }},
+		{"tls.storage", func(c *Config) { c.TLS.Storage = "redis" }},
+		{"s3.endpoint", func(c *Config) { c.TLS.Storage = "s3" }},
+		{"s3.endpoint", func(c *Config) { c.S3.Endpoint = "s3.example" }},
+		{"s3.bucket", func(c *Config) { c.S3.Endpoint = "https://s3.example" }},
+		{"s3.secret_key_file", func(c *Config) { c.S3.Endpoint, c.S3.Bucket, c.S3.AccessKey = "https://s3.example", "b", "a" }},
+		{"s3.ca_file", func(c *Config) { c.S3.Endpoint, c.S3.Bucket, c.S3.CAFile = "https://s3.example", "b", "ca.pem" }},
+		{"dns.provider", func(c *Config) { c.DNS.Provider = "bind" }},
+		{"dns.provider", func(c *Config) { c.DNS.Zones, c.DNS.Wildcards = []string{"a.example"}, []string{"b.a.example"} }},
+		{"dns.server", func(c *Config) { c.DNS.Provider = "rfc2136" }},
+		{"dns.zones", func(c *Config) { c.DNS.Provider, c.DNS.Server = "rfc2136", "192.0.2.53:53" }},
+		{"dns.zones", func(c *Config) { c.DNS.Zones = []string{"Agency.example"} }},
+		{"dns.wildcards", func(c *Config) { c.DNS.Zones, c.DNS.Wildcards = []string{"a.example"}, []string{"ba.example"} }},
+		{"dns.key_file", func(c *Config) {
+			c.DNS = DNS{Provider: "rfc2136", Server: "192.0.2.53:53", Zones: []string{"a.example"}, KeyName: "k"}
+		}},
+		{"dns.key_file", func(c *Config) { c.DNS = DNS{Provider: "cloudflare", Zones: []string{"a.example"}} }},
 		{"domains.verify", func(c *Config) { c.Domains.Verify = "sometimes" }},
 		{"domains.target", func(c *Config) { c.Domains.Target = "https://proxy.example" }},
 		{"domains.resolver", func(c *Config) { c.Domains.Resolver = "dns.example" }},
@@ -165,7 +192,7 @@ func TestLoad(t *testing.T) {
 	if got.DSN() != "sqlite:///srv/fleet/lxdfleet.db" || got.UploadDir() != "/srv/fleet/uploads" {
 		t.Error(got.DSN(), got.UploadDir())
 	}
-	if got, err := Load(""); err != nil || got != Default() {
+	if got, err := Load(""); err != nil || !cmp.Equal(got, Default()) {
 		t.Error(got, err)
 	}
 }
@@ -196,7 +223,7 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("Parse accepted what Validate refuses: %v", err)
 		}
 		again, err := Parse("f.yaml", []byte(c.YAML()))
-		if c.Store.DSN == "" && (err != nil || again != c) {
+		if c.Store.DSN == "" && (err != nil || !cmp.Equal(again, c)) {
 			t.Errorf("written %s\nread %v %v", c.YAML(), again, err)
 		}
 	})

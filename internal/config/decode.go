@@ -99,6 +99,9 @@ func (p places) value(node ast.Node, field string, into reflect.Value) error {
 	if into.Kind() == reflect.Struct {
 		return p.section(node, field, into)
 	}
+	if list, ok := into.Addr().Interface().(*[]string); ok {
+		return p.list(node, field, list)
+	}
 	if _, null := node.(*ast.NullNode); null {
 		return nil // "key:" with nothing after it leaves the default
 	}
@@ -142,6 +145,27 @@ func (p places) value(node ast.Node, field string, into reflect.Value) error {
 		*target = size
 	default:
 		return fmt.Errorf("no way to read a %s", into.Type()) // a test reads every field
+	}
+	return nil
+}
+
+// list reads a list of scalars.
+func (p places) list(node ast.Node, field string, into *[]string) error {
+	if _, null := node.(*ast.NullNode); null {
+		return nil
+	}
+	sequence, ok := node.(*ast.SequenceNode)
+	if !ok {
+		return p.errorf(node.GetToken().Position, field, "a list is wanted, not %s", sortOf(node)).
+			WithHint("write [one, another]")
+	}
+	*into = nil
+	for _, item := range sequence.Values {
+		var text string
+		if err := p.value(item, field, reflect.ValueOf(&text).Elem()); err != nil {
+			return err
+		}
+		*into = append(*into, text)
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkLXD, checkStore, checkProxy, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
+		checkPaths, checkLXD, checkStore, checkProxy, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {
 			return err

@@ -37,5 +37,12 @@ func scalar(v reflect.Value) string {
 	if v.Kind() == reflect.String {
 		return strconv.Quote(v.String())
 	}
+	if list, ok := v.Interface().([]string); ok {
+		quoted := make([]string, len(list))
+		for i, item := range list {
+			quoted[i] = strconv.Quote(item)
+		}
+		return "[" + strings.Join(quoted, ", ") + "]"
+	}
 	return fmt.Sprint(v.Interface())
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
 )
 
 // Config is what a Server is made of. Zero fields take the defaults named here.
@@ -28,6 +29,8 @@ type Config struct {
 	Storage certmagic.Storage
 	// CAName is the name people see in their trust store; default "lxdfleet internal CA".
 	CAName string
+	// ACME says how to get certificates from public authorities; nil: all are the internal CA's.
+	ACME *certs.ACME
 	// Certificates is how many certificates are kept in memory; default 2,000. Others are read
 	// from Storage when they are asked for.
 	Certificates int
@@ -70,8 +73,6 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	or(&c.HTTPS, ":443")
 	or(&c.HTTP, ":80")
-	or(&c.CAName, "lxdfleet internal CA")
-	or(&c.Certificates, 2000)
 	or(&c.Held.Waiters, 1000)
 	or(&c.Held.Bytes, 16<<20)
 	or(&c.Held.Wait, 30*time.Second)

@@ -19,5 +19,5 @@
 //   - Nothing is buffered. Bodies stream both ways, so an upload's size does not show in memory.
 //
 // Parts: [Router] (table and gates, fed by [Feed]), [Server] (listeners, admission, pages, log),
-// package upstream (the way to the backend), [Certificates] and [CA] (TLS).
+// package upstream (the way to the backend), package certs (certificates and TLS).
 package proxy

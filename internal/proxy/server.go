@@ -2,16 +2,15 @@ package proxy
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/upstream"
 )
 
@@ -20,8 +19,7 @@ import (
 type Server struct {
 	cfg        Config
 	router     *Router
-	ca         *CA
-	certs      *Certificates
+	certs      *certs.Keeper
 	forward    *upstream.Client // the way to backends
 	counters   counters
 	upgrades   *Gate // counts connections taken over by an upgrade
@@ -57,25 +55,22 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := s.bind(); err != nil {
 		return nil, err
 	}
-	s.ca, err = openCA(ctx, cfg.Storage, cfg.CAName, time.Now)
-	if err != nil {
-		return nil, fmt.Errorf("open the internal certificate authority: %w", err)
-	}
 	s.router = s.newRouter()
-	s.certs, err = newCertificates(cfg, s.ca, func(host string) (string, bool) {
-		route, ok := s.router.Table().Lookup(host)
-		return string(route.Domain), ok
+	s.certs, err = certs.Open(ctx, certs.Config{
+		Storage: cfg.Storage, CAName: cfg.CAName, Capacity: cfg.Certificates, ACME: cfg.ACME, Log: cfg.Log,
+		HTTP: s.HTTPAddr(), HTTPS: s.HTTPSAddr(),
+		Lookup: func(host string) (fleet.Route, bool) { return s.router.Table().Lookup(host) },
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.router.onSwap(s.swapped)
-	s.certs.want(s.router.Table())
+	s.certs.Want(s.router.Table())
 	s.forward = upstream.New(upstream.Config{Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log})
 	s.upgrades = newGate(Limits{}, s.stop)
 	s.https = s.newHTTPServer(s.handle)
-	s.https.TLSConfig = &tls.Config{GetCertificate: s.certs.get, MinVersion: tls.VersionTLS12}
-	s.http = s.newHTTPServer(s.redirect)
+	s.https.TLSConfig = s.certs.TLSConfig()
+	s.http = s.newHTTPServer(s.plain)
 	return s, nil
 }
 
@@ -117,9 +112,16 @@ func (s *Server) newHTTPServer(handler http.HandlerFunc) *http.Server {
 	}
 }
 
+// plain answers HTTP: validations of certificate authorities, and redirects.
+func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
+	if !s.certs.HandleHTTPChallenge(w, r) {
+		s.redirect(w, r)
+	}
+}
+
 // swapped follows a new table: it must not block.
 func (s *Server) swapped(t *Table) {
-	s.certs.want(t)
+	s.certs.Want(t)
 	if s.cfg.TableFile != "" {
 		for done := false; !done; {
 			select {
@@ -141,7 +143,10 @@ func (s *Server) swapped(t *Table) {
 func (s *Server) Router() *Router { return s.router }
 
 // CA is the internal certificate authority.
-func (s *Server) CA() *CA { return s.ca }
+func (s *Server) CA() *certs.CA { return s.certs.CA() }
+
+// Certificates are those of the hosts in the table.
+func (s *Server) Certificates() *certs.Keeper { return s.certs }
 
 // Counts lists how many requests were answered, by tenant and code.
 func (s *Server) Counts() []Count { return s.counters.list() }
@@ -160,7 +165,7 @@ func (s *Server) HTTPAddr() net.Addr {
 // Serve answers requests until Shutdown, then returns nil. Another end of a listener is an
 // error. It may be called once.
 func (s *Server) Serve() error {
-	s.work.Go(func() { s.certs.run(s.base) })
+	s.work.Go(func() { s.certs.Run(s.base) })
 	s.work.Go(func() { s.save(s.base) })
 	ended := make(chan error, 2)
 	serving := 1
@@ -206,7 +211,7 @@ func (s *Server) save(ctx context.Context) {
 // yet is given 5 s to do so, in case its request is on the way. When ctx ends sooner everything
 // left is cut off, and the error says so. It may be called more than once.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stopOnce.Do(func() { close(s.stop); s.certs.close() })
+	s.stopOnce.Do(func() { close(s.stop); s.certs.Close() })
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	for i, srv := range []*http.Server{s.https, s.http} {

@@ -73,6 +73,7 @@ func conformance(t *testing.T, db database) {
 		{"open newer schema", testOpenNewer},
 		{"open again keeps rows", testOpenAgain},
 		{"seen by a second store", testTwoStores},
+		{"certificate storage", testCertStorage},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}

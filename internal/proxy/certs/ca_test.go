@@ -1,4 +1,4 @@
-package proxy
+package certs
 
 import (
 	"bytes"
@@ -247,25 +247,5 @@ func TestCADoesNotReplaceWhatItCannotRead(t *testing.T) {
 				t.Errorf("what was stored is changed: %v", err)
 			}
 		})
-	}
-}
-
-func BenchmarkObtain(b *testing.B) {
-	cfg := Config{Storage: &certmagic.FileStorage{Path: b.TempDir()}}.withDefaults()
-	ca, err := openCA(b.Context(), cfg.Storage, "Test CA", time.Now)
-	if err != nil {
-		b.Fatal(err)
-	}
-	certs, err := newCertificates(cfg, ca, func(host string) (string, bool) { return host, true })
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer certs.close()
-	i := 0
-	for b.Loop() {
-		i++
-		if err := certs.ensure(b.Context(), "client-"+time.Duration(i).String()+".example"); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
