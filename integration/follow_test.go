@@ -139,6 +139,6 @@ func TestRecover(t *testing.T) {
 	}
 	w.wantPage("www.acme.test", "tenant=acme")
 	eventuallyStatus(w, "globex", "stopped") // once the daemon has looked at it
-	w.must("recover") // again: nothing happens
+	w.must("recover")                        // again: nothing happens
 	w.create("initech")
 }
