@@ -153,7 +153,7 @@ func TestTwoDaemons(t *testing.T) {
 	one.launch()
 	two.launch() // both migrate the empty database at once
 	eventually(t, time.Minute, "both answer", func() bool { return one.answers() && two.answers() })
-	one.must("image", "import", tinyImage, "tiny/1")
+	one.must("image", "import", one.tinyImage("tiny"), "tiny/1")
 	for _, name := range []string{"a1", "a2", "a3", "a4"} {
 		one.create(name)
 		start := time.Now()

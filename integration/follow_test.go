@@ -137,10 +137,8 @@ func TestRecover(t *testing.T) {
 		after.Labels["tier"] != "gold" || after.DisplayName != "Acme Corp." || after.Image != before.Image {
 		t.Errorf("before %+v\nafter  %+v", before, after)
 	}
-	w.wantPage("www.acme.test", "tenant=acme")
-	if got := w.tenant("globex"); got.Status != "stopped" {
-		t.Errorf("globex is %s", got.Status)
-	}
-	w.must("recover") // again: nothing happens
+	eventuallyPage(w, "www.acme.test", "tenant=acme")
+	eventuallyStatus(w, "globex", "stopped") // once the daemon has looked at it
+	w.must("recover")                        // again: nothing happens
 	w.create("initech")
 }

@@ -184,7 +184,7 @@ func buildImage(w *world, name string) {
 // importImage imports an image of another content than the one that is there: LXD knows an
 // image by its content.
 func importImage(w *world, name string) {
-	cmd := exec.CommandContext(w.t.Context(), binary, "--config", w.configFile(), "image", "import", "--no-wait", otherTiny(w, name), name+"/1")
+	cmd := exec.CommandContext(w.t.Context(), binary, "--config", w.configFile(), "image", "import", "--no-wait", w.tinyImage(name), name+"/1")
 	_ = cmd.Run()
 }
 

@@ -16,10 +16,8 @@ import (
 	"github.com/lxdfleet/lxdfleet/integration/tiny"
 )
 
-var (
-	binary    string // lxdfleet, built with the tag faults
-	tinyImage string // tarball
-)
+// binary is lxdfleet, built with the tag faults.
+var binary string
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -34,36 +32,30 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary, tinyImage = filepath.Join(dir, "lxdfleet"), filepath.Join(dir, "tiny.tar.gz")
+	binary = filepath.Join(dir, "lxdfleet")
 	build := exec.Command("go", "build", "-tags", "faults", "-o", binary, "../cmd/lxdfleet")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		return 1
 	}
-	if err := writeTiny(tinyImage, "tiny"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
 	return m.Run()
 }
 
-func writeTiny(file, mark string) error {
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return tiny.Write(f, mark)
-}
-
-// otherTiny writes the tiny image with a mark of its own and gives its path.
-func otherTiny(w *world, mark string) string {
+// tinyImage writes the tiny image and gives its path. No two worlds and no two marks share a
+// fingerprint: LXD 5.0 keeps one file for all projects that have an image, and a project that
+// deletes its own while another takes it in takes the file along.
+func (w *world) tinyImage(mark string) string {
 	w.t.Helper()
-	file := filepath.Join(w.dir, mark+".tar.gz")
-	if err := writeTiny(file, mark); err != nil {
+	name := filepath.Join(w.dir, mark+".tar.gz")
+	file, err := os.Create(name)
+	if err != nil {
 		w.t.Fatal(err)
 	}
-	return file
+	defer file.Close()
+	if err := tiny.Write(file, w.project+" "+mark); err != nil {
+		w.t.Fatal(err)
+	}
+	return name
 }
 
 // world is an LXD project of its own with a daemon that drives it.
@@ -96,7 +88,7 @@ func (w *world) up(env ...string) {
 	w.writeConfig()
 	w.must("init")
 	w.start(env...)
-	w.must("image", "import", tinyImage, "tiny/1")
+	w.must("image", "import", w.tinyImage("tiny"), "tiny/1")
 }
 
 func (w *world) configFile() string { return filepath.Join(w.dir, "lxdfleet.yaml") }
