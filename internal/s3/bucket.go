@@ -109,8 +109,7 @@ func (b *Bucket) Below(folder string) *Bucket {
 	return &part
 }
 
-// Client, Name and Key are for what the methods here do not do: Key gives the name that the
-// object has in the whole bucket.
+// Client is for what the methods here do not do; with Name, and names of objects from Key.
 func (b *Bucket) Client() *minio.Client { return b.client }
 
 // Name is the bucket's.

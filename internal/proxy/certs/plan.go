@@ -55,7 +55,7 @@ func (k *Keeper) plan(host string, route fleet.Route) plan {
 	if domain.Wildcard() {
 		// One certificate per name would let strangers order any number of them.
 		own.way = byNobody
-		own.why = "a wildcard's certificate needs DNS-01, and " + string(domain.Base()) + " is in none of tls.dns.zones"
+		own.why = "a wildcard's certificate needs DNS-01, and " + string(domain.Base()) + " is in none of dns.zones"
 	}
 	return own
 }

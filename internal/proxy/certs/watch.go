@@ -81,15 +81,12 @@ func (k *Keeper) follow(t Table) {
 	k.cache.RemoveManaged(gone)
 }
 
-// left forgets a host that left the table while it was worked on. One that was visited may be in
-// a table that is not followed yet.
+// left forgets a host that left the table while it was worked on ahead. One that was visited
+// may be in a table that is not followed yet: it is forgotten with the next one, and nothing is
+// done ahead for it until then.
 func (k *Keeper) left(subject string, why purpose) {
-	if _, there := k.cfg.Lookup(subject); there && why == visited {
-		return
-	}
 	k.mu.Lock()
-	_, wanted := k.plans[subject]
-	gone := k.plans != nil && !wanted
+	gone := why != visited && !k.followed(subject)
 	if gone {
 		delete(k.entries, subject)
 	}
@@ -97,6 +94,12 @@ func (k *Keeper) left(subject string, why purpose) {
 	if gone {
 		k.cache.RemoveManaged([]certmagic.SubjectIssuer{{Subject: subject}})
 	}
+}
+
+// followed reports whether subject is of a host in the last table followed.
+func (k *Keeper) followed(subject string) bool {
+	_, ok := k.plans[subject]
+	return ok
 }
 
 // enqueue makes the list of what has to be looked at now.
@@ -115,7 +118,7 @@ func (k *Keeper) enqueue() {
 // pressing reports whether there is something to do for e that nobody waits for.
 func (k *Keeper) pressing(e *entry, now time.Time) bool {
 	switch {
-	case e.run != nil, e.plan.way == byNobody, now.Before(e.quiet):
+	case e.run != nil, e.plan.way == byNobody, now.Before(e.quiet), !k.followed(e.plan.subject):
 		return false
 	case !e.known:
 		return true
