@@ -18,12 +18,20 @@ type Config struct {
 	// HTTP is the address of the HTTP listener, which only redirects; default ":80". "off"
 	// means there is none.
 	HTTP string
+	// HTTP3 is the UDP address of the HTTP/3 listener; default: the port of the HTTPS listener.
+	// "off" means there is none.
+	HTTP3 string
 	// PublicPort is the port clients reach HTTPS at, where something in front maps ports;
 	// default: that of the HTTPS listener.
 	PublicPort int
 	// Listen opens a listener; default net.Listen. It is where listeners handed over by
 	// another process or wrapped ones come in.
 	Listen func(network, address string) (net.Listener, error)
+	// ListenPacket is Listen for HTTP/3; default net.ListenPacket.
+	ListenPacket func(network, address string) (net.PacketConn, error)
+	// PacketReady is closed when nobody else reads from the HTTP/3 socket any more; default: it
+	// is this process's own from the start.
+	PacketReady <-chan struct{}
 
 	// Storage keeps the certificate authority and the certificates. It has to be set.
 	Storage certmagic.Storage
@@ -85,6 +93,14 @@ func (c Config) withDefaults() Config {
 	c.Retry = min(c.Retry, c.Held.Wait)
 	if c.Listen == nil {
 		c.Listen = net.Listen
+	}
+	if c.ListenPacket == nil {
+		c.ListenPacket = net.ListenPacket
+	}
+	if c.PacketReady == nil {
+		ready := make(chan struct{})
+		close(ready)
+		c.PacketReady = ready
 	}
 	if c.OnSwap == nil {
 		c.OnSwap = func(int64) {}

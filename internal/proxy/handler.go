@@ -17,6 +17,9 @@ const statusLeft = 499
 // handle is the handler of every HTTPS request.
 func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	s.observe(w, r, func(rec *recorder, v *visit) {
+		if s.altSvc != nil && r.ProtoMajor < 3 {
+			rec.Header()["Alt-Svc"] = s.altSvc
+		}
 		if v.host == "" && r.TLS != nil {
 			v.host = canonicalHost(r.TLS.ServerName) // an HTTP/1.0 client need not send a Host
 		}
@@ -37,8 +40,13 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// webSocket tells a CONNECT that opens a WebSocket (RFC 8441) from one that wants a tunnel.
-func webSocket(r *http.Request) bool { return r.Header.Get(":protocol") == "websocket" }
+// webSocket tells a CONNECT that opens a WebSocket (RFC 8441, RFC 9220) from one that wants a tunnel.
+func webSocket(r *http.Request) bool {
+	if r.ProtoMajor == 3 {
+		return r.Proto == "websocket" // RFC 9220, as quic-go tells it
+	}
+	return r.Header.Get(":protocol") == "websocket"
+}
 
 // redirect is the handler of every plain HTTP request: known hosts are sent to HTTPS.
 func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {

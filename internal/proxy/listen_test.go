@@ -33,7 +33,7 @@ func TestBindSaysWhatToDo(t *testing.T) {
 		"not an address": {net.Listen, "443", fleet.Invalid, "address:port"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ln, err := bind(tc.listen, "https", tc.address)
+			ln, err := bind(tc.listen, "tcp", "https", tc.address)
 			if err == nil {
 				ln.Close()
 				t.Fatal("no error")

@@ -27,6 +27,9 @@ type Server struct {
 
 	https, http     *http.Server
 	httpsLn, httpLn net.Listener // httpLn is nil where there is no HTTP
+	packets         net.PacketConn // nil where there is no HTTP/3
+	http3           *http3Server   // likewise
+	altSvc          []string     // header that tells of it; nil likewise
 
 	stop     chan struct{} // closed at the start of Shutdown: nobody is held any longer
 	stopOnce sync.Once
@@ -71,15 +74,19 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	s.https = s.newHTTPServer(s.handle)
 	s.https.TLSConfig = s.certs.TLSConfig()
 	s.http = s.newHTTPServer(s.plain)
+	if s.packets != nil {
+		s.http3 = s.newHTTP3(s.packets)
+		s.altSvc = altSvcOf(s.publicPort)
+	}
 	return s, nil
 }
 
 func (s *Server) bind() (err error) {
-	if s.httpsLn, err = bind(s.cfg.Listen, "https", s.cfg.HTTPS); err != nil {
+	if s.httpsLn, err = bind(s.cfg.Listen, "tcp", "https", s.cfg.HTTPS); err != nil {
 		return err
 	}
 	if s.cfg.HTTP != "off" {
-		if s.httpLn, err = bind(s.cfg.Listen, "http", s.cfg.HTTP); err != nil {
+		if s.httpLn, err = bind(s.cfg.Listen, "tcp", "http", s.cfg.HTTP); err != nil {
 			return err
 		}
 	}
@@ -87,7 +94,15 @@ func (s *Server) bind() (err error) {
 	if addr, ok := s.httpsLn.Addr().(*net.TCPAddr); ok && s.publicPort == 0 {
 		s.publicPort = addr.Port
 	}
-	return nil
+	if s.cfg.HTTP3 == "off" {
+		return nil
+	}
+	address := s.cfg.HTTP3
+	if address == "" {
+		address = s.httpsLn.Addr().String()
+	}
+	s.packets, err = bind(s.cfg.ListenPacket, "udp", "http3", address)
+	return err
 }
 
 func (s *Server) newRouter() *Router {
@@ -154,6 +169,14 @@ func (s *Server) Counts() []Count { return s.counters.list() }
 // HTTPSAddr is where HTTPS is listened on.
 func (s *Server) HTTPSAddr() net.Addr { return s.httpsLn.Addr() }
 
+// HTTP3Addr is where HTTP/3 is listened on, or nil.
+func (s *Server) HTTP3Addr() net.Addr {
+	if s.packets == nil {
+		return nil
+	}
+	return s.packets.LocalAddr()
+}
+
 // HTTPAddr is where HTTP is listened on, or nil.
 func (s *Server) HTTPAddr() net.Addr {
 	if s.httpLn == nil {
@@ -174,9 +197,13 @@ func (s *Server) Serve() error {
 		serving++
 		go func() { ended <- s.http.Serve(s.httpLn) }()
 	}
+	if s.http3 != nil {
+		serving++
+		go func() { ended <- s.http3.serve(s.base, s.cfg.PacketReady) }()
+	}
 	var err error
 	for range serving {
-		if e := <-ended; !errors.Is(e, http.ErrServerClosed) && err == nil {
+		if e := <-ended; e != nil && !errors.Is(e, http.ErrServerClosed) && err == nil {
 			err = fmt.Errorf("serve: %w", e)
 			s.closeListeners() // the other one must not go on alone unseen
 		}
@@ -213,7 +240,10 @@ func (s *Server) save(ctx context.Context) {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() { close(s.stop); s.certs.Close() })
 	var wg sync.WaitGroup
-	errs := make([]error, 2)
+	errs := make([]error, 3)
+	if s.http3 != nil {
+		wg.Go(func() { errs[2] = s.http3.shutdown(ctx) })
+	}
 	for i, srv := range []*http.Server{s.https, s.http} {
 		wg.Go(func() {
 			if errs[i] = srv.Shutdown(ctx); errs[i] != nil {
@@ -224,7 +254,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	wg.Wait()
 	s.closeListeners() // also where they were never served
 	s.cancel()
-	err := errors.Join(errs[0], errs[1], s.upgrades.Drain(ctx))
+	err := errors.Join(errs[0], errs[1], errs[2], s.upgrades.Drain(ctx))
 	s.work.Wait()
 	s.forward.Close()
 	if err != nil {
@@ -238,5 +268,8 @@ func (s *Server) closeListeners() {
 		if ln != nil {
 			_ = ln.Close() // closing twice is fine
 		}
+	}
+	if s.packets != nil {
+		_ = s.packets.Close()
 	}
 }

@@ -149,7 +149,8 @@ func (h *head) interpret() error {
 				h.trailer = append(h.trailer, name)
 			}
 			continue
-		case "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te":
+		case "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te",
+			"Alt-Svc": // of its own connection; visitors are to come to the proxy
 			continue
 		}
 		kept = append(kept, f)
