@@ -24,6 +24,7 @@ type visit struct {
 	tenant  fleet.Name // empty until known
 	backend string     // last one tried
 	tries   int        // forwards begun
+	lasting bool       // it asks for an upgrade
 	failed  bool       // its backend did, which the client is to know even if its context has ended
 	held    time.Duration
 
@@ -106,7 +107,11 @@ func (s *Server) attempt(gate *Gate, w *recorder, r *http.Request, v *visit) *pa
 		if ok && route.Tenant == v.tenant && route.State == fleet.RouteServe {
 			v.tries++
 			v.backend = route.Backend
-			err = s.forward.Forward(w, r, route.Backend)
+			var leave <-chan struct{}
+			if v.lasting {
+				leave = gate.leaving()
+			}
+			err = s.forward.ForwardUntil(w, r, route.Backend, leave)
 		}
 	}()
 	switch {

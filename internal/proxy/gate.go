@@ -33,7 +33,8 @@ type Gate struct {
 	waiters  int
 	bytes    int64
 	inflight int
-	gone     bool // dropped from the gates: get the tenant's gate again
+	leave    chan struct{} // closed by dismiss; nil while nobody needs it
+	gone     bool          // dropped from the gates: get the tenant's gate again
 	asked    time.Time
 }
 
@@ -184,9 +185,31 @@ func (g *Gate) Resume(reason string) {
 	}
 }
 
-// Drain waits until no request is inside. Hold first, or new ones keep coming. When ctx ends
-// sooner the error is of code Unavailable and says how many are left.
+// leaving gives a channel that is closed when upgraded connections inside are to end.
+func (g *Gate) leaving() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.leave == nil {
+		g.leave = make(chan struct{})
+	}
+	return g.leave
+}
+
+// dismiss ends the upgraded connections inside politely. It does not wait for them.
+func (g *Gate) dismiss() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.leave != nil {
+		close(g.leave)
+		g.leave = nil
+	}
+}
+
+// Drain waits until no request is inside. Hold first, or new ones keep coming. Upgraded
+// connections, which would not end by themselves, are dismissed. When ctx ends sooner the error
+// is of code Unavailable and says how many are left.
 func (g *Gate) Drain(ctx context.Context) error {
+	g.dismiss()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for g.inflight > 0 {

@@ -41,6 +41,13 @@ func (gs *gates) hold(tenant fleet.Name, reason string) {
 	}
 }
 
+// dismiss ends every upgraded connection politely.
+func (gs *gates) dismiss() {
+	for _, g := range gs.byName.Range {
+		g.(*Gate).dismiss()
+	}
+}
+
 // sweep drops the idle gates of tenants that keep does not want.
 func (gs *gates) sweep(keep func(fleet.Name) bool) {
 	for name, g := range gs.byName.Range {

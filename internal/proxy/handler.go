@@ -30,6 +30,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 			pageNoConnect.show(rec, r)
 		case r.Method == http.MethodConnect || r.Header.Get("Upgrade") != "":
 			// Shutdown of the listeners knows nothing of a connection that was taken over.
+			v.lasting = true
 			if s.upgrades.Enter(r.Context(), 0, time.Time{}) == nil {
 				defer s.upgrades.Leave()
 			}

@@ -26,10 +26,10 @@ type Server struct {
 	publicPort int
 
 	https, http     *http.Server
-	httpsLn, httpLn net.Listener // httpLn is nil where there is no HTTP
+	httpsLn, httpLn net.Listener   // httpLn is nil where there is no HTTP
 	packets         net.PacketConn // nil where there is no HTTP/3
 	http3           *http3Server   // likewise
-	altSvc          []string     // header that tells of it; nil likewise
+	altSvc          []string       // header that tells of it; nil likewise
 
 	stop     chan struct{} // closed at the start of Shutdown: nobody is held any longer
 	stopOnce sync.Once

@@ -122,10 +122,17 @@ func (c *Client) Close() {
 // grants is over when the connection is. gRPC over HTTP/2 or 3 is passed on over HTTP/2 without
 // TLS.
 func (c *Client) Forward(w http.ResponseWriter, r *http.Request, backend string) error {
+	return c.ForwardUntil(w, r, backend, nil)
+}
+
+// ForwardUntil is Forward for what may last: when leave is closed an upgraded connection ends. A
+// WebSocket is closed with status 1001 to both sides, which have 2 s to agree. Other requests go
+// on.
+func (c *Client) ForwardUntil(w http.ResponseWriter, r *http.Request, backend string, leave <-chan struct{}) error {
 	if isGRPC(r) {
 		return c.forwardGRPC(w, r, backend)
 	}
-	x := exchange{client: c, w: w, r: r}
+	x := exchange{client: c, w: w, r: r, leave: leave}
 	if err := x.plan(); err != nil {
 		return err
 	}

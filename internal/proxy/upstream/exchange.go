@@ -17,6 +17,7 @@ type exchange struct {
 	client *Client
 	w      http.ResponseWriter
 	r      *http.Request
+	leave  <-chan struct{} // closed when a tunnel is to end; nil: never
 
 	// The plan, which holds for every attempt.
 	length  int64  // of the body; 0: none, -1: not known

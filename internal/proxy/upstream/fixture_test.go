@@ -21,7 +21,8 @@ type front struct {
 	*httptest.Server
 	t      *testing.T
 	client *Client
-	errs   chan error // what Forward gave, for each request that did not panic
+	leave  <-chan struct{} // given to ForwardUntil
+	errs   chan error      // what Forward gave, for each request that did not panic
 }
 
 // startFront runs a server with TLS, HTTP/1.1 and 2, until the test ends.
@@ -29,7 +30,7 @@ func startFront(t *testing.T, cfg Config, backend string) *front {
 	t.Helper()
 	f := &front{t: t, client: New(cfg), errs: make(chan error, 1000)}
 	f.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := f.client.Forward(w, r, backend)
+		err := f.client.ForwardUntil(w, r, backend, f.leave)
 		select {
 		case f.errs <- err:
 		default: // nobody looks at so many

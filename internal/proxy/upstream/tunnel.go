@@ -76,15 +76,70 @@ func (x *exchange) tunnel() error {
 		return nil // the client has left
 	}
 	cn := x.cn
+	toBackend, toClient, done := x.untilLeave(cn.nc, nc, func() { cn.nc.Close(); nc.Close() })
+	defer done()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := x.stream(cn.nc, &buffered{rw.Reader, nc})
+		err := x.stream(toBackend, &buffered{rw.Reader, nc})
 		endHalf(cn.nc, nc, err)
 	})
-	err = x.stream(nc, cn)
+	err = x.stream(toClient, cn)
 	endHalf(nc, cn.nc, err)
 	wg.Wait()
 	return nil
+}
+
+// goodbyeTime is how long both sides of a WebSocket that is closed have to say so, too.
+const goodbyeTime = 2 * time.Second
+
+// untilLeave gives what to write to backend and client by, so that the tunnel ends when
+// Client.ForwardUntil's leave is closed: a WebSocket with a frame to both sides that says why,
+// anything else by cut. done is to be called at the end of the tunnel.
+func (x *exchange) untilLeave(backend, client io.Writer, cut func()) (toBackend, toClient io.Writer, done func()) {
+	if x.leave == nil {
+		return backend, client, func() {}
+	}
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	done = func() { close(over); wg.Wait() }
+	var b, c *frameWriter
+	toBackend, toClient = backend, client
+	if strings.EqualFold(x.upgrade, "websocket") {
+		b, c = newFrameWriter(backend, closeToBackend), newFrameWriter(client, closeToClient)
+		toBackend, toClient = b, c
+	}
+	wg.Go(func() {
+		select {
+		case <-x.leave:
+		case <-over:
+			return
+		}
+		if b != nil {
+			x.goodbye(b, c, cut, over)
+		}
+		cut()
+	})
+	return toBackend, toClient, done
+}
+
+// goodbye closes both directions and waits until both sides have agreed, or time is over.
+func (x *exchange) goodbye(b, c *frameWriter, cut func(), over <-chan struct{}) {
+	timer := time.AfterFunc(goodbyeTime, cut) // also ends a write that nobody takes
+	defer timer.Stop()
+	if errors.Join(c.leave(), b.leave()) != nil {
+		return
+	}
+	deadline := time.NewTimer(goodbyeTime)
+	defer deadline.Stop()
+	for _, agreed := range []<-chan struct{}{b.closed, c.closed} {
+		select {
+		case <-agreed:
+		case <-deadline.C:
+			return
+		case <-over:
+			return
+		}
+	}
 }
 
 // appendSwitch appends the header of the answer that grants the switch.
@@ -124,12 +179,14 @@ func (x *exchange) tunnelStream() error {
 	if err := x.flush(); err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	toBackend, toClient, done := x.untilLeave(cn.nc, flushing{x}, func() { cn.nc.Close() })
+	defer done()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		err := x.stream(cn.nc, x.r.Body)
+		err := x.stream(toBackend, x.r.Body)
 		endHalf(cn.nc, cn.nc, err)
 	})
-	err := x.stream(flushing{x}, cn)
+	err := x.stream(toClient, cn)
 	cn.nc.Close()
 	if http.NewResponseController(x.w).SetReadDeadline(time.Unix(1, 0)) != nil {
 		x.r.Body.Close()
