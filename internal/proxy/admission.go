@@ -105,6 +105,7 @@ func (s *Server) attempt(gate *Gate, w *recorder, r *http.Request, v *visit) *pa
 	func() {
 		defer gate.Leave() // also when an answer breaks off
 		if ok && route.Tenant == v.tenant && route.State == fleet.RouteServe {
+			s.dismiss(w, r) // it may have been held for long
 			v.tries++
 			v.backend = route.Backend
 			var leave <-chan struct{}

@@ -84,6 +84,7 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request, answer func(*re
 	v := &visit{host: canonicalHost(r.Host)}
 	start := time.Now()
 	whole := false
+	s.dismiss(rec, r)
 	defer func() {
 		status := rec.status
 		switch {
@@ -100,6 +101,13 @@ func (s *Server) observe(w http.ResponseWriter, r *http.Request, answer func(*re
 	}()
 	answer(rec, v)
 	whole = true
+}
+
+// dismiss tells a client to come back on a new connection, which will be another process's.
+func (s *Server) dismiss(w http.ResponseWriter, r *http.Request) {
+	if s.leaving.Load() && r.ProtoMajor < 3 && r.Method != http.MethodConnect && r.Header.Get("Upgrade") == "" {
+		w.Header().Set("Connection", "close") // for HTTP/2 net/http makes it a GOAWAY
+	}
 }
 
 // logAccess writes one record. The query is left out: links to reset a password and the like

@@ -75,6 +75,9 @@ func (h *http3Server) serve(ctx context.Context, ready <-chan struct{}) error {
 	case <-ctx.Done():
 		return nil
 	}
+	if err := letIn(h.socket); err != nil {
+		return fmt.Errorf("listen for HTTP/3: %w", err)
+	}
 	var err error
 	if h.listener, err = h.transport.ListenEarly(h.tls, h.quic); errors.Is(err, quic.ErrTransportClosed) {
 		return nil // shut down meanwhile
@@ -115,6 +118,21 @@ func (h *http3Server) shutdown(ctx context.Context) error {
 		err = nil
 	}
 	return errors.Join(err, h.close())
+}
+
+// handshakeFor is how long a connection that has begun may take to be made.
+const handshakeFor = time.Second
+
+// refuseNew keeps new connections out in a way that leaves them to the next process that reads
+// the socket, and waits until those that have begun are made.
+func (h *http3Server) refuseNew(ctx context.Context) {
+	if keepOut(h.socket) != nil {
+		return // then they are refused
+	}
+	select {
+	case <-time.After(handshakeFor):
+	case <-ctx.Done():
+	}
 }
 
 func (h *http3Server) close() error {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
@@ -31,12 +32,18 @@ type Server struct {
 	http3           *http3Server   // likewise
 	altSvc          []string       // header that tells of it; nil likewise
 
+	leaving atomic.Bool  // HandOver has begun
+	open    atomic.Int64 // connections that requests can come on
+
 	stop     chan struct{} // closed at the start of Shutdown: nobody is held any longer
 	stopOnce sync.Once
 	base     context.Context // of every request; ends upgraded connections
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // background goroutines
-	saving   chan *Table
+
+	upkeep    context.Context // of what only one process is to do: certificates, saving the table
+	endUpkeep context.CancelFunc
+	saving    chan *Table
 }
 
 // New binds the listeners, opens the certificate authority and loads the last saved table.
@@ -49,6 +56,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	s := &Server{cfg: cfg, stop: make(chan struct{}), saving: make(chan *Table, 1)}
 	s.base, s.cancel = context.WithCancel(context.Background())
+	s.upkeep, s.endUpkeep = context.WithCancel(s.base)
 	defer func() {
 		if err != nil {
 			s.cancel()
@@ -122,6 +130,7 @@ func (s *Server) newHTTPServer(handler http.HandlerFunc) *http.Server {
 		ReadHeaderTimeout: s.cfg.ReadHeader,
 		IdleTimeout:       s.cfg.Idle,
 		MaxHeaderBytes:    s.cfg.MaxHeader,
+		ConnState:         s.count,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug), // strangers' handshakes
 		BaseContext:       func(net.Listener) context.Context { return s.base },
 	}
@@ -137,7 +146,7 @@ func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
 // swapped follows a new table: it must not block.
 func (s *Server) swapped(t *Table) {
 	s.certs.Want(t)
-	if s.cfg.TableFile != "" {
+	if s.cfg.TableFile != "" && !s.leaving.Load() {
 		for done := false; !done; {
 			select {
 			case s.saving <- t:
@@ -188,8 +197,8 @@ func (s *Server) HTTPAddr() net.Addr {
 // Serve answers requests until Shutdown, then returns nil. Another end of a listener is an
 // error. It may be called once.
 func (s *Server) Serve() error {
-	s.work.Go(func() { s.certs.Run(s.base) })
-	s.work.Go(func() { s.save(s.base) })
+	s.work.Go(func() { s.certs.Run(s.upkeep) })
+	s.work.Go(func() { s.save(s.upkeep) })
 	ended := make(chan error, 2)
 	serving := 1
 	go func() { ended <- s.https.ServeTLS(s.httpsLn, "", "") }()
@@ -203,7 +212,11 @@ func (s *Server) Serve() error {
 	}
 	var err error
 	for range serving {
-		if e := <-ended; e != nil && !errors.Is(e, http.ErrServerClosed) && err == nil {
+		e := <-ended
+		if e == nil || errors.Is(e, http.ErrServerClosed) || s.leaving.Load() && errors.Is(e, net.ErrClosed) {
+			continue
+		}
+		if err == nil {
 			err = fmt.Errorf("serve: %w", e)
 			s.closeListeners() // the other one must not go on alone unseen
 		}
@@ -234,11 +247,12 @@ func (s *Server) save(ctx context.Context) {
 }
 
 // Shutdown ends the server: no new connections, held requests get a 503 at once, others are
-// finished, upgraded connections are closed after that. A connection that has not sent anything
+// finished, WebSockets are closed politely, other upgraded connections cut. A connection that has not sent anything
 // yet is given 5 s to do so, in case its request is on the way. When ctx ends sooner everything
 // left is cut off, and the error says so. It may be called more than once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopOnce.Do(func() { close(s.stop); s.certs.Close() })
+	s.router.gates.dismiss()
 	var wg sync.WaitGroup
 	errs := make([]error, 3)
 	if s.http3 != nil {
@@ -253,6 +267,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	wg.Wait()
 	s.closeListeners() // also where they were never served
+	polite, cancel := context.WithTimeout(ctx, goodbyeFor)
+	_ = s.upgrades.Drain(polite)
+	cancel()
 	s.cancel()
 	err := errors.Join(errs[0], errs[1], errs[2], s.upgrades.Drain(ctx))
 	s.work.Wait()
