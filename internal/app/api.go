@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"net"
+	"os"
 	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/api"
@@ -21,7 +22,7 @@ func (a *App) wireAPI(ctx context.Context) error {
 		CA:            a.authority,
 		Doctor:        func(ctx context.Context) ([]setup.Finding, error) { return Doctor(ctx, a.cfg), nil },
 		Ping:          a.store.Ping,
-		Version:       a.version,
+		Version:       a.Version,
 		Project:       a.cfg.LXD.Project,
 		DefaultPlan:   a.cfg.Tenants.DefaultPlan,
 		HTTPSPort:     a.httpsPort(),
@@ -33,10 +34,19 @@ func (a *App) wireAPI(ctx context.Context) error {
 		return err
 	}
 	a.api = server
-	if a.listener, err = api.Listen(ctx, a.cfg.Socket.Path, a.cfg.Socket.Group); err != nil {
+	path := a.cfg.Socket.Path
+	a.listener, err = a.Sockets.ListenBy("unix", path, func() (net.Listener, error) {
+		return api.Listen(ctx, path, a.cfg.Socket.Group)
+	})
+	if err != nil {
 		return err
 	}
-	a.onRelease(func() { a.listener.Close() })
+	a.onRelease(func() {
+		a.listener.Close()
+		if !a.renewed {
+			os.Remove(path) // a listener that can be handed over leaves it
+		}
+	})
 	return nil
 }
 

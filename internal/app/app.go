@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/handover"
 	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
@@ -27,9 +29,9 @@ const stopTime = 10 * time.Second
 
 // App is the daemon.
 type App struct {
-	cfg     config.Config
-	version string
-	log     *slog.Logger
+	cfg config.Config
+	Options
+	log *slog.Logger
 
 	lock     *lock
 	store    *store.Store
@@ -41,18 +43,30 @@ type App struct {
 	images   *images.Service
 	spread   *images.Distributor
 	proxy    *proxy.Server // nil: no HTTPS address is configured
+	packets  *packets      // nil likewise
 	routes   *proxy.Feed   // nil likewise
 	api      *api.Server
 	listener net.Listener
 
+	renewed bool // another process has taken over
+
 	undo []func() // releases what New has opened, last first
+}
+
+// Options are what a daemon is given besides its configuration.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+	Sockets *handover.Sockets // where its listeners come from
+	Renew   <-chan os.Signal  // asks for a successor
 }
 
 // New opens the store, finds LXD, binds the proxy's ports and the API's socket. LXD may be
 // down: the daemon then serves what it last knew and goes on when LXD is back. What New opened
 // is released by Run, or by New itself when it fails.
-func New(ctx context.Context, cfg config.Config, version string, log *slog.Logger) (_ *App, err error) {
-	a := &App{cfg: cfg, version: version, log: log, feed: api.NewFeed(1000, time.Now)}
+func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
+	log := o.Log
+	a := &App{cfg: cfg, Options: o, log: log, feed: api.NewFeed(1000, time.Now)}
 	defer func() {
 		if err != nil {
 			a.release()
@@ -174,8 +188,17 @@ func (a *App) wireProxy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	over3 := ""
+	if !a.cfg.Proxy.HTTP3 {
+		over3 = "off"
+	}
+	if a.packets, err = awaitPackets(a.cfg.DataDir); err != nil {
+		return err
+	}
+	a.onRelease(a.packets.release)
 	a.proxy, err = proxy.New(ctx, proxy.Config{
-		HTTPS: a.cfg.Proxy.HTTPS, HTTP: plain,
+		HTTPS: a.cfg.Proxy.HTTPS, HTTP: plain, HTTP3: over3,
+		Listen: a.Sockets.Listen, ListenPacket: a.Sockets.ListenPacket, PacketReady: a.packets.ready,
 		Storage: storage, ACME: authorities,
 		TableFile: filepath.Join(a.cfg.DataDir, "routes.json"),
 		Observe:   a.observer.Observe,
@@ -245,9 +268,9 @@ func (a *App) Run(ctx context.Context) error {
 	defer fail(nil)
 	loops, stopLoops := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopLoops()
-	var running sync.WaitGroup
+	var running, looping sync.WaitGroup
 	for _, loop := range a.loops() {
-		running.Go(func() { loop(loops) })
+		looping.Go(func() { loop(loops) })
 	}
 	serve := func(name string, f func() error) {
 		running.Go(func() {
@@ -260,15 +283,29 @@ func (a *App) Run(ctx context.Context) error {
 	if a.proxy != nil {
 		serve("proxy", a.proxy.Serve)
 	}
-	a.log.Info("lxdfleet is ready", "version", a.version, "socket", a.cfg.Socket.Path, "https", a.cfg.Proxy.HTTPS)
-	<-ctx.Done()
-	cause := context.Cause(ctx)
-	a.log.Info("stopping")
-	err := a.stop(stopLoops, &running)
-	if errors.Is(cause, context.Canceled) {
-		cause = nil
+	if err := a.Sockets.Ready(); err != nil {
+		fail(fmt.Errorf("take over from the process before: %w", err))
 	}
-	return errors.Join(cause, err)
+	a.log.Info("lxdfleet is ready", "version", a.Version, "pid", os.Getpid(), "socket", a.cfg.Socket.Path, "https", a.cfg.Proxy.HTTPS)
+	control := func() error { return a.stopControl(stopLoops, &looping) }
+	for {
+		select {
+		case <-a.Renew:
+			if err := a.mayRenew(ctx); err != nil {
+				a.log.Error("not replaced; all goes on as before", "error", err)
+				continue
+			}
+			return a.renew(ctx, control)
+		case <-ctx.Done():
+		}
+		a.log.Info("stopping")
+		err := errors.Join(control(), a.stopProxy())
+		running.Wait()
+		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+			err = errors.Join(cause, err)
+		}
+		return err
+	}
 }
 
 func (a *App) loops() []func(context.Context) {
@@ -288,23 +325,27 @@ func (a *App) loops() []func(context.Context) {
 	return loops
 }
 
-// stop ends the parts in the opposite order of their start: no new requests, then no jobs,
-// then visitors, then the loops that tell the others what goes on.
-func (a *App) stop(stopLoops context.CancelFunc, running *sync.WaitGroup) error {
-	var errs []error
-	within := func(what string, f func(context.Context) error) {
-		ctx, cancel := context.WithTimeout(context.Background(), stopTime)
-		defer cancel()
-		if err := f(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop the %s: %w", what, err))
-		}
-	}
-	within("API", a.api.Shutdown)
-	within("jobs", a.engine.Stop)
-	if a.proxy != nil {
-		within("proxy", a.proxy.Shutdown)
-	}
+// stopControl ends what drives the fleet: no new requests to the API, then no jobs, then the
+// loops that tell others what goes on. Visitors are served on.
+func (a *App) stopControl(stopLoops context.CancelFunc, loops *sync.WaitGroup) error {
+	err := errors.Join(within("API", stopTime, a.api.Shutdown), within("jobs", stopTime, a.engine.Stop))
 	stopLoops()
-	running.Wait()
-	return errors.Join(errs...)
+	loops.Wait()
+	return err
+}
+
+func (a *App) stopProxy() error {
+	if a.proxy == nil {
+		return nil
+	}
+	return within("proxy", stopTime, a.proxy.Shutdown)
+}
+
+func within(what string, d time.Duration, stop func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if err := stop(ctx); err != nil {
+		return fmt.Errorf("stop the %s: %w", what, err)
+	}
+	return nil
 }

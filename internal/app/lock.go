@@ -24,14 +24,12 @@ type lock struct {
 // lockData takes the lock. fleet.Taken when another daemon has it.
 func lockData(dir string) (*lock, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return nil, fleet.Errorf(fleet.Forbidden, "make the data folder: %w", err).WithField("data_dir").
-			WithHint("run as root, or set data_dir to a folder this user may write to")
+		return nil, dataDirError("make the data folder", err)
 	}
 	path := filepath.Join(dir, "daemon.lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fleet.Errorf(fleet.Forbidden, "open the lock of the data folder: %w", err).WithField("data_dir").
-			WithHint("run as root, or set data_dir to a folder this user may write to")
+		return nil, dataDirError("open the lock of the data folder", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		f.Close()
@@ -47,6 +45,11 @@ func lockData(dir string) (*lock, error) {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return &lock{file: f, owner: owner}, nil
+}
+
+func dataDirError(doing string, err error) error {
+	return fleet.Errorf(fleet.Forbidden, "%s: %w", doing, err).WithField("data_dir").
+		WithHint("run as root, or set data_dir to a folder this user may write to")
 }
 
 // ownerIn reads the name from the lock file, or writes a new one.

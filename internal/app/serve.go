@@ -3,15 +3,32 @@ package app
 import (
 	"context"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
 
 	"github.com/lxdfleet/lxdfleet/internal/config"
+	"github.com/lxdfleet/lxdfleet/internal/handover"
 )
 
-// Serve returns the function that runs a daemon of this version until its context ends. It
-// logs to standard error.
+// Serve returns the function that runs a daemon of this version until its context ends, or
+// until SIGHUP has it replaced by the program that is now in its place. It logs to standard
+// error.
 func Serve(version string) func(ctx context.Context, cfg config.Config) error {
 	return func(ctx context.Context, cfg config.Config) error {
-		a, err := New(ctx, cfg, version, NewLogger(os.Stderr, cfg.Log))
+		if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
+			return dataDirError("make the data folder", err)
+		}
+		sockets, err := handover.Open(filepath.Join(cfg.DataDir, "lxdfleet.pid"))
+		if err != nil {
+			return err
+		}
+		renew := make(chan os.Signal, 1)
+		signal.Notify(renew, syscall.SIGHUP)
+		defer signal.Stop(renew)
+		a, err := New(ctx, cfg, Options{
+			Version: version, Log: NewLogger(os.Stderr, cfg.Log), Sockets: sockets, Renew: renew,
+		})
 		if err != nil {
 			return err
 		}

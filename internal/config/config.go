@@ -56,9 +56,11 @@ type Store struct {
 type Proxy struct {
 	HTTP         string        `yaml:"http"`          // address:port that redirects to HTTPS; empty: none
 	HTTPS        string        `yaml:"https"`         // address:port; empty: no proxy at all
+	HTTP3        bool          `yaml:"http3"`         // on the UDP port of the same number
 	HoldTimeout  time.Duration `yaml:"hold_timeout"`  // longest a request waits for its tenant
 	HoldWaiters  int           `yaml:"hold_waiters"`  // most requests that wait, per tenant
 	RetryTimeout time.Duration `yaml:"retry_timeout"` // how long a backend that refuses a connection is tried
+	DrainTimeout time.Duration `yaml:"drain_timeout"` // how long a process that was replaced finishes requests
 	AccessLog    bool          `yaml:"access_log"`
 }
 
@@ -142,6 +144,7 @@ func Default() Config {
 		Proxy: Proxy{
 			HTTP: ":80", HTTPS: ":443",
 			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,
+			HTTP3: true, DrainTimeout: 5 * time.Minute,
 		},
 		TLS: TLS{
 			Authorities:   []string{"https://acme-v02.api.letsencrypt.org/directory"},

@@ -111,6 +111,7 @@ func checkProxy(c Config) *fleet.Error {
 	return durations(
 		span{"proxy.hold_timeout", p.HoldTimeout, 0},
 		span{"proxy.retry_timeout", p.RetryTimeout, 0},
+		span{"proxy.drain_timeout", p.DrainTimeout, 0},
 	)
 }
 
