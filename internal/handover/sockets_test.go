@@ -58,7 +58,11 @@ func program(dir string) error {
 	hup, term := make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	signal.Notify(term, syscall.SIGTERM)
-	go srv.Serve(ln)
+	served := make(chan struct{})
+	go func() {
+		srv.Serve(ln)
+		close(served)
+	}()
 	if err := s.Ready(); err != nil {
 		return err
 	}
@@ -74,6 +78,8 @@ func program(dir string) error {
 			}
 		case <-term:
 		}
+		ln.Close()
+		<-served // what was accepted is known to Shutdown only now
 		return srv.Shutdown(context.Background())
 	}
 }

@@ -38,6 +38,9 @@ func (s *Server) HandOver(ctx context.Context, packets func()) error {
 			_ = ln.Close() // this process's; the socket lives on in the other one
 		}
 	}
+	// A connection that was accepted just now is counted, and known to http.Server.Shutdown, only
+	// when the loops that accept have ended.
+	s.accepting.Wait()
 	s.work.Go(func() {
 		defer packets()
 		if s.http3 != nil {

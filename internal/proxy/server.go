@@ -41,6 +41,8 @@ type Server struct {
 	cancel   context.CancelFunc
 	work     sync.WaitGroup // background goroutines
 
+	accepting sync.WaitGroup // those that accept connections by TCP
+
 	upkeep    context.Context // of what only one process is to do: certificates, saving the table
 	endUpkeep context.CancelFunc
 	saving    chan *Table
@@ -199,12 +201,12 @@ func (s *Server) HTTPAddr() net.Addr {
 func (s *Server) Serve() error {
 	s.work.Go(func() { s.certs.Run(s.upkeep) })
 	s.work.Go(func() { s.save(s.upkeep) })
-	ended := make(chan error, 2)
+	ended := make(chan error, 3)
 	serving := 1
-	go func() { ended <- s.https.ServeTLS(s.httpsLn, "", "") }()
+	s.accepting.Go(func() { ended <- s.https.ServeTLS(s.httpsLn, "", "") })
 	if s.httpLn != nil {
 		serving++
-		go func() { ended <- s.http.Serve(s.httpLn) }()
+		s.accepting.Go(func() { ended <- s.http.Serve(s.httpLn) })
 	}
 	if s.http3 != nil {
 		serving++
