@@ -15,8 +15,17 @@ import (
 // process is a daemon that runs, or has run.
 type process struct {
 	cmd  *exec.Cmd
-	gone chan struct{} // closed when it has ended
+	heir int           // process id of its successor; 0: it has none
+	gone chan struct{} // closed when it and its successors have ended
 	log  *lines
+}
+
+func (p *process) signal(sig syscall.Signal) {
+	if p.heir != 0 {
+		_ = syscall.Kill(p.heir, sig)
+	} else {
+		_ = p.cmd.Process.Signal(sig)
+	}
 }
 
 // start starts the daemon and waits until it answers.
@@ -55,13 +64,13 @@ func (w *world) launch(env ...string) {
 
 // kill ends the daemon as a power cut would.
 func (p *process) kill() {
-	_ = p.cmd.Process.Signal(syscall.SIGKILL)
+	p.signal(syscall.SIGKILL)
 	<-p.gone
 }
 
 // stop asks the daemon to end and waits, by force after 20 s.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.gone:
 	case <-time.After(20 * time.Second):
