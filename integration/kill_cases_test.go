@@ -59,14 +59,14 @@ func isStatus(status string) func(*world, string) {
 
 func eventuallyStatus(w *world, name, status string) {
 	w.t.Helper()
-	eventually(w.t, 15*time.Second, name+" is "+status, func() bool { return string(w.tenant(name).Status) == status })
+	eventually(w.t, time.Minute, name+" is "+status, func() bool { return string(w.tenant(name).Status) == status })
 }
 
 // eventuallyPage waits for a page: a daemon that was just started knows what it saved before it
 // was killed, and the rest with its first look at LXD.
 func eventuallyPage(w *world, domain, text string) {
 	w.t.Helper()
-	eventually(w.t, 5*time.Second, domain+" is served", func() bool {
+	eventually(w.t, time.Minute, domain+" is served", func() bool {
 		status, body := w.page(domain)
 		return status == http.StatusOK && strings.Contains(body, text)
 	})

@@ -54,8 +54,8 @@ func TestKill(t *testing.T) {
 			for n := 1; w.killAfter(kind, c, n); n += stride(kind) {
 				rounds++
 			}
-			if rounds < 3 {
-				t.Errorf("the daemon was killed %d times only", rounds)
+			if events := rounds * stride(kind); events < 3 {
+				t.Errorf("the job wrote only about %d events", events)
 			}
 			t.Logf("killed %d times, after every event or every %dth", rounds, stride(kind))
 		})
@@ -79,15 +79,13 @@ func (w *world) killAfter(kind string, c killCase, n int) bool {
 	c.prepare(w, name)
 	w.daemon.stop()
 	w.start(fmt.Sprintf("LXDFLEET_FAULT_KILL=%s:%d", kind, n))
-	c.submit(w, name)
-	var job client.Job
+	job := w.submitUntilThere(kind, c, name)
 	eventually(w.t, 2*time.Minute, "the daemon is killed or the job ends", func() bool {
 		if !w.daemon.running() {
 			return true
 		}
-		found, ok := w.lastJob(kind, c.subject(name))
-		job = found
-		return ok && job.Finished
+		job, _ = w.lastJob(kind, c.subject(name))
+		return job.Finished
 	})
 	killed := !w.daemon.running()
 	if killed {
@@ -105,6 +103,23 @@ func (w *world) killAfter(kind string, c killCase, n int) bool {
 	c.check(w, name)
 	c.clean(w, name)
 	return killed
+}
+
+// submitUntilThere asks for the job until it is there or the daemon was killed: a daemon that has
+// just started may not have seen all of LXD yet, and one that is killed answers nobody.
+func (w *world) submitUntilThere(kind string, c killCase, name string) client.Job {
+	w.t.Helper()
+	var job client.Job
+	eventually(w.t, 2*time.Minute, "the job is there or the daemon is killed", func() bool {
+		c.submit(w, name)
+		if !w.daemon.running() {
+			return true
+		}
+		found, ok := w.lastJob(kind, c.subject(name))
+		job = found
+		return ok
+	})
+	return job
 }
 
 // lastJob finds the newest job of a kind on a subject.

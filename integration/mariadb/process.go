@@ -1,8 +1,13 @@
 package mariadb
 
 import (
+	"bytes"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -40,4 +45,23 @@ func (p *process) signal(sig syscall.Signal) error {
 		return p.cmd.Process.Signal(syscall.SIGCONT)
 	}
 	return nil
+}
+
+// stopped reports whether SIGSTOP has reached every thread.
+func (p *process) stopped() bool {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.cmd.Process.Pid))
+	if err != nil || len(threads) == 0 {
+		return false
+	}
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has just ended
+		}
+		// proc(5): the state follows the name in brackets, which may hold anything.
+		if _, rest, ok := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " "); !ok || rest[0] != 'T' {
+			return false
+		}
+	}
+	return true
 }

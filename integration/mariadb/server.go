@@ -100,7 +100,16 @@ func (s *Server) Stop() { s.tb.Helper(); s.end(syscall.SIGTERM) }
 func (s *Server) Kill() { s.tb.Helper(); s.end(syscall.SIGKILL) }
 
 // Pause freezes the server: connections stay open, and nothing answers.
-func (s *Server) Pause() { s.tb.Helper(); s.signal(syscall.SIGSTOP) }
+func (s *Server) Pause() {
+	s.tb.Helper()
+	s.signal(syscall.SIGSTOP)
+	// The signal is on its way for a moment after kill(2) has returned.
+	for until := time.Now().Add(stopWithin); !s.process.stopped(); time.Sleep(time.Millisecond) {
+		if time.Now().After(until) {
+			s.tb.Fatalf("MariaDB still runs %s after SIGSTOP", stopWithin)
+		}
+	}
+}
 
 // Resume lets a frozen server go on.
 func (s *Server) Resume() { s.tb.Helper(); s.signal(syscall.SIGCONT) }
