@@ -19,12 +19,14 @@ const (
 
 // visit is one request on its way to a tenant.
 type visit struct {
+	id      string // told to the backend; empty where nobody logs it
 	host    string
 	size    int64      // of the request's header, about
 	tenant  fleet.Name // empty until known
 	backend string     // last one tried
 	tries   int        // forwards begun
 	failed  bool       // its backend did, which the client is to know even if its context has ended
+	waited  bool
 	held    time.Duration
 
 	// patience ends waiting of each kind; zero until it began.
@@ -79,7 +81,11 @@ func (s *Server) enter(ctx context.Context, v *visit) (*Gate, *page) {
 	if gate == nil {
 		return nil, &again // the table has just changed
 	}
+	if gate.tryEnter() {
+		return gate, nil // as nearly all do: the clock is not worth a look
+	}
 	start := time.Now()
+	v.waited = true
 	if v.holdUntil.IsZero() {
 		v.holdUntil = start.Add(s.cfg.Held.Wait)
 	}
@@ -126,6 +132,7 @@ func (s *Server) attempt(gate *Gate, w *recorder, r *http.Request, v *visit) *pa
 // It gives the page to show when patience is over.
 func (s *Server) refused(ctx context.Context, gate *Gate, v *visit, err error) *page {
 	now := time.Now()
+	v.waited = true
 	if v.retryUntil.IsZero() {
 		v.retryUntil = now.Add(s.cfg.Retry)
 		v.pause = firstPause

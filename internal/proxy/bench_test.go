@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +12,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
 )
 
 // blackHole is a client that takes everything.
@@ -120,8 +119,14 @@ func BenchmarkObserve(b *testing.B) {
 	}
 }
 
-func observers(*testing.B) map[string]func(*Config) {
-	return map[string]func(*Config){"counted": nil, "logged": func(c *Config) {
-		c.Access = slog.New(slog.NewJSONHandler(io.Discard, nil))
-	}}
+func observers(b *testing.B) map[string]func(*Config) {
+	logged := func(c *Config) {
+		c.Access = accesslog.Open(accesslog.Config{Path: "/dev/null", Sample: 1})
+		b.Cleanup(func() { c.Access.Close(context.Background()) })
+	}
+	sampled := func(c *Config) {
+		c.Access = accesslog.Open(accesslog.Config{Path: "/dev/null", Sample: 0.01})
+		b.Cleanup(func() { c.Access.Close(context.Background()) })
+	}
+	return map[string]func(*Config){"counted": nil, "logged": logged, "sampled": sampled}
 }
