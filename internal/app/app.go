@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
@@ -40,8 +42,10 @@ type App struct {
 	tenants  *tenants.Service
 	images   *images.Service
 	spread   *images.Distributor
-	proxy    *proxy.Server // nil: no HTTPS address is configured
-	routes   *proxy.Feed   // nil likewise
+	proxy    *proxy.Server  // nil: no HTTPS address is configured
+	routes   *proxy.Feed    // nil likewise
+	access   *accesslog.Log // nil: off
+	metrics  http.Handler
 	api      *api.Server
 	listener net.Listener
 
@@ -162,10 +166,7 @@ func (a *App) wireProxy(ctx context.Context) error {
 	if plain == "" {
 		plain = "off"
 	}
-	var access *slog.Logger
-	if a.cfg.Proxy.AccessLog {
-		access = a.log.With("log", "access")
-	}
+	a.access = a.openAccessLog()
 	storage, err := a.certStorage(ctx)
 	if err != nil {
 		return fmt.Errorf("open the certificate storage: %w", err)
@@ -181,7 +182,8 @@ func (a *App) wireProxy(ctx context.Context) error {
 		Observe:   a.observer.Observe,
 		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},
 		Retry:     a.cfg.Proxy.RetryTimeout,
-		Log:       a.log, Access: access,
+		Log:       a.log, Access: a.access,
+		Brand: proxy.Brand{Name: a.cfg.Proxy.PagesFrom, Contact: a.cfg.Proxy.PagesContact},
 	})
 	if err != nil {
 		return fmt.Errorf("prepare the proxy: %w", err)
@@ -280,7 +282,11 @@ func (a *App) loops() []func(context.Context) {
 		(&tenants.Sweep{LXD: a.lxd, Store: a.store, Jobs: a.store, Logger: a.log}).Run,
 	}
 	if a.routes != nil {
-		loops = append(loops, a.routes.Run)
+		loops = append(loops, a.routes.Run, reopenOnHangup(a.access))
+	}
+	if a.cfg.Metrics.Listen != "off" {
+		m := &metricsServer{address: a.cfg.Metrics.Listen, handler: a.metrics, log: a.log, again: bindAgain}
+		loops = append(loops, m.Run)
 	}
 	if a.cfg.Images.UnpackAhead {
 		loops = append(loops, a.spread.Run)

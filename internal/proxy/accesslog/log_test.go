@@ -36,8 +36,13 @@ type messages struct {
 	buf bytes.Buffer
 }
 
-func (m *messages) Write(p []byte) (int, error) { m.mu.Lock(); defer m.mu.Unlock(); return m.buf.Write(p) }
-func (m *messages) String() string              { m.mu.Lock(); defer m.mu.Unlock(); return m.buf.String() }
+func (m *messages) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.buf.Write(p)
+}
+
+func (m *messages) String() string { m.mu.Lock(); defer m.mu.Unlock(); return m.buf.String() }
 
 // start opens a log that ends with the test.
 func start(t *testing.T, cfg Config) *Log {
