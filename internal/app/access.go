@@ -26,12 +26,13 @@ func (a *App) openAccessLog() *accesslog.Log {
 	return log
 }
 
-// reopenOnHangup opens log anew at SIGHUP, which rotation sends, until ctx ends. Without a log
-// the signal does nothing, rather than end the daemon.
+// reopenOnHangup gives the loop that opens log anew at SIGHUP, which rotation sends. From the
+// call on, not only while the loop runs, the signal does not end the daemon; without a log it
+// does nothing.
 func reopenOnHangup(log *accesslog.Log) func(context.Context) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
 	return func(ctx context.Context) {
-		hangups := make(chan os.Signal, 1)
-		signal.Notify(hangups, syscall.SIGHUP)
 		defer signal.Stop(hangups)
 		for {
 			select {
