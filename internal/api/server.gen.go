@@ -346,6 +346,16 @@ type Certificate struct {
 // CertificateState defines model for Certificate.State.
 type CertificateState string
 
+// CodeCount defines model for CodeCount.
+type CodeCount struct {
+	// Class First digit of the code; 0 for what is in no class.
+	Class int `json:"class"`
+
+	// Code 499 is a client that left before an answer. 0 for codes that HTTP does not have.
+	Code     int   `json:"code"`
+	Requests int64 `json:"requests"`
+}
+
 // DNSRecord defines model for DNSRecord.
 type DNSRecord struct {
 	Name string `json:"name"`
@@ -879,6 +889,74 @@ type TenantResize struct {
 	Plan string `json:"plan"`
 }
 
+// TenantTraffic defines model for TenantTraffic.
+type TenantTraffic struct {
+	// Answered Requests whose answer began.
+	Answered int64 `json:"answered"`
+
+	// Buckets Requests by duration; each bucket has those above the bound before. Upgraded connections are not among them.
+	Buckets []int64 `json:"buckets"`
+
+	// BytesIn Of requests' bodies.
+	BytesIn int64 `json:"bytes_in"`
+
+	// BytesOut Of answers' bodies.
+	BytesOut int64       `json:"bytes_out"`
+	Codes    []CodeCount `json:"codes"`
+
+	// FirstByteSeconds How long those took to the beginning of the answer, added up.
+	FirstByteSeconds float64 `json:"first_byte_seconds"`
+
+	// Held Requests that wait now.
+	Held int `json:"held"`
+
+	// HeldSeconds How long, added up.
+	HeldSeconds float64 `json:"held_seconds"`
+
+	// HeldTotal Requests that had to wait.
+	HeldTotal int64 `json:"held_total"`
+
+	// InFlight Requests at the backend now.
+	InFlight int `json:"in_flight"`
+
+	// Reasons Why requests are held.
+	Reasons []string `json:"reasons,omitempty,omitzero"`
+
+	// Requests Answered.
+	Requests int64 `json:"requests"`
+
+	// Retries Attempts at a backend after a request's first.
+	Retries int64 `json:"retries"`
+
+	// Seconds How long the requests in the buckets took, added up.
+	Seconds float64 `json:"seconds"`
+
+	// State What the proxy does with the tenant's requests: serve, hold, stopped, maintenance, redirect. Empty for hosts that lead nowhere.
+	State string `json:"state"`
+
+	// Tenant Empty for hosts that lead nowhere.
+	Tenant string `json:"tenant"`
+}
+
+// Traffic defines model for Traffic.
+type Traffic struct {
+	// At When the numbers were taken.
+	At time.Time `json:"at"`
+
+	// Bounds Upper ends of the buckets in seconds, ascending; the last bucket has none.
+	Bounds []float64 `json:"bounds"`
+
+	// Generation Of the route table.
+	Generation int64 `json:"generation"`
+
+	// Hosts In the route table.
+	Hosts int             `json:"hosts"`
+	Items []TenantTraffic `json:"items"`
+
+	// Since When counting began.
+	Since time.Time `json:"since"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1120,6 +1198,9 @@ type ServerInterface interface {
 	// GetHealth Whether the daemon answers and its store does
 	// (GET /healthz)
 	GetHealth(ctx echo.Context) error
+	// GetMetrics Metrics of the daemon and its proxy, as Prometheus reads them
+	// (GET /metrics)
+	GetMetrics(ctx echo.Context) error
 	// ListAdoptable Instances in the project that are no tenant's
 	// (GET /v1/adoptable)
 	ListAdoptable(ctx echo.Context) error
@@ -1255,6 +1336,9 @@ type ServerInterface interface {
 	// UndeleteTenant Take a tenant out of the trash and start it
 	// (POST /v1/tenants/{name}/undelete)
 	UndeleteTenant(ctx echo.Context, name TenantName, params UndeleteTenantParams) error
+	// GetTraffic What the proxy answered, by tenant
+	// (GET /v1/traffic)
+	GetTraffic(ctx echo.Context) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -1268,6 +1352,15 @@ func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetHealth(ctx)
+	return err
+}
+
+// GetMetrics converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMetrics(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMetrics(ctx)
 	return err
 }
 
@@ -2400,6 +2493,15 @@ func (w *ServerInterfaceWrapper) UndeleteTenant(ctx echo.Context) error {
 	return err
 }
 
+// GetTraffic converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTraffic(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTraffic(ctx)
+	return err
+}
+
 // This is a simple interface which specifies echo.Route addition functions which
 // are present on both echo.Echo and echo.Group, since we want to allow using
 // either of them for path registration
@@ -2448,6 +2550,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	}
 
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
+	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["getMetrics"]...)
 	router.GET(options.BaseURL+"/v1/openapi.yaml", wrapper.GetDocument, options.OperationMiddlewares["getDocument"]...)
 	router.GET(options.BaseURL+"/v1/server", wrapper.GetServer, options.OperationMiddlewares["getServer"]...)
 	router.GET(options.BaseURL+"/v1/doctor", wrapper.GetDoctor, options.OperationMiddlewares["getDoctor"]...)
@@ -2493,6 +2596,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/plans", wrapper.ListPlans, options.OperationMiddlewares["listPlans"]...)
 	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.GET(options.BaseURL+"/v1/routes", wrapper.ListRoutes, options.OperationMiddlewares["listRoutes"]...)
+	router.GET(options.BaseURL+"/v1/traffic", wrapper.GetTraffic, options.OperationMiddlewares["getTraffic"]...)
 
 }
 
@@ -2531,6 +2635,41 @@ type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMetricsRequestObject struct {
+}
+
+type GetMetricsResponseObject interface {
+	VisitGetMetricsResponse(w http.ResponseWriter) error
+}
+
+type GetMetrics200TextResponse string
+
+func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/plain")
+	w.WriteHeader(200)
+
+	_, err := w.Write([]byte(fmt.Sprint(response)))
+	return err
+}
+
+type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -4381,11 +4520,52 @@ func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUnd
 	return err
 }
 
+type GetTrafficRequestObject struct {
+}
+
+type GetTrafficResponseObject interface {
+	VisitGetTrafficResponse(w http.ResponseWriter) error
+}
+
+type GetTraffic200JSONResponse Traffic
+
+func (response GetTraffic200JSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTrafficdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// GetHealth Whether the daemon answers and its store does
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
+	// GetMetrics Metrics of the daemon and its proxy, as Prometheus reads them
+	// (GET /metrics)
+	GetMetrics(ctx context.Context, request GetMetricsRequestObject) (GetMetricsResponseObject, error)
 	// ListAdoptable Instances in the project that are no tenant's
 	// (GET /v1/adoptable)
 	ListAdoptable(ctx context.Context, request ListAdoptableRequestObject) (ListAdoptableResponseObject, error)
@@ -4521,6 +4701,9 @@ type StrictServerInterface interface {
 	// UndeleteTenant Take a tenant out of the trash and start it
 	// (POST /v1/tenants/{name}/undelete)
 	UndeleteTenant(ctx context.Context, request UndeleteTenantRequestObject) (UndeleteTenantResponseObject, error)
+	// GetTraffic What the proxy answered, by tenant
+	// (GET /v1/traffic)
+	GetTraffic(ctx context.Context, request GetTrafficRequestObject) (GetTrafficResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -4552,6 +4735,29 @@ func (sh *strictHandler) GetHealth(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetHealthResponseObject); ok {
 		return validResponse.VisitGetHealthResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetMetrics operation middleware
+func (sh *strictHandler) GetMetrics(ctx echo.Context) error {
+	var request GetMetricsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMetrics(ctx.Request().Context(), request.(GetMetricsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMetrics")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMetricsResponseObject); ok {
+		return validResponse.VisitGetMetricsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -5863,6 +6069,29 @@ func (sh *strictHandler) UndeleteTenant(ctx echo.Context, name TenantName, param
 		return err
 	} else if validResponse, ok := response.(UndeleteTenantResponseObject); ok {
 		return validResponse.VisitUndeleteTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTraffic operation middleware
+func (sh *strictHandler) GetTraffic(ctx echo.Context) error {
+	var request GetTrafficRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTraffic(ctx.Request().Context(), request.(GetTrafficRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTraffic")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTrafficResponseObject); ok {
+		return validResponse.VisitGetTrafficResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -40,6 +40,10 @@ type Options struct {
 	Plans   func(ctx context.Context) ([]fleet.ProfileSpec, error)
 	Members func(ctx context.Context) ([]fleet.Member, error)
 	Routes  func(ctx context.Context) ([]fleet.Route, error)
+	// Traffic is what the proxy did; fleet.NotFound where there is none.
+	Traffic func(ctx context.Context) (fleet.Traffic, error)
+	// Metrics answers GET /metrics.
+	Metrics http.Handler
 	LXD     func(ctx context.Context) (fleet.Server, error)
 	// CA gives the internal authority's certificate as PEM; fleet.NotFound where there is none.
 	CA     func(ctx context.Context) ([]byte, error)

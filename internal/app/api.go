@@ -6,18 +6,29 @@ import (
 	"os"
 	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/setup"
 )
 
-func (a *App) wireAPI(ctx context.Context) error {
+func (a *App) wireAPI(ctx context.Context) (err error) {
+	var seen []prometheus.Collector
+	if a.proxy != nil {
+		seen = append(seen, a.proxy.Collector())
+	}
+	if a.metrics, err = newMetrics(a.Version, a.log, seen...); err != nil {
+		return err
+	}
 	server, err := api.New(api.Options{
 		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed,
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,
 		Members:       a.lxd.Members,
 		Routes:        a.observer.Routes,
+		Traffic:       a.traffic,
+		Metrics:       a.metrics,
 		LXD:           a.lxd.Server,
 		CA:            a.authority,
 		Doctor:        func(ctx context.Context) ([]setup.Finding, error) { return Doctor(ctx, a.cfg), nil },
@@ -62,6 +73,14 @@ func (a *App) authority(context.Context) ([]byte, error) {
 			WithHint("set proxy.https in the configuration file")
 	}
 	return a.proxy.CA().Export(), nil
+}
+
+func (a *App) traffic(context.Context) (fleet.Traffic, error) {
+	if a.proxy == nil {
+		return fleet.Traffic{}, fleet.Errorf(fleet.NotFound, "there is no traffic: this daemon has no proxy").
+			WithHint("set proxy.https in the configuration file")
+	}
+	return a.proxy.Traffic(), nil
 }
 
 // httpsPort is the port in tenants' addresses; 0 where there is no proxy.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -19,6 +20,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
@@ -42,9 +44,11 @@ type App struct {
 	tenants  *tenants.Service
 	images   *images.Service
 	spread   *images.Distributor
-	proxy    *proxy.Server // nil: no HTTPS address is configured
-	packets  *packets      // nil likewise
-	routes   *proxy.Feed   // nil likewise
+	proxy    *proxy.Server  // nil: no HTTPS address is configured
+	packets  *packets       // nil likewise
+	routes   *proxy.Feed    // nil likewise
+	access   *accesslog.Log // nil: off
+	metrics  http.Handler
 	api      *api.Server
 	listener net.Listener
 
@@ -176,10 +180,7 @@ func (a *App) wireProxy(ctx context.Context) error {
 	if plain == "" {
 		plain = "off"
 	}
-	var access *slog.Logger
-	if a.cfg.Proxy.AccessLog {
-		access = a.log.With("log", "access")
-	}
+	a.access = a.openAccessLog()
 	storage, err := a.certStorage(ctx)
 	if err != nil {
 		return fmt.Errorf("open the certificate storage: %w", err)
@@ -204,7 +205,8 @@ func (a *App) wireProxy(ctx context.Context) error {
 		Observe:   a.observer.Observe,
 		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},
 		Retry:     a.cfg.Proxy.RetryTimeout,
-		Log:       a.log, Access: access,
+		Log:       a.log, Access: a.access,
+		Brand: proxy.Brand{Name: a.cfg.Proxy.PagesFrom, Contact: a.cfg.Proxy.PagesContact},
 	})
 	if err != nil {
 		return fmt.Errorf("prepare the proxy: %w", err)
@@ -318,6 +320,10 @@ func (a *App) loops() []func(context.Context) {
 	}
 	if a.routes != nil {
 		loops = append(loops, a.routes.Run)
+	}
+	if a.cfg.Metrics.Listen != "off" {
+		m := &metricsServer{address: a.cfg.Metrics.Listen, handler: a.metrics, log: a.log, again: bindAgain}
+		loops = append(loops, m.Run)
 	}
 	if a.cfg.Images.UnpackAhead {
 		loops = append(loops, a.spread.Run)

@@ -52,7 +52,7 @@ func TestMistakes(t *testing.T) {
 		"domain add acme", "domain add acme x.localhost --redirect-to www.x.localhost", "domain add acme x.localhost --code 301",
 		"domain add acme globex.localhost", "domain show nobody.localhost", "domain remove https://x", "tenant maintenance acme maybe",
 		"tenant maintenance acme off --message x", "tenant maintenance acme on --page no-such-file", "tenant set acme", "tenant set acme plan=large",
-		"tenant set acme label", "tenant hold acme --for soon",
+		"tenant set acme label", "tenant hold acme --for soon", "top --interval 0s",
 		"tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -279,6 +279,24 @@ func TestEvents(t *testing.T) {
 			exit := Run(b.ctx, b.app, Streams{In: b.in, Out: out, Err: out}, []string{"--socket", b.socket, "events", "-o", output, "--type", "tenant."})
 			if exit != exitOK {
 				t.Errorf("exit %d: %s", exit, out.all)
+			}
+		})
+	}
+}
+
+func TestTopGoesOnUntilInterrupted(t *testing.T) {
+	for output, want := range map[string]string{
+		"table": "652 requests/s  601 errors/s  5 hosts\n+", "json": `{"at":"2025-03-14T09:27:03Z","seconds":2,`, "yaml": "---\nat: 2025-03-14T09:27:03Z\n",
+	} {
+		t.Run(output, func(t *testing.T) {
+			b := newBench(t)
+			ctx, interrupt := context.WithCancel(t.Context())
+			seen := make(chan struct{})
+			out := &watchfulWriter{want: want, seen: seen}
+			go func() { <-seen; interrupt() }()
+			exit := Run(ctx, b.app, Streams{In: b.in, Out: out, Err: out}, []string{"--socket", b.socket, "top", "--interval", "1ms", "-o", output})
+			if exit != exitOK || strings.Contains(out.all, "\x1b") {
+				t.Errorf("exit %d: %q", exit, out.all)
 			}
 		})
 	}

@@ -145,7 +145,7 @@ func quick(t *testing.T) [][]string {
 		"image build static", "image import TARBALL static/1", "image list", "image list wordpress -o yaml", "image show wordpress", "image show wordpress/6.0-1",
 		"image delete wordpress/6.0-1",
 		"job list", "job list --state done --limit 2", "job show JOB", "job show JOB -o json", "job watch JOB",
-		"plan list", "member list", "route list", "recover", "ca export", "doctor", "doctor -o json", "init", "init --reset-profiles", "serve",
+		"plan list", "member list", "route list", "top --once --interval 1ms", "top --once --interval 1ms -o json", "recover", "ca export", "doctor", "doctor -o json", "init", "init --reset-profiles", "serve",
 		"version", "version -o json", "config check", "config show",
 	}
 	all := make([][]string, len(lines))

@@ -77,7 +77,7 @@ func (t *tool) root() *cobra.Command {
 	root.AddCommand(
 		t.tenantCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.domainCommand(), t.routeCommand(),
 		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
-		t.recoverCommand(), t.caCommand(), t.configCommand(),
+		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(),
 	)
 	return root
 }

@@ -17,6 +17,7 @@ type Config struct {
 	LXD     LXD     `yaml:"lxd"`
 	Store   Store   `yaml:"store"`
 	Proxy   Proxy   `yaml:"proxy"`
+	Metrics Metrics `yaml:"metrics"`
 	TLS     TLS     `yaml:"tls"`
 	DNS     DNS     `yaml:"dns"`
 	S3      S3      `yaml:"s3"`
@@ -61,7 +62,15 @@ type Proxy struct {
 	HoldWaiters  int           `yaml:"hold_waiters"`  // most requests that wait, per tenant
 	RetryTimeout time.Duration `yaml:"retry_timeout"` // how long a backend that refuses a connection is tried
 	DrainTimeout time.Duration `yaml:"drain_timeout"` // how long a process that was replaced finishes requests
-	AccessLog    bool          `yaml:"access_log"`
+	AccessLog    string        `yaml:"access_log"`    // "off", "stdout" or a file's absolute path
+	AccessSample float64       `yaml:"access_sample"` // part of the requests in it, 0 to 1; errors always are
+	PagesFrom    string        `yaml:"pages_from"`    // name on the proxy's own pages; empty: none
+	PagesContact string        `yaml:"pages_contact"` // line of text on them: whom to ask
+}
+
+// Metrics are what Prometheus reads.
+type Metrics struct {
+	Listen string `yaml:"listen"` // address:port of GET /metrics, or "off"
 }
 
 // TLS says where the tenants' certificates come from and where they are kept.
@@ -145,7 +154,9 @@ func Default() Config {
 			HTTP: ":80", HTTPS: ":443",
 			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,
 			HTTP3: true, DrainTimeout: 5 * time.Minute,
+			AccessLog: "off", AccessSample: 1,
 		},
+		Metrics: Metrics{Listen: "127.0.0.1:8445"},
 		TLS: TLS{
 			Authorities:   []string{"https://acme-v02.api.letsencrypt.org/directory"},
 			OrdersPerHour: 50, OrdersPerTenant: 10, Storage: "files",

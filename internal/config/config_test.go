@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -46,6 +47,7 @@ func TestExampleMentionsEverySetting(t *testing.T) {
 func TestYAMLReadsBack(t *testing.T) {
 	c := Default()
 	c.LXD.Pool, c.Proxy.HoldTimeout, c.Images.UploadLimit = "fast \"pool\": #1", 1500*time.Millisecond, 3*fleet.MiB
+	c.Proxy.AccessLog, c.Proxy.AccessSample, c.Metrics.Listen = "/var/log/access.log", 0.125, "[::1]:9000"
 	c.Tenants.TrashFor, c.Tenants.StopTimeout = 90*time.Minute, 61*time.Second
 	c.DNS.Zones, c.TLS.Authorities = []string{"a.example", "b-c.example"}, nil
 	got, err := Parse("x", []byte(c.YAML()))
@@ -78,6 +80,8 @@ func TestParseMistakes(t *testing.T) {
 		{"not a duration", "tenants: {trash_for: 3}\n", `tenants.trash_for: f.yaml:1:22: "3" is not a duration (write a number and a unit, such as 30s, 5m or 72h)`},
 		{"not a size", "images:\n  upload_limit: many\n", `images.upload_limit: f.yaml:2:17: "many" is not a size (write a whole number and a unit, such as 512MiB or 10GiB)`},
 		{"not a number", "jobs:\n  workers: 1.5\n", `jobs.workers: f.yaml:2:12: "1.5" is not a whole number (write digits only)`},
+		{"not a share", "proxy:\n  access_sample: half\n", `proxy.access_sample: f.yaml:2:18: "half" is not a number (write it as 0.5)`},
+		{"access log switched on the old way", "proxy:\n  access_log: true\n", `proxy.access_log: f.yaml:2:3: "true" is not where an access log can be written (write off, stdout or a path such as /var/log/lxdfleet/access.log)`},
 		{"not a bool", "images:\n  unpack_ahead: \"yes\"\n", `images.unpack_ahead: f.yaml:2:17: "yes" is not true or false (write true or false, without quotes)`},
 		{"value for a list", "dns:\n  zones: a.example\n", `dns.zones: f.yaml:2:10: a list is wanted, not "a.example" (write [one, another])`},
 		{"list in a list", "dns:\n  zones: [[a]]\n", "dns.zones: f.yaml:2:11: one value is wanted, not a list"},
@@ -120,6 +124,14 @@ func TestValidate(t *testing.T) {
 		{"proxy.https", func(c *Config) { c.Proxy.HTTPS = "www.example:443" }},
 		{"proxy.hold_timeout", func(c *Config) { c.Proxy.HoldTimeout = -1 }},
 		{"proxy.hold_waiters", func(c *Config) { c.Proxy.HoldWaiters = -1 }},
+		{"proxy.access_log", func(c *Config) { c.Proxy.AccessLog = "true" }},
+		{"proxy.access_log", func(c *Config) { c.Proxy.AccessLog = "" }},
+		{"proxy.access_sample", func(c *Config) { c.Proxy.AccessSample = 1.1 }},
+		{"proxy.access_sample", func(c *Config) { c.Proxy.AccessSample = math.NaN() }},
+		{"proxy.pages_from", func(c *Config) { c.Proxy.PagesFrom = "two\nlines" }},
+		{"proxy.pages_contact", func(c *Config) { c.Proxy.PagesContact = strings.Repeat("x", 201) }},
+		{"metrics.listen", func(c *Config) { c.Metrics.Listen = "metrics.example:9100" }},
+		{"metrics.listen", func(c *Config) { c.Metrics.Listen = "" }},
 		{"tls.email", func(c *Config) { c.TLS.Email = "Ops <ops@agency.example>" }},
 		{"tls.authorities", func(c *Config) { c.TLS.Email, c.TLS.Authorities = "ops@agency.example", nil }},
 		{"tls.authorities", func(c *Config) { c.TLS.Authorities = []string{"http://ca.example"} }},

@@ -131,6 +131,12 @@ func (p places) value(node ast.Node, field string, into reflect.Value) error {
 			return bad("a whole number", "write digits only")
 		}
 		*target = n
+	case *float64:
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			return bad("a number", "write it as 0.5")
+		}
+		*target = n
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {

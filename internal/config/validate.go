@@ -18,7 +18,7 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkLXD, checkStore, checkProxy, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
+		checkPaths, checkLXD, checkStore, checkProxy, checkSeen, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -96,12 +96,11 @@ func checkProxy(c Config) *fleet.Error {
 		if a.addr == "" {
 			continue
 		}
-		host, port, err := net.SplitHostPort(a.addr)
-		n, numErr := strconv.ParseUint(port, 10, 16)
-		if err != nil || numErr != nil || host != "" && net.ParseIP(host) == nil && host != "localhost" {
+		port, ok := listenable(a.addr)
+		if !ok {
 			return invalid(a.field, "write :443 or 10.0.0.1:443", "%q is not an address and port to listen on", a.addr)
 		}
-		if a.field == "proxy.https" && a.addr == p.HTTP && n != 0 {
+		if a.field == "proxy.https" && a.addr == p.HTTP && port != 0 {
 			return invalid(a.field, "give them different ports", "proxy.http has the same address")
 		}
 	}
@@ -113,6 +112,16 @@ func checkProxy(c Config) *fleet.Error {
 		span{"proxy.retry_timeout", p.RetryTimeout, 0},
 		span{"proxy.drain_timeout", p.DrainTimeout, 0},
 	)
+}
+
+// listenable gives the port of an address to listen on, and whether it is one.
+func listenable(address string) (port uint64, ok bool) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil || host != "" && net.ParseIP(host) == nil && host != "localhost" {
+		return 0, false
+	}
+	port, err = strconv.ParseUint(text, 10, 16)
+	return port, err == nil
 }
 
 var planRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

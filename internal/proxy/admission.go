@@ -19,6 +19,7 @@ const (
 
 // visit is one request on its way to a tenant.
 type visit struct {
+	id      string // told to the backend; empty where nobody logs it
 	host    string
 	size    int64      // of the request's header, about
 	tenant  fleet.Name // empty until known
@@ -26,6 +27,7 @@ type visit struct {
 	tries   int        // forwards begun
 	lasting bool       // it asks for an upgrade
 	failed  bool       // its backend did, which the client is to know even if its context has ended
+	waited  bool
 	held    time.Duration
 
 	// patience ends waiting of each kind; zero until it began.
@@ -80,7 +82,11 @@ func (s *Server) enter(ctx context.Context, v *visit) (*Gate, *page) {
 	if gate == nil {
 		return nil, &again // the table has just changed
 	}
+	if gate.tryEnter() {
+		return gate, nil // as nearly all do: the clock is not worth a look
+	}
 	start := time.Now()
+	v.waited = true
 	if v.holdUntil.IsZero() {
 		v.holdUntil = start.Add(s.cfg.Held.Wait)
 	}
@@ -132,6 +138,7 @@ func (s *Server) attempt(gate *Gate, w *recorder, r *http.Request, v *visit) *pa
 // It gives the page to show when patience is over.
 func (s *Server) refused(ctx context.Context, gate *Gate, v *visit, err error) *page {
 	now := time.Now()
+	v.waited = true
 	if v.retryUntil.IsZero() {
 		v.retryUntil = now.Add(s.cfg.Retry)
 		v.pause = firstPause

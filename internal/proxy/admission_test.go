@@ -117,7 +117,7 @@ func TestClientThatLeavesFreesItsPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 			waitFor(t, func() bool { s := f.gateState("acme"); return s.Held == 0 && s.Inflight == 0 })
-			waitFor(t, func() bool { n := f.Counts(); return len(n) == 1 && n[0].Code == statusLeft })
+			waitFor(t, func() bool { return f.counts() == "acme 499 1\n" })
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
 )
 
@@ -74,8 +75,11 @@ type Config struct {
 
 	// Log takes what goes wrong; default: nothing is logged.
 	Log *slog.Logger
-	// Access takes one record per request; nil: no access log.
-	Access *slog.Logger
+	// Access takes one entry per request; nil: no access log. It has to be closed after the
+	// server.
+	Access *accesslog.Log
+	// Brand is who the server's own pages are from; default: they do not say.
+	Brand Brand
 }
 
 func (c Config) withDefaults() Config {

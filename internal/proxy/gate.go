@@ -82,6 +82,25 @@ func (g *Gate) Enter(ctx context.Context, size int64, until time.Time) error {
 	return nil
 }
 
+// tryEnter is Enter for a request that does not have to wait. Where it would have to, or the
+// gate was dropped, it reports false and counts nothing.
+func (g *Gate) tryEnter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.gone || len(g.reasons) > 0 {
+		return false
+	}
+	g.inflight++
+	return true
+}
+
+// count is how many are inside.
+func (g *Gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inflight
+}
+
 // Leave ends what a successful Enter began.
 func (g *Gate) Leave() {
 	g.mu.Lock()

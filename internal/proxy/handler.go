@@ -1,13 +1,13 @@
 package proxy
 
 import (
-	"log/slog"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
 	_ "github.com/lxdfleet/lxdfleet/internal/proxy/xconnect" // WebSockets over HTTP/2
 )
 
@@ -20,6 +20,7 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 		if s.altSvc != nil && r.ProtoMajor < 3 {
 			rec.Header()["Alt-Svc"] = s.altSvc
 		}
+		r := rec.counting(r)
 		if v.host == "" && r.TLS != nil {
 			v.host = canonicalHost(r.TLS.ServerName) // an HTTP/1.0 client need not send a Host
 		}
@@ -80,23 +81,25 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
 
 // observe runs a request and counts and logs how it went, also when its answer broke off.
 func (s *Server) observe(w http.ResponseWriter, r *http.Request, answer func(*recorder, *visit)) {
-	rec := &recorder{ResponseWriter: w}
-	v := &visit{host: canonicalHost(r.Host)}
-	start := time.Now()
+	rec := &recorder{ResponseWriter: w, start: time.Now(), traffic: s.traffic, brand: &s.cfg.Brand}
+	v := &rec.visit
+	v.host = canonicalHost(r.Host)
+	if s.cfg.Access != nil {
+		v.id = s.forward.Identify(r)
+	}
 	whole := false
 	s.dismiss(rec, r)
 	defer func() {
-		status := rec.status
-		switch {
-		case status != 0:
-		case r.Context().Err() != nil:
-			status = statusLeft
-		default:
-			status = http.StatusOK // what net/http sends where nothing was written
+		took := time.Since(rec.start)
+		if rec.status == 0 {
+			rec.status = http.StatusOK // what net/http sends where nothing was written
+			if r.Context().Err() != nil {
+				rec.status = statusLeft
+			}
 		}
-		s.counters.add(v.tenant, status)
+		rec.count(r, took)
 		if s.cfg.Access != nil {
-			s.logAccess(r, v, status, rec.bytes, whole, time.Since(start))
+			s.logAccess(r, rec, whole, took)
 		}
 	}()
 	answer(rec, v)
@@ -112,24 +115,16 @@ func (s *Server) dismiss(w http.ResponseWriter, r *http.Request) {
 
 // logAccess writes one record. The query is left out: links to reset a password and the like
 // carry secrets there.
-func (s *Server) logAccess(r *http.Request, v *visit, status int, bytes int64, whole bool, took time.Duration) {
-	s.cfg.Access.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("tenant", string(v.tenant)),
-		slog.String("host", r.Host),
-		slog.String("method", r.Method),
-		slog.String("path", r.URL.Path),
-		slog.String("proto", r.Proto),
-		slog.Int("status", status),
-		slog.Int64("bytes", bytes),
-		slog.Duration("took", took),
-		slog.Duration("held", v.held),
-		slog.String("client", clientAddress(r)),
-		slog.String("backend", v.backend),
-		slog.Int("tries", v.tries),
-		slog.Bool("whole", whole),
-	)
+func (s *Server) logAccess(r *http.Request, rec *recorder, whole bool, took time.Duration) {
+	v := &rec.visit
+	s.cfg.Access.Record(&accesslog.Entry{
+		Time: rec.start, Tenant: v.tenant, Host: r.Host, Method: r.Method, Path: r.URL.Path, Proto: r.Proto,
+		Status: rec.status, In: rec.body.n.Load(), Out: rec.bytes, Took: took, FirstByte: rec.first, Held: v.held,
+		Client: clientAddress(r), Backend: v.backend, Tries: v.tries, Whole: whole, RequestID: v.id,
+	})
 }
 
+// clientAddress is who sent r, for the access log.
 func clientAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -68,7 +68,7 @@ func (s *Server) linger(ctx context.Context) {
 	defer end.Stop()
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
-	for s.open.Load() > 0 {
+	for s.traffic.Connections() > 0 {
 		select {
 		case <-look.C:
 		case <-end.C:
@@ -100,15 +100,5 @@ func (s *Server) follow(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// count keeps the number of connections that requests can come on.
-func (s *Server) count(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		s.open.Add(1)
-	case http.StateClosed, http.StateHijacked:
-		s.open.Add(-1)
 	}
 }

@@ -25,6 +25,7 @@ type page struct {
 	Host    string
 	// To is where a redirect leads, without a path; Location has the request's.
 	To, Location string
+	Brand        Brand
 	// Own is HTML to show instead of the page; it says nothing of the above.
 	Own string
 }
@@ -117,6 +118,9 @@ func answerOf(route fleet.Route, publicPort int, now time.Time) *page {
 // (RFC 9457). host is shown as the request gave it, escaped.
 func (p page) show(w http.ResponseWriter, r *http.Request) {
 	p.Host = r.Host
+	if rec, ok := w.(*recorder); ok {
+		p.Brand = *rec.brand
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		p.Refresh = 0 // loading again would ask for something else
 	}
@@ -171,7 +175,9 @@ func (p page) json() ([]byte, error) {
 		Title  string `json:"title"`
 		Status int    `json:"status"`
 		Detail string `json:"detail"`
-	}{p.Title, p.Status, p.Detail})
+		From   string `json:"from,omitempty"`
+		Ask    string `json:"contact,omitempty"`
+	}{p.Title, p.Status, p.Detail, p.Brand.Name, p.Brand.Contact})
 }
 
 // wantsJSON reports whether JSON is wanted rather than HTML: the better quality wins, and HTML

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/metrics"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/upstream"
 )
 
@@ -22,7 +23,7 @@ type Server struct {
 	router     *Router
 	certs      *certs.Keeper
 	forward    *upstream.Client // the way to backends
-	counters   counters
+	traffic    *metrics.Traffic
 	upgrades   *Gate // counts connections taken over by an upgrade
 	publicPort int
 
@@ -32,8 +33,7 @@ type Server struct {
 	http3           *http3Server   // likewise
 	altSvc          []string       // header that tells of it; nil likewise
 
-	leaving atomic.Bool  // HandOver has begun
-	open    atomic.Int64 // connections that requests can come on
+	leaving atomic.Bool // HandOver has begun
 
 	stop     chan struct{} // closed at the start of Shutdown: nobody is held any longer
 	stopOnce sync.Once
@@ -56,7 +56,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, stop: make(chan struct{}), saving: make(chan *Table, 1)}
+	s := &Server{cfg: cfg, stop: make(chan struct{}), saving: make(chan *Table, 1), traffic: newTraffic()}
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.upkeep, s.endUpkeep = context.WithCancel(s.base)
 	defer func() {
@@ -78,6 +78,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.router.onSwap(s.swapped)
+	s.traffic.Follow(tenantsOf(s.router.Table()))
 	s.certs.Want(s.router.Table())
 	s.forward = upstream.New(upstream.Config{Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log})
 	s.upgrades = newGate(Limits{}, s.stop)
@@ -132,9 +133,9 @@ func (s *Server) newHTTPServer(handler http.HandlerFunc) *http.Server {
 		ReadHeaderTimeout: s.cfg.ReadHeader,
 		IdleTimeout:       s.cfg.Idle,
 		MaxHeaderBytes:    s.cfg.MaxHeader,
-		ConnState:         s.count,
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug), // strangers' handshakes
 		BaseContext:       func(net.Listener) context.Context { return s.base },
+		ConnState:         s.traffic.ConnState,
 	}
 }
 
@@ -157,11 +158,7 @@ func (s *Server) swapped(t *Table) {
 			}
 		}
 	}
-	tenants := make(map[fleet.Name]bool)
-	for _, r := range t.routes {
-		tenants[r.Tenant] = true
-	}
-	s.counters.keep(func(n fleet.Name) bool { return tenants[n] })
+	s.traffic.Follow(tenantsOf(t))
 	s.cfg.OnSwap(t.generation)
 }
 
@@ -173,9 +170,6 @@ func (s *Server) CA() *certs.CA { return s.certs.CA() }
 
 // Certificates are those of the hosts in the table.
 func (s *Server) Certificates() *certs.Keeper { return s.certs }
-
-// Counts lists how many requests were answered, by tenant and code.
-func (s *Server) Counts() []Count { return s.counters.list() }
 
 // HTTPSAddr is where HTTPS is listened on.
 func (s *Server) HTTPSAddr() net.Addr { return s.httpsLn.Addr() }

@@ -296,35 +296,6 @@ func TestOldAndOddRequests(t *testing.T) {
 	}
 }
 
-func TestAccessLogAndCounts(t *testing.T) {
-	var log lines
-	f := startFront(t, func(c *Config) { c.Access = log.logger() })
-	f.publish(serving("acme.example", "acme", startBackend(t, says("hello"))), stopped("off.example", "off"))
-	c := f.client(nil)
-	get(t, c, "https://acme.example/path?token=secret")
-	get(t, c, "https://acme.example/path")
-	get(t, c, "https://off.example/")
-	get(t, c, "http://nobody.example/")
-	want := []Count{{"", 404, 1}, {"acme", 200, 2}, {"off", 503, 1}}
-	waitFor(t, func() bool { return fmt.Sprint(f.Counts()) == fmt.Sprint(want) })
-	waitFor(t, func() bool { return strings.Count(log.String(), "\n") == 4 })
-	text := log.String()
-	for _, part := range []string{"tenant=acme", "path=/path", "status=200", "bytes=5", "client=127.0.0.1", "status=503", "status=404"} {
-		if !strings.Contains(text, part) {
-			t.Errorf("%s is missing in\n%s", part, text)
-		}
-	}
-	if strings.Contains(text, "secret") {
-		t.Error("the query is logged")
-	}
-	f.publish(stopped("off.example", "off"))
-	for _, n := range f.Counts() {
-		if n.Tenant == "acme" {
-			t.Error("the counts of a tenant that is gone are kept")
-		}
-	}
-}
-
 func TestShutdown(t *testing.T) {
 	t.Run("finishes requests and answers held ones", func(t *testing.T) {
 		f := startFront(t, nil)

@@ -3,6 +3,7 @@ package apifake
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync"
 	"time"
 
@@ -25,6 +26,7 @@ type Fleet struct {
 	mu    sync.Mutex
 	fails map[string]error
 	calls []string
+	seen  int // answers of traffic
 }
 
 // New makes a fleet with two tenants (acme, running, with a pending domain; globex, in the
@@ -77,6 +79,8 @@ func (f *Fleet) Options(uploads string) api.Options {
 		Plans:   f.plans,
 		Members: f.members,
 		Routes:  f.routes,
+		Traffic: f.traffic,
+		Metrics: http.HandlerFunc(f.metrics),
 		LXD:     f.lxd,
 		CA:      f.ca,
 		Doctor:  f.doctor,

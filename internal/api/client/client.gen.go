@@ -347,6 +347,16 @@ type Certificate struct {
 // CertificateState defines model for Certificate.State.
 type CertificateState string
 
+// CodeCount defines model for CodeCount.
+type CodeCount struct {
+	// Class First digit of the code; 0 for what is in no class.
+	Class int `json:"class"`
+
+	// Code 499 is a client that left before an answer. 0 for codes that HTTP does not have.
+	Code     int   `json:"code"`
+	Requests int64 `json:"requests"`
+}
+
 // DNSRecord defines model for DNSRecord.
 type DNSRecord struct {
 	Name string `json:"name"`
@@ -880,6 +890,74 @@ type TenantResize struct {
 	Plan string `json:"plan"`
 }
 
+// TenantTraffic defines model for TenantTraffic.
+type TenantTraffic struct {
+	// Answered Requests whose answer began.
+	Answered int64 `json:"answered"`
+
+	// Buckets Requests by duration; each bucket has those above the bound before. Upgraded connections are not among them.
+	Buckets []int64 `json:"buckets"`
+
+	// BytesIn Of requests' bodies.
+	BytesIn int64 `json:"bytes_in"`
+
+	// BytesOut Of answers' bodies.
+	BytesOut int64       `json:"bytes_out"`
+	Codes    []CodeCount `json:"codes"`
+
+	// FirstByteSeconds How long those took to the beginning of the answer, added up.
+	FirstByteSeconds float64 `json:"first_byte_seconds"`
+
+	// Held Requests that wait now.
+	Held int `json:"held"`
+
+	// HeldSeconds How long, added up.
+	HeldSeconds float64 `json:"held_seconds"`
+
+	// HeldTotal Requests that had to wait.
+	HeldTotal int64 `json:"held_total"`
+
+	// InFlight Requests at the backend now.
+	InFlight int `json:"in_flight"`
+
+	// Reasons Why requests are held.
+	Reasons []string `json:"reasons,omitempty,omitzero"`
+
+	// Requests Answered.
+	Requests int64 `json:"requests"`
+
+	// Retries Attempts at a backend after a request's first.
+	Retries int64 `json:"retries"`
+
+	// Seconds How long the requests in the buckets took, added up.
+	Seconds float64 `json:"seconds"`
+
+	// State What the proxy does with the tenant's requests: serve, hold, stopped, maintenance, redirect. Empty for hosts that lead nowhere.
+	State string `json:"state"`
+
+	// Tenant Empty for hosts that lead nowhere.
+	Tenant string `json:"tenant"`
+}
+
+// Traffic defines model for Traffic.
+type Traffic struct {
+	// At When the numbers were taken.
+	At time.Time `json:"at"`
+
+	// Bounds Upper ends of the buckets in seconds, ascending; the last bucket has none.
+	Bounds []float64 `json:"bounds"`
+
+	// Generation Of the route table.
+	Generation int64 `json:"generation"`
+
+	// Hosts In the route table.
+	Hosts int             `json:"hosts"`
+	Items []TenantTraffic `json:"items"`
+
+	// Since When counting began.
+	Since time.Time `json:"since"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1194,6 +1272,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetMetrics Metrics of the daemon and its proxy, as Prometheus reads them
+	//
+	// Corresponds with GET /metrics (the `GetMetrics` operationId).
+	GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAdoptable Instances in the project that are no tenant's
 	//
@@ -1530,6 +1613,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/tenants/{name}/undelete (the `UndeleteTenant` operationId).
 	UndeleteTenant(ctx context.Context, name TenantName, params *UndeleteTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTraffic What the proxy answered, by tenant
+	//
+	// Numbers since `since`. They only grow, so that the difference of two answers is what happened between them; those of a tenant that was away begin anew.
+	//
+	// Corresponds with GET /v1/traffic (the `GetTraffic` operationId).
+	GetTraffic(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetHealth Whether the daemon answers and its store does
@@ -1537,6 +1627,21 @@ type ClientInterface interface {
 // Corresponds with GET /healthz (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetHealthRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetMetrics Metrics of the daemon and its proxy, as Prometheus reads them
+//
+// Corresponds with GET /metrics (the `GetMetrics` operationId).
+func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMetricsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2413,6 +2518,23 @@ func (c *Client) UndeleteTenant(ctx context.Context, name TenantName, params *Un
 	return c.Client.Do(req)
 }
 
+// GetTraffic What the proxy answered, by tenant
+//
+// Numbers since `since`. They only grow, so that the difference of two answers is what happened between them; those of a tenant that was away begin anew.
+//
+// Corresponds with GET /v1/traffic (the `GetTraffic` operationId).
+func (c *Client) GetTraffic(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTrafficRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // NewGetHealthRequest constructs an http.Request for the GetHealth method
 func NewGetHealthRequest(server string) (*http.Request, error) {
 	var err error
@@ -2423,6 +2545,33 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/healthz")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetMetricsRequest constructs an http.Request for the GetMetrics method
+func NewGetMetricsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/metrics")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -4634,6 +4783,33 @@ func NewUndeleteTenantRequest(server string, name TenantName, params *UndeleteTe
 	return req, nil
 }
 
+// NewGetTrafficRequest constructs an http.Request for the GetTraffic method
+func NewGetTrafficRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/traffic")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -4684,6 +4860,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
+
+	// GetMetricsWithResponse Metrics of the daemon and its proxy, as Prometheus reads them
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /metrics (the `GetMetrics` operationId).
+	GetMetricsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMetricsResponse, error)
 
 	// ListAdoptableWithResponse Instances in the project that are no tenant's
 	//
@@ -5090,6 +5273,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/tenants/{name}/undelete (the `UndeleteTenant` operationId).
 	UndeleteTenantWithResponse(ctx context.Context, name TenantName, params *UndeleteTenantParams, reqEditors ...RequestEditorFn) (*UndeleteTenantResponse, error)
+
+	// GetTrafficWithResponse What the proxy answered, by tenant
+	//
+	// Numbers since `since`. They only grow, so that the difference of two answers is what happened between them; those of a tenant that was away begin anew.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/traffic (the `GetTraffic` operationId).
+	GetTrafficWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetTrafficResponse, error)
 }
 
 type GetHealthResponse struct {
@@ -5117,6 +5309,37 @@ func (r GetHealthResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetHealthResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetMetricsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMetricsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMetricsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMetricsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6685,6 +6908,39 @@ func (r UndeleteTenantResponse) ContentType() string {
 	return ""
 }
 
+type GetTrafficResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Traffic
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTrafficResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTrafficResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTrafficResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetHealthWithResponse Whether the daemon answers and its store does
 //
 // Returns a wrapper object for the known response body format(s).
@@ -6696,6 +6952,19 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 		return nil, err
 	}
 	return ParseGetHealthResponse(rsp)
+}
+
+// GetMetricsWithResponse Metrics of the daemon and its proxy, as Prometheus reads them
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /metrics (the `GetMetrics` operationId).
+func (c *ClientWithResponses) GetMetricsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetMetricsResponse, error) {
+	rsp, err := c.GetMetrics(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMetricsResponse(rsp)
 }
 
 // ListAdoptableWithResponse Instances in the project that are no tenant's
@@ -7422,6 +7691,21 @@ func (c *ClientWithResponses) UndeleteTenantWithResponse(ctx context.Context, na
 	return ParseUndeleteTenantResponse(rsp)
 }
 
+// GetTrafficWithResponse What the proxy answered, by tenant
+//
+// Numbers since `since`. They only grow, so that the difference of two answers is what happened between them; those of a tenant that was away begin anew.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/traffic (the `GetTraffic` operationId).
+func (c *ClientWithResponses) GetTrafficWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetTrafficResponse, error) {
+	rsp, err := c.GetTraffic(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTrafficResponse(rsp)
+}
+
 // ParseGetHealthResponse parses an HTTP response from a GetHealthWithResponse call
 func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -7431,6 +7715,32 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 	}
 
 	response := &GetHealthResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetMetricsResponse parses an HTTP response from a GetMetricsWithResponse call
+func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMetricsResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
 	}
@@ -9054,6 +9364,39 @@ func ParseUndeleteTenantResponse(rsp *http.Response) (*UndeleteTenantResponse, e
 			headers.Location = value
 		}
 		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetTrafficResponse parses an HTTP response from a GetTrafficWithResponse call
+func ParseGetTrafficResponse(rsp *http.Response) (*GetTrafficResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTrafficResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Traffic
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -16,7 +16,11 @@ var hopByHop = [...]string{
 	"Transfer-Encoding", "Upgrade", "Http2-Settings", "Host", "Content-Length", "Expect", ":protocol",
 	"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded", "X-Real-Ip", "X-Request-Id",
 	"Proxy", // HTTP_PROXY to CGI programs
+	idField,
 }
+
+// idField is where Identify keeps a request's id. Servers refuse a client's field of such a name.
+const idField = ":request-id"
 
 // forgeable are the other headers that applications trust a proxy for. They pass from a trusted
 // one only.
@@ -143,8 +147,20 @@ func (who *client) origin(trusted func(netip.Addr) bool) string {
 	return origin
 }
 
-// requestID gives the id that a trusted proxy gave, or else a new one.
+// Identify gives the X-Request-Id that the backend is told: that of a trusted proxy, or else a
+// new one. r is forwarded with it from then on, however often it is tried.
+func (c *Client) Identify(r *http.Request) string {
+	who := c.clientOf(r)
+	id := c.requestID(&who)
+	r.Header[idField] = []string{id}
+	return id
+}
+
+// requestID gives the id that Identify gave or a trusted proxy did, or else a new one.
 func (c *Client) requestID(who *client) string {
+	if id := who.r.Header[idField]; len(id) == 1 {
+		return id[0]
+	}
 	if id := who.said("X-Request-Id"); id != "" && len(id) <= 200 && validTarget(id) {
 		return id
 	}
