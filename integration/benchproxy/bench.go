@@ -68,17 +68,18 @@ func newBench(ctx context.Context, w *world, p *plan) (_ *bench, err error) {
 	if err := b.backend.start(ctx, w.backends[len(w.backends)-1]); err != nil {
 		return nil, err
 	}
-	if b.subjects, err = newSubjects(w, []int{p.few, p.many}); err != nil {
+	if b.subjects, err = newSubjects(w, p.only, []int{p.few, p.many}); err != nil {
 		return nil, err
 	}
 	for _, s := range b.subjects {
-		fmt.Fprintf(os.Stderr, "starting %s\n", s)
+		began := time.Now()
 		if err := s.proc.start(ctx, s.addr); err != nil {
 			return nil, err
 		}
 		if err := s.proc.quiet(ctx, 10*time.Minute); err != nil {
 			return nil, err
 		}
+		fmt.Fprintf(os.Stderr, "%s: at rest after %.1f s\n", s, time.Since(began).Seconds())
 	}
 	return b, nil
 }

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// setupHAProxy leads hosts by a map file and keeps connections to the backends.
+// setupHAProxy leads hosts by a map file and keeps connections to the backends. It would prefer a
+// longer key than the others.
 func setupHAProxy(w *world, s *subject) ([]string, error) {
 	var hosts, backends strings.Builder
 	for i := range s.routes {
@@ -21,6 +22,7 @@ func setupHAProxy(w *world, s *subject) ([]string, error) {
 	conf, err := s.write("haproxy.cfg", fmt.Sprintf(`global
 	nbthread %d
 	maxconn 8192
+	ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384
 defaults
 	mode http
 	timeout connect 2s

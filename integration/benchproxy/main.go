@@ -36,6 +36,7 @@ const backends = 10
 
 // plan is what is measured.
 type plan struct {
+	only        string
 	rounds      int
 	requests    int
 	handshakes  int
@@ -57,6 +58,7 @@ func run(ctx context.Context) error {
 		profile = flag.String("profile", "", "folder for CPU profiles of lxdfleet, taken in extra turns")
 		gate    = flag.Bool("gate", true, "exit 1 where a target is missed")
 	)
+	flag.StringVar(&p.only, "only", "", "one other proxy to measure beside lxdfleet; empty: all")
 	flag.IntVar(&p.rounds, "rounds", 7, "turns of each proxy; figures are medians over them")
 	flag.IntVar(&p.requests, "requests", 20_000, "requests of a turn")
 	flag.IntVar(&p.handshakes, "handshakes", 2_000, "new connections of a turn")
@@ -69,6 +71,13 @@ func run(ctx context.Context) error {
 	flag.Parse()
 	if *dir == "" || *front == "" {
 		return fmt.Errorf("--dir and --front have to be set; scripts/bench-proxy does")
+	}
+	var beside []verdict
+	if *micro != "" {
+		var err error
+		if beside, err = microVerdicts(*micro); err != nil {
+			return err
+		}
 	}
 	debug.SetGCPercent(1000) // this core's time is short, its memory is not
 	w := &world{dir: *dir, front: *front, procs: *procs, core: *core, backends: backendAddresses(backends)}
@@ -88,15 +97,8 @@ func run(ctx context.Context) error {
 	if err := b.visitAll(ctx); err != nil {
 		return err
 	}
-	verdicts := b.verdicts()
-	if *micro != "" {
-		more, err := microVerdicts(*micro)
-		if err != nil {
-			return err
-		}
-		verdicts = append(verdicts, more...)
-	}
 	b.print(os.Stdout)
+	verdicts := append(b.verdicts(), beside...)
 	if missed := printVerdicts(os.Stdout, verdicts); missed > 0 && *gate {
 		return fmt.Errorf("%d of %d targets are missed", missed, len(verdicts))
 	}

@@ -37,11 +37,14 @@ var proxies = []struct {
 	setup setup
 }{{"lxdfleet", setupLxdfleet}, {"nginx", setupNginx}, {"haproxy", setupHAProxy}, {"caddy", setupCaddy}}
 
-// newSubjects prepares every proxy with every number of routes.
-func newSubjects(w *world, routes []int) ([]*subject, error) {
+// newSubjects prepares every proxy, or ours and the one called only, with every number of routes.
+func newSubjects(w *world, only string, routes []int) ([]*subject, error) {
 	var all []*subject
 	for _, n := range routes {
-		for _, p := range proxies {
+		for i, p := range proxies {
+			if i > 0 && only != "" && only != p.name {
+				continue
+			}
 			port := 8443 + len(all)
 			s := &subject{
 				proxy: p.name, routes: n, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)),
