@@ -186,7 +186,7 @@ func (b *bench) turn(ctx context.Context, s *subject, w way) (figures, error) {
 // ours gives lxdfleet with so many routes.
 func (b *bench) ours(routes int) *subject {
 	for _, s := range b.subjects {
-		if s.proxy == proxies[0].name && s.routes == routes {
+		if s.proxy == "lxdfleet" && s.routes == routes {
 			return s
 		}
 	}

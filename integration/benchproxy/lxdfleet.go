@@ -11,7 +11,11 @@ import (
 // setupLxdfleet gives each host a tenant and a route of its own. It signs the certificates by
 // itself, one for each host, of the same kind as the others' wildcard; that work is waited for
 // before anything is measured, and hosts are visited once before their handshakes are timed.
-func setupLxdfleet(w *world, s *subject) ([]string, error) {
+func setupLxdfleet(front string) setup {
+	return func(w *world, s *subject) ([]string, error) { return lxdfleetCommand(w, s, front) }
+}
+
+func lxdfleetCommand(w *world, s *subject, front string) ([]string, error) {
 	routes := make([]fleet.Route, s.routes)
 	for i := range routes {
 		routes[i] = fleet.Route{
@@ -28,7 +32,7 @@ func setupLxdfleet(w *world, s *subject) ([]string, error) {
 		return nil, err
 	}
 	return []string{
-		w.front, "--https", s.addr.String(), "--routes", file, "--storage", filepath.Join(s.dir, "storage"),
+		front, "--https", s.addr.String(), "--routes", file, "--storage", filepath.Join(s.dir, "storage"),
 		"--profile", filepath.Join(s.dir, "cpu.pprof"),
 	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -36,7 +37,7 @@ const backends = 10
 
 // plan is what is measured.
 type plan struct {
-	only        string
+	only        []string // proxies beside ours; empty: all
 	rounds      int
 	requests    int
 	handshakes  int
@@ -56,9 +57,10 @@ func run(ctx context.Context) error {
 		procs   = flag.Int("procs", 1, "worker threads of each proxy")
 		micro   = flag.String("micro", "", "file with what go test -bench printed")
 		profile = flag.String("profile", "", "folder for CPU profiles of lxdfleet, taken in extra turns")
+		before  = flag.String("before", "", "front of another build, to be measured too")
+		only    = flag.String("only", "", "other proxies to measure beside lxdfleet, by commas; empty: all")
 		gate    = flag.Bool("gate", true, "exit 1 where a target is missed")
 	)
-	flag.StringVar(&p.only, "only", "", "one other proxy to measure beside lxdfleet; empty: all")
 	flag.IntVar(&p.rounds, "rounds", 7, "turns of each proxy; figures are medians over them")
 	flag.IntVar(&p.requests, "requests", 20_000, "requests of a turn")
 	flag.IntVar(&p.handshakes, "handshakes", 2_000, "new connections of a turn")
@@ -69,6 +71,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&p.streams, "streams", 4, "streams at the same time in each HTTP/2 connection")
 	flag.DurationVar(&p.limit, "limit", time.Minute, "longest turn")
 	flag.Parse()
+	p.only = strings.FieldsFunc(*only, func(r rune) bool { return r == ',' })
 	if *dir == "" || *front == "" {
 		return fmt.Errorf("--dir and --front have to be set; scripts/bench-proxy does")
 	}
@@ -80,7 +83,7 @@ func run(ctx context.Context) error {
 		}
 	}
 	debug.SetGCPercent(1000) // this core's time is short, its memory is not
-	w := &world{dir: *dir, front: *front, procs: *procs, core: *core, backends: backendAddresses(backends)}
+	w := &world{dir: *dir, front: *front, before: *before, procs: *procs, core: *core, backends: backendAddresses(backends)}
 	b, err := newBench(ctx, w, &p)
 	if err != nil {
 		return err

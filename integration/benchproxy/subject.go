@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -23,6 +24,7 @@ func (s *subject) String() string { return fmt.Sprintf("%s, %d routes", s.proxy,
 type world struct {
 	dir      string // with the wildcard certificate
 	front    string // program
+	before   string // of another build, or ""
 	procs    int    // worker threads of each proxy
 	core     int    // the proxies'
 	backends []netip.AddrPort
@@ -31,18 +33,27 @@ type world struct {
 // setup writes a subject's configuration and gives its command.
 type setup func(w *world, s *subject) (command []string, err error)
 
-// proxies are what is compared, ours first.
-var proxies = []struct {
+// proxy is one of those that are compared.
+type proxy struct {
 	name  string
 	setup setup
-}{{"lxdfleet", setupLxdfleet}, {"nginx", setupNginx}, {"haproxy", setupHAProxy}, {"caddy", setupCaddy}}
+}
 
-// newSubjects prepares every proxy, or ours and the one called only, with every number of routes.
-func newSubjects(w *world, only string, routes []int) ([]*subject, error) {
+// proxies are what is compared, ours first.
+func (w *world) proxies() []proxy {
+	all := []proxy{{"lxdfleet", setupLxdfleet(w.front)}}
+	if w.before != "" {
+		all = append(all, proxy{"before", setupLxdfleet(w.before)})
+	}
+	return append(all, proxy{"nginx", setupNginx}, proxy{"haproxy", setupHAProxy}, proxy{"caddy", setupCaddy})
+}
+
+// newSubjects prepares every proxy, or ours and those called only, with every number of routes.
+func newSubjects(w *world, only []string, routes []int) ([]*subject, error) {
 	var all []*subject
 	for _, n := range routes {
-		for i, p := range proxies {
-			if i > 0 && only != "" && only != p.name {
+		for i, p := range w.proxies() {
+			if i > 0 && len(only) > 0 && !slices.Contains(only, p.name) {
 				continue
 			}
 			port := 8443 + len(all)
