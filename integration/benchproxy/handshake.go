@@ -14,7 +14,7 @@ func (w *handshakes) run(n int, times []time.Duration) ([]time.Duration, error) 
 		host := w.load.hosts[w.next%len(w.load.hosts)]
 		w.next++
 		began := time.Now()
-		conn, err := dialTLS(w.load.addr, host, "http/1.1")
+		conn, err := w.load.dial(host, "http/1.1")
 		if err != nil {
 			return times, err
 		}
@@ -28,5 +28,5 @@ func (w *handshakes) run(n int, times []time.Duration) ([]time.Duration, error) 
 	return times, nil
 }
 
-// close has nothing to do: a turn that is given up ends with its next connection.
+// close has nothing to do: connections break off by themselves.
 func (w *handshakes) close() {}

@@ -38,7 +38,7 @@ func connectHTTP1(l *load, first, n int) (worker, error) {
 	w := &http1{}
 	for i := range n {
 		host := l.hosts[(first+i)%len(l.hosts)]
-		conn, err := dialTLS(l.addr, host, "http/1.1")
+		conn, err := l.dial(host, "http/1.1")
 		if err != nil {
 			w.close()
 			return nil, err

@@ -42,7 +42,7 @@ type stream struct {
 const window = 64 << 20
 
 func connectHTTP2(l *load, host string, streams int) (worker, error) {
-	conn, err := dialTLS(l.addr, host, "h2")
+	conn, err := l.dial(host, "h2")
 	if err != nil {
 		return nil, err
 	}

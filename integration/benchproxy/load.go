@@ -118,9 +118,10 @@ type nothingKept struct{}
 func (nothingKept) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
 func (nothingKept) Put(string, *tls.ClientSessionState)        {}
 
-// dialTLS opens a connection to host. All proxies have to agree to the same protocol, cipher and
+// dial opens a connection to host, which breaks off at the end of the longest turn. All proxies have to agree to the same protocol, cipher and
 // key exchange; the certificate's chain is not followed, since that is the client's cost alone.
-func dialTLS(addr netip.AddrPort, host, protocol string) (*tls.Conn, error) {
+func (l *load) dial(host, protocol string) (*tls.Conn, error) {
+	addr := l.addr
 	raw, err := net.DialTimeout("tcp", addr.String(), 10*time.Second)
 	if err != nil {
 		return nil, err
@@ -129,7 +130,7 @@ func dialTLS(addr netip.AddrPort, host, protocol string) (*tls.Conn, error) {
 		ServerName: host, NextProtos: []string{protocol}, MinVersion: tls.VersionTLS13, InsecureSkipVerify: true,
 		CurvePreferences: []tls.CurveID{tls.X25519}, ClientSessionCache: nothingKept{},
 	})
-	if err = conn.SetDeadline(time.Now().Add(10 * time.Minute)); err == nil {
+	if err = conn.SetDeadline(time.Now().Add(l.limit)); err == nil {
 		err = conn.Handshake()
 	}
 	if err != nil {
