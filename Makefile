@@ -68,6 +68,10 @@ bench: ## Go benchmarks, each once
 bench-clone: build ## tenant create against bare lxc, side by side
 	scripts/bench-clone
 
+.PHONY: bench-proxy
+bench-proxy: ## The proxy beside nginx, HAProxy and Caddy, side by side
+	scripts/bench-proxy
+
 .PHONY: devcluster
 devcluster: ## A three-member LXD cluster on this machine, for development
 	scripts/devcluster up

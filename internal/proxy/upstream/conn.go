@@ -38,8 +38,22 @@ type conn struct {
 	try    func(fd uintptr) bool
 	tried  int
 	tryErr error
+	say    func(fd uintptr) bool
+	phase  phase
+	wrote  int
 	abort  func() // closes nc
 }
+
+// phase is how far converse has come.
+type phase int
+
+const (
+	toLook phase = iota // whether the connection is still open
+	toWrite
+	toRead
+	shut      // it was not open
+	notAtOnce // not all could be written without waiting, or it failed
+)
 
 func newConn(nc net.Conn, backend string, large *sync.Pool) *conn {
 	cn := &conn{nc: nc, backend: backend, large: large}
@@ -49,6 +63,7 @@ func newConn(nc net.Conn, backend string, large *sync.Pool) *conn {
 		if raw, err := s.SyscallConn(); err == nil {
 			cn.raw = raw
 			cn.try = cn.readNow // made once, so that reading needs no memory
+			cn.say = cn.sayNow
 		}
 	}
 	return cn
@@ -170,6 +185,62 @@ func (cn *conn) discard() {
 // sent anything that nobody asked for.
 func (cn *conn) open() bool {
 	return cn.raw == nil || errors.Is(cn.fillNow(), errNothingYet)
+}
+
+// errShut says that an unused connection was found not to be open, before anything was sent.
+var errShut = errors.New("the kept-alive connection is not open")
+
+// converse writes out and reads the beginning of what comes back. It does so in one visit to the
+// poller, looking first whether a kept connection is open: the usual way takes two reads more,
+// which find nothing. It gives how much of out was written; where that is not all, with no error,
+// the rest is to be written and the answer to be read in the usual way.
+func (cn *conn) converse() (wrote int, err error) {
+	cn.room()
+	cn.wrote = 0
+	if cn.phase = toWrite; cn.used {
+		cn.phase = toLook
+	}
+	err = cn.raw.Read(cn.say)
+	switch {
+	case cn.phase == shut:
+		return 0, errShut
+	case cn.phase == notAtOnce && cn.tryErr != nil && cn.tryErr != syscall.EAGAIN: //nolint:errorlint // as the system call gives it
+		return cn.wrote, cn.tryErr
+	case cn.phase == notAtOnce:
+		return cn.wrote, nil
+	case err != nil:
+		return cn.wrote, err
+	case cn.tryErr != nil:
+		return cn.wrote, cn.tryErr
+	case cn.tried == 0:
+		return cn.wrote, io.EOF
+	}
+	cn.filled(cn.tried)
+	return cn.wrote, nil
+}
+
+// sayNow goes on with converse as far as that needs no waiting. Only then it reports false, to
+// be called again when there is something to read: also if that came since the first look.
+func (cn *conn) sayNow(fd uintptr) bool {
+	if cn.phase == toLook {
+		if cn.readNow(fd); cn.tryErr != syscall.EAGAIN { //nolint:errorlint // as the system call gives it
+			cn.phase = shut
+			return true
+		}
+		cn.phase = toWrite
+	}
+	if cn.phase == toWrite {
+		n, err := syscall.Write(int(fd), cn.out)
+		cn.wrote, cn.tryErr = max(n, 0), err
+		if cn.wrote < len(cn.out) {
+			cn.phase = notAtOnce
+			return true
+		}
+		cn.phase = toRead
+		return false
+	}
+	cn.readNow(fd)
+	return cn.tryErr != syscall.EAGAIN //nolint:errorlint // as the system call gives it
 }
 
 // answerWithin sets a deadline d from now, or a little later: an older one that is near enough

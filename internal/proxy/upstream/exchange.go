@@ -42,20 +42,31 @@ var errStale = errors.New("the kept-alive connection was closed")
 // run sends the request and passes the answer, over a second connection where a kept one fails.
 func (x *exchange) run(backend string) error {
 	defer x.drop() // what is left of an attempt, also when w panics
-	err := x.connect(backend, true)
-	if err == nil {
-		if err = x.attempt(); errors.Is(err, errStale) {
-			x.drop()
-			if err = x.connect(backend, false); err == nil {
-				err = x.attempt()
-			}
-		}
+	err := x.over(backend, true)
+	for errors.Is(err, errShut) {
+		err = x.over(backend, true)
+	}
+	if errors.Is(err, errStale) {
+		err = x.over(backend, false)
 	}
 	if errors.Is(err, ErrNotSent) {
 		x.putBack()
 	}
 	return err
 }
+
+// over makes an attempt over a connection that is kept, if it may be, or over a new one.
+func (x *exchange) over(backend string, kept bool) error {
+	x.drop()
+	if err := x.connect(backend, kept); err != nil {
+		return err
+	}
+	return x.attempt()
+}
+
+// converses reports whether the request is written and its answer waited for in one: it has no
+// body, so nothing else is to be done between the two.
+func (x *exchange) converses(cn *conn) bool { return x.length == 0 && !x.expect && cn.raw != nil }
 
 // connect takes a connection that is kept, or makes one.
 func (x *exchange) connect(backend string, kept bool) error {
@@ -65,7 +76,7 @@ func (x *exchange) connect(backend string, kept bool) error {
 		if cn == nil {
 			break
 		}
-		if cn.answerWithin(c.cfg.Answer) == nil && cn.open() {
+		if cn.answerWithin(c.cfg.Answer) == nil && (x.converses(cn) || cn.open()) {
 			x.use(cn)
 			return nil
 		}
@@ -124,10 +135,8 @@ func (x *exchange) attempt() error {
 			return x.unsent(io.EOF) // closed while the body was on its way here
 		}
 	}
-	// An error after a part was sent is left to the answer: the backend may have refused the
-	// request early, said so and closed.
-	if n, err := cn.nc.Write(cn.out); err != nil && n == 0 {
-		return x.unsent(err)
+	if err := x.send(); err != nil {
+		return err
 	}
 	x.asked = x.expect
 	if x.streams() && !x.asked {
@@ -137,6 +146,31 @@ func (x *exchange) attempt() error {
 		return x.failed(err)
 	}
 	return x.answer()
+}
+
+// send writes the request. Where it can it waits for the beginning of the answer, too.
+func (x *exchange) send() error {
+	cn := x.cn
+	wrote := 0
+	if x.converses(cn) {
+		var err error
+		switch wrote, err = cn.converse(); {
+		case errors.Is(err, errShut):
+			return err
+		case err != nil && wrote == 0:
+			return x.unsent(err)
+		case err != nil && wrote == len(cn.out):
+			return x.failed(err)
+		case wrote == len(cn.out):
+			return nil
+		}
+	}
+	// An error after a part was sent is left to the answer: the backend may have refused the
+	// request early, said so and closed.
+	if n, err := cn.nc.Write(cn.out[wrote:]); err != nil && wrote+n == 0 {
+		return x.unsent(err)
+	}
+	return nil
 }
 
 // streams reports whether the body is sent while the answer is read.
