@@ -44,13 +44,13 @@ func (l BodyLimits) withDefaults() BodyLimits {
 
 // Limit puts r's body under limits. It refuses one that says itself that it is too large, with
 // 413. A body that turns out to be too large gives *http.MaxBytesError when it is read, one that
-// comes too slowly ErrSlow; both for good. Requests without a body are left as they are, and the
-// rate does not hold for gRPC and tunnels, whose bodies are conversations.
+// comes too slowly ErrSlow; both for good. Requests without a body and tunnels are left as they
+// are, and the rate does not hold for gRPC, whose bodies are conversations.
 //
 // Only the time in which a body is waited for counts, so a backend that is slow to take it in
 // does no harm. There is one timer for a body and no goroutine.
 func Limit(w http.ResponseWriter, r *http.Request, limits BodyLimits) *Refusal {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.Method == http.MethodConnect {
 		return nil
 	}
 	if limits.Max > 0 && r.ContentLength > limits.Max {
@@ -59,9 +59,8 @@ func Limit(w http.ResponseWriter, r *http.Request, limits BodyLimits) *Refusal {
 			Detail: fmt.Sprintf("a body of %d bytes, where %d may be", r.ContentLength, limits.Max),
 		}
 	}
-	conversation := r.Method == http.MethodConnect || strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 	limits = limits.withDefaults()
-	if conversation {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		limits.MinRate = -1
 	}
 	if limits.MinRate < 0 && limits.Max == 0 {

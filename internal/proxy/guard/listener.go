@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/proxy/origin"
 )
 
 // ListenerConfig is what a Listener is made of. Zero fields take the defaults named here.
@@ -19,10 +21,10 @@ type ListenerConfig struct {
 	TLS *tls.Config
 	// ProxyProtocol are the peers that begin each connection with a PROXY header, version 1 or
 	// 2. From them a connection without one is refused; nobody else's is looked for.
-	ProxyProtocol Prefixes
+	ProxyProtocol origin.Prefixes
 	// Trusted are peers that many clients come through: connections of one address are not
 	// limited for them.
-	Trusted Prefixes
+	Trusted origin.Prefixes
 	// MaxConns is how many connections may be open at once, and MaxPerAddress how many of one
 	// client address; 0: any number.
 	MaxConns, MaxPerAddress int
@@ -144,6 +146,14 @@ func (l *Listener) Attach(srv *http.Server) {
 		}
 		handler.ServeHTTP(w, r)
 	})
+}
+
+type connKey struct{}
+
+// connOf gives the connection that a request came over, or nil for one that is not a Listener's.
+func connOf(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
+	return c
 }
 
 // addrOf is the IP address in a, or an invalid one.
