@@ -70,6 +70,18 @@ func Limit(w http.ResponseWriter, r *http.Request, limits BodyLimits) *Refusal {
 	return nil
 }
 
+// restTime is how long the rest of a body may take that nobody wants.
+const restTime = 500 * time.Millisecond
+
+// Abandon readies w for an answer that is given instead of reading r's body. Over HTTP/1
+// net/http reads on for a while before such an answer goes out, so that the connection can be
+// kept; without this it would wait for a silent client as long as that likes.
+func Abandon(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime)) // no server's request has no rest
+	}
+}
+
 // Body is a request's body under limits.
 type Body struct {
 	inner  io.ReadCloser

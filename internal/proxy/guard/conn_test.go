@@ -42,6 +42,9 @@ func TestShapesAreAnswered400(t *testing.T) {
 							t.Fatalf("first request: %d", code)
 						}
 					}
+					if shape.want == nil {
+						n = 0 // net/http answers before all was said, and resets the connection
+					}
 					say(t, conn, shape.raw, n)
 					if way == "later" && strings.IndexByte("\r\n", shape.raw[0]) >= 0 {
 						ended(t, conn) // net/http answers only what has begun

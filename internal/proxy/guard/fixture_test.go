@@ -102,6 +102,16 @@ func (s *site) dial(protos ...string) net.Conn {
 	return conn
 }
 
+// tlsOver makes a connection a client's by TLS.
+func tlsOver(t *testing.T, conn net.Conn) net.Conn {
+	t.Helper()
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
+	if err := secure.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return secure
+}
+
 // say writes raw in pieces of n bytes; 0: at once.
 func say(t *testing.T, conn net.Conn, raw string, n int) {
 	t.Helper()
