@@ -72,10 +72,11 @@ func TestRates(t *testing.T) {
 	step(other, 0, "", 0)
 	step(netip.MustParseAddr("2001:db8::1"), 0, "", 0)
 	step(netip.MustParseAddr("2001:db8::2"), 0, ReasonAddressRate, time.Second)
-	step(netip.MustParseAddr("2001:db8:0:1::1"), 0, "", 0) // the bucket has filled by 0.8 meanwhile, of 3
+	// The tenant had 3 and got 0.8 meanwhile, of which 3 are used.
 	step(netip.MustParseAddr("192.0.2.3"), 0, ReasonTenantRate, 100*time.Millisecond)
 	step(someone, 600*time.Millisecond, "", 0)
 	step(someone, time.Hour, "", 0)
+	step(netip.MustParseAddr("2001:db8:0:1::1"), 0, "", 0)
 }
 
 // One tenant's visitors use up nothing of another's, and new rules keep what was used.
