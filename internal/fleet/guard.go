@@ -57,8 +57,9 @@ func (h HSTS) String() string {
 }
 
 const (
-	// maxPrefixes bounds each list, because every proxy keeps it in memory.
-	maxPrefixes = 1000
+	// maxPrefixes bounds each list, because every proxy keeps it in memory and LXD with the
+	// instance.
+	maxPrefixes = 256
 	maxRate     = 1e6 // requests per second
 	// minPreload is the least max_age, a year, of those who keep the lists of browsers.
 	minPreload = 365 * 24 * 60 * 60
@@ -208,4 +209,11 @@ func (g GuardRules) Equal(o GuardRules) bool {
 	return same && g.RequestsPerSecond == o.RequestsPerSecond && g.Burst == o.Burst &&
 		g.PerAddressPerSecond == o.PerAddressPerSecond && g.PerAddressBurst == o.PerAddressBurst &&
 		g.MaxInflight == o.MaxInflight && g.MaxBody == o.MaxBody && g.SecurityHeaders == o.SecurityHeaders
+}
+
+// Empty reports whether nothing is said.
+func (g GuardRules) Empty() bool { return g.Equal(GuardRules{}) }
+
+func (g *GuardRules) same(o *GuardRules) bool {
+	return g == o || g != nil && o != nil && g.Equal(*o)
 }

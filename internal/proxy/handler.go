@@ -2,12 +2,12 @@ package proxy
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/lxdfleet/lxdfleet/internal/proxy/guard"
 	_ "github.com/lxdfleet/lxdfleet/internal/proxy/xconnect" // WebSockets over HTTP/2
 )
 
@@ -21,6 +21,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 			v.host = canonicalHost(r.TLS.ServerName) // an HTTP/1.0 client need not send a Host
 		}
 		switch {
+		case guard.Check(r) != nil:
+			s.guard.refuse(guard.ReasonShape)
+			pageRefused.show(rec, r)
 		case r.TLS != nil && r.TLS.ServerName != "" && canonicalHost(r.TLS.ServerName) != v.host:
 			pageMisdirected.show(rec, r)
 		case r.Method == http.MethodConnect && !webSocket(r):
@@ -63,6 +66,7 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			status = http.StatusMovedPermanently
 		}
+		guard.Abandon(rec, r)
 		rec.Header().Set("Cache-Control", "max-age=3600")
 		rec.Header().Set("Location", target+path)
 		rec.WriteHeader(status)
@@ -106,17 +110,16 @@ func (s *Server) logAccess(r *http.Request, v *visit, status int, bytes int64, w
 		slog.Int64("bytes", bytes),
 		slog.Duration("took", took),
 		slog.Duration("held", v.held),
-		slog.String("client", clientAddress(r)),
+		slog.String("client", s.clientAddress(r)),
 		slog.String("backend", v.backend),
 		slog.Int("tries", v.tries),
 		slog.Bool("whole", whole),
 	)
 }
 
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+func (s *Server) clientAddress(r *http.Request) string {
+	if who := s.origin(r); who.Client.IsValid() {
+		return who.Client.String()
 	}
-	return host
+	return r.RemoteAddr
 }

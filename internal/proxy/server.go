@@ -21,6 +21,7 @@ type Server struct {
 	router     *Router
 	certs      *certs.Keeper
 	forward    *upstream.Client // the way to backends
+	guard      *protection
 	counters   counters
 	upgrades   *Gate // counts connections taken over by an upgrade
 	publicPort int
@@ -64,13 +65,16 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.guard = newProtection(cfg.Guard)
 	s.router.onSwap(s.swapped)
 	s.certs.Want(s.router.Table())
-	s.forward = upstream.New(upstream.Config{Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log})
+	s.forward = upstream.New(upstream.Config{
+		Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log, Trusted: s.guard.trusted.Contains,
+	})
 	s.upgrades = newGate(Limits{}, s.stop)
 	s.https = s.newHTTPServer(s.handle)
-	s.https.TLSConfig = s.certs.TLSConfig()
 	s.http = s.newHTTPServer(s.plain)
+	s.protect()
 	return s, nil
 }
 
@@ -112,9 +116,14 @@ func (s *Server) newHTTPServer(handler http.HandlerFunc) *http.Server {
 	}
 }
 
-// plain answers HTTP: validations of certificate authorities, and redirects.
+// plain answers HTTP: validations of certificate authorities, what a trusted proxy got by HTTPS,
+// and redirects.
 func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
-	if !s.certs.HandleHTTPChallenge(w, r) {
+	switch {
+	case s.certs.HandleHTTPChallenge(w, r):
+	case s.origin(r).Scheme == "https": // a trusted proxy in front has done TLS
+		s.handle(w, r)
+	default:
 		s.redirect(w, r)
 	}
 }
@@ -122,6 +131,7 @@ func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
 // swapped follows a new table: it must not block.
 func (s *Server) swapped(t *Table) {
 	s.certs.Want(t)
+	s.guard.configure(t)
 	if s.cfg.TableFile != "" {
 		for done := false; !done; {
 			select {
@@ -169,7 +179,7 @@ func (s *Server) Serve() error {
 	s.work.Go(func() { s.save(s.base) })
 	ended := make(chan error, 2)
 	serving := 1
-	go func() { ended <- s.https.ServeTLS(s.httpsLn, "", "") }()
+	go func() { ended <- s.https.Serve(s.httpsLn) }()
 	if s.httpLn != nil {
 		serving++
 		go func() { ended <- s.http.Serve(s.httpLn) }()

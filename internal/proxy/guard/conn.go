@@ -63,7 +63,7 @@ func (c *Conn) count() bool {
 	}
 	c.mu.Lock()
 	key, closed := keyOf(c.addr), c.closed
-	room := !closed && c.l.peers.enter(key, limit)
+	room := !closed && c.l.conns.enter(key, limit)
 	if room {
 		c.key, c.counted = key, true
 	}
@@ -110,9 +110,9 @@ func (c *Conn) close(how func() error) error {
 		return nil
 	}
 	err := how()
-	c.l.open.Add(-1)
+	c.l.conns.open.Add(-1)
 	if counted {
-		c.l.peers.leave(c.key)
+		c.l.conns.leave(c.key)
 	}
 	return err
 }

@@ -57,7 +57,7 @@ func serve(t *testing.T, cfg ListenerConfig, handler http.HandlerFunc, change fu
 		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
-		eventually(t, "connections are counted that are closed", func() bool { return s.Open() == 0 })
+		eventually(t, "connections are counted that are closed", func() bool { return s.conns.Open() == 0 })
 	})
 	return s
 }

@@ -61,7 +61,7 @@ func NewLimiter(cfg LimiterConfig) *Limiter {
 	}
 	// The hour lets the first requests have full buckets, whose time lies in the past.
 	l := &Limiter{general: cfg.General, addresses: newAddresses(cfg.Addresses), began: time.Now().Add(-time.Hour)}
-	if !cfg.General.Equal(fleet.GuardRules{}) {
+	if !cfg.General.Empty() {
 		l.other = l.newTenant(fleet.GuardRules{})
 	}
 	l.tenants.Store(&map[fleet.Name]*Tenant{})

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/proxy/origin"
@@ -28,6 +27,8 @@ type ListenerConfig struct {
 	// MaxConns is how many connections may be open at once, and MaxPerAddress how many of one
 	// client address; 0: any number.
 	MaxConns, MaxPerAddress int
+	// Conns counts them, together for all listeners that are given the same; default: its own.
+	Conns *Conns
 	// Header is the longest a PROXY header, and a client's taking in of its part of the TLS
 	// handshake, may take; default 10 s. The rest of the handshake counts as reading the first
 	// request's header, for which http.Server.ReadHeaderTimeout holds.
@@ -45,6 +46,9 @@ type ListenerConfig struct {
 func (c ListenerConfig) withDefaults() ListenerConfig {
 	if c.Header == 0 {
 		c.Header = 10 * time.Second
+	}
+	if c.Conns == nil {
+		c.Conns = new(Conns)
 	}
 	if c.Refused == nil {
 		c.Refused = func(Reason) {}
@@ -70,15 +74,13 @@ func (c ListenerConfig) withDefaults() ListenerConfig {
 type Listener struct {
 	inner net.Listener
 	cfg   ListenerConfig
-	open  atomic.Int64
-	peers connCounts
+	conns *Conns
 }
 
 // NewListener makes a Listener of inner, which is closed with it.
 func NewListener(inner net.Listener, cfg ListenerConfig) *Listener {
-	l := &Listener{inner: inner, cfg: cfg.withDefaults()}
-	l.peers.n = make(map[clientKey]int)
-	return l
+	cfg = cfg.withDefaults()
+	return &Listener{inner: inner, cfg: cfg, conns: cfg.Conns}
 }
 
 // Addr is the address listened on.
@@ -86,9 +88,6 @@ func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 
 // Close stops listening; connections stay open.
 func (l *Listener) Close() error { return l.inner.Close() }
-
-// Open is how many connections are open.
-func (l *Listener) Open() int { return int(l.open.Load()) }
 
 // Accept gives the next connection that the limits have room for. It waits for nothing that the
 // client does.
@@ -99,7 +98,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := newConn(l, inner)
-		if open := l.open.Add(1); l.cfg.MaxConns > 0 && open > int64(l.cfg.MaxConns) {
+		if open := l.conns.open.Add(1); l.cfg.MaxConns > 0 && open > int64(l.cfg.MaxConns) {
 			c.refuse(ReasonConnections)
 			continue
 		}

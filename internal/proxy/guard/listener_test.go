@@ -47,7 +47,7 @@ func TestMaxConns(t *testing.T) {
 		t.Errorf("%d were counted", n)
 	}
 	_ = first.Close()
-	eventually(t, "the connection is still counted", func() bool { return s.Open() == 1 })
+	eventually(t, "the connection is still counted", func() bool { return s.conns.Open() == 1 })
 	works(t, s.dial())
 }
 
@@ -95,9 +95,9 @@ func TestMaxPerAddress(t *testing.T) {
 			}
 			_ = first.Close()
 			eventually(t, "the address is still counted", func() bool {
-				s.peers.mu.Lock()
-				defer s.peers.mu.Unlock()
-				return len(s.peers.n) == 0
+				s.conns.mu.Lock()
+				defer s.conns.mu.Unlock()
+				return len(s.conns.n) == 0
 			})
 			works(t, open(tc.second))
 		})
