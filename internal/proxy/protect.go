@@ -141,6 +141,9 @@ func pageOf(v guard.Verdict) *page {
 
 // badRequest gives the page for a request that is at fault itself.
 func (s *Server) badRequest(v *visit, err error) *page {
+	if errors.Is(err, upstream.ErrLeft) {
+		return &pageBroken // nobody is there to see it
+	}
 	v.failed = true // a body that is given up ends the request's context
 	var large *http.MaxBytesError
 	switch {
@@ -150,9 +153,6 @@ func (s *Server) badRequest(v *visit, err error) *page {
 	case errors.Is(err, guard.ErrSlow):
 		s.guard.refuse(guard.ReasonBodySlow)
 		return &pageTooSlow
-	case errors.Is(err, upstream.ErrLeft):
-		v.failed = false
-		return &pageBroken // nobody is there to see it
 	}
 	return &pageBadRequest
 }
