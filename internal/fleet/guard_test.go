@@ -49,7 +49,7 @@ func TestParsePrefixesSortsAndNamesTheField(t *testing.T) {
 	if _, err = ParsePrefixes("deny", []string{"x"}); err.(*Error).Field != "deny" {
 		t.Fatalf("the error %v does not name the field", err)
 	}
-	if _, err = ParsePrefixes("deny", make([]string, 1001)); err == nil || err.(*Error).Field != "deny" {
+	if _, err = ParsePrefixes("deny", make([]string, maxPrefixes+1)); err == nil || err.(*Error).Field != "deny" {
 		t.Fatalf("a list without bound was taken: %v", err)
 	}
 }
