@@ -181,6 +181,8 @@ func (a *App) wireProxy(ctx context.Context) error {
 		Observe:   a.observer.Observe,
 		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},
 		Retry:     a.cfg.Proxy.RetryTimeout,
+		Guard:     guardOf(a.cfg.Proxy), ReadHeader: a.cfg.Proxy.HeaderTimeout, Idle: a.cfg.Proxy.IdleTimeout,
+		MaxHeader: int(a.cfg.Proxy.MaxHeader),
 		Log:       a.log, Access: access,
 	})
 	if err != nil {

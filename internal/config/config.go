@@ -60,6 +60,20 @@ type Proxy struct {
 	HoldWaiters  int           `yaml:"hold_waiters"`  // most requests that wait, per tenant
 	RetryTimeout time.Duration `yaml:"retry_timeout"` // how long a backend that refuses a connection is tried
 	AccessLog    bool          `yaml:"access_log"`
+
+	TrustedProxies           []string      `yaml:"trusted_proxies"`             // networks whose forwarding headers are believed
+	ProxyProtocol            []string      `yaml:"proxy_protocol"`              // networks whose connections begin with a PROXY header
+	MaxConnections           int           `yaml:"max_connections"`             // open at once; 0: any number
+	MaxConnectionsPerAddress int           `yaml:"max_connections_per_address"` // likewise, of one client
+	RatePerAddress           int           `yaml:"rate_per_address"`            // requests per second; 0: any number
+	Deny                     []string      `yaml:"deny"`                        // networks that no tenant lets in
+	MaxHeader                fleet.Size    `yaml:"max_header"`                  // of a request
+	MaxBody                  fleet.Size    `yaml:"max_body"`                    // of a request; 0: any
+	HeaderTimeout            time.Duration `yaml:"header_timeout"`              // for the TLS handshake and a request's header
+	BodyRate                 fleet.Size    `yaml:"body_rate"`                   // least of a request's body in a second; 0: any
+	BodyTimeout              time.Duration `yaml:"body_timeout"`                // longest a client may send nothing of a body
+	WriteTimeout             time.Duration `yaml:"write_timeout"`               // longest a client may take in nothing of an answer
+	IdleTimeout              time.Duration `yaml:"idle_timeout"`                // between two requests
 }
 
 // TLS says where the tenants' certificates come from and where they are kept.
@@ -142,6 +156,8 @@ func Default() Config {
 		Proxy: Proxy{
 			HTTP: ":80", HTTPS: ":443",
 			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,
+			MaxHeader: 64 * fleet.KiB, HeaderTimeout: 10 * time.Second, BodyRate: 240, BodyTimeout: time.Minute,
+			WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		},
 		TLS: TLS{
 			Authorities:   []string{"https://acme-v02.api.letsencrypt.org/directory"},

@@ -75,8 +75,8 @@ func TestGuardRulesValidate(t *testing.T) {
 		"negative body":                {func(g *GuardRules) { g.MaxBody = -1 }, "max_body"},
 		"empty prefix":                 {func(g *GuardRules) { g.Deny = []netip.Prefix{{}} }, "deny"},
 		"prefix with more bits":        {func(g *GuardRules) { g.Allow[0] = netip.MustParsePrefix("10.0.0.1/8") }, "allow"},
-		"preload for a day":            {func(g *GuardRules) { g.HSTS.MaxAge = 86400 }, "hsts.preload"},
-		"HSTS for longer than anybody": {func(g *GuardRules) { g.HSTS = &HSTS{MaxAge: math.MaxInt32} }, "hsts.max_age"},
+		"preload for a day":            {func(g *GuardRules) { g.HSTS.MaxAge = 86400 }, "hsts"},
+		"HSTS for longer than anybody": {func(g *GuardRules) { g.HSTS = &HSTS{MaxAge: math.MaxInt32} }, "hsts"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := valid()

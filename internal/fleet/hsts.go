@@ -94,11 +94,11 @@ func (h *HSTS) validate() error {
 	case h == nil:
 		return nil
 	case h.MaxAge < 0 || h.MaxAge > 10*minPreload:
-		return Errorf(Invalid, "%d seconds is not between 0 and ten years", h.MaxAge).WithField("hsts.max_age").
-			WithHint("31536000 is a year")
+		return Errorf(Invalid, "%d seconds is not between 0 and ten years", h.MaxAge).WithField("hsts").
+			WithHint("1y is a year")
 	case h.Preload && (!h.Subdomains || h.MaxAge < minPreload):
 		return Errorf(Invalid, "browsers' lists take only names that promise a year for all subdomains").
-			WithField("hsts.preload").WithHint("set subdomains and a max_age of at least %d", minPreload)
+			WithField("hsts").WithHint("write 1y,subdomains,preload")
 	}
 	return nil
 }
