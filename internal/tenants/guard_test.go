@@ -50,11 +50,10 @@ func TestGuard(t *testing.T) {
 				compare("route of "+r.Domain.String(), r.Guard)
 			}
 		}
-		wantError(t, second(w.service.EditGuard(t.Context(), "acme", GuardEdit{Burst: new(5)})), fleet.Invalid, "burst")
+		_, err = w.service.EditGuard(t.Context(), "acme", GuardEdit{Burst: new(5)})
+		wantError(t, err, fleet.Invalid, "burst")
 		if v, err := w.service.DropGuard(t.Context(), "acme"); err != nil || v.Guard != nil {
 			t.Errorf("%+v, %v", v.Guard, err)
 		}
 	})
 }
-
-func second(_ View, err error) error { return err }
