@@ -136,7 +136,7 @@ func quick(t *testing.T) [][]string {
 		"tenant adopt handmade --domain handmade.localhost --plan small", "tenant adoptable",
 		"tenant exec acme -- uname -a", "tenant logs acme -n 5 --unit nginx",
 		"tenant set acme contact=a@b.example display-name= label.tier= label.a=b", "tenant maintenance acme on --message Soon --for 1h",
-		"tenant maintenance acme off", "tenant guard acme", "tenant guard acme --reset",
+		"tenant maintenance acme off", "tenant guard acme", "tenant guard acme --reset", "tenant guard acme --allow= --rate 0 --hsts off",
 		"tenant guard acme --allow 10.0.0.0/8,2001:db8::/32 --rate 50 --burst 100 --rate-per-address 0.5 --max-in-flight 200 --max-body 2GiB --hsts 1y,subdomains --security-headers on",
 		"tenant guard acme --deny 192.0.2.1 -o json", "tenant hold acme --reason backup --for 30s", "tenant resume acme", "tenant hold acme -o json",
 		"domain add acme shop.acme.localhost", "domain add acme acme.com --primary", "domain add acme old.localhost --redirect-to primary --code 301",

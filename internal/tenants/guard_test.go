@@ -30,7 +30,7 @@ func TestGuard(t *testing.T) {
 			{"some", GuardEdit{Allow: &ten, RequestsPerSecond: new(5.0), Burst: new(9), HSTS: &hsts}, &fleet.GuardRules{Allow: ten, RequestsPerSecond: 5, Burst: 9, HSTS: hsts}, 1},
 			{"the same again", GuardEdit{Allow: &ten, Burst: new(9)}, &fleet.GuardRules{Allow: ten, RequestsPerSecond: 5, Burst: 9, HSTS: hsts}, 0},
 			{"others too", GuardEdit{Allow: &none, MaxBody: new(fleet.Size(7))}, &fleet.GuardRules{RequestsPerSecond: 5, Burst: 9, HSTS: hsts, MaxBody: 7}, 1},
-			{"a burst goes with its rate", GuardEdit{RequestsPerSecond: new(0.0), HSTS: new(*new(*fleet.HSTS))}, &fleet.GuardRules{MaxBody: 7}, 1},
+			{"a burst goes with its rate", GuardEdit{RequestsPerSecond: new(0.0), HSTS: new((*fleet.HSTS)(nil))}, &fleet.GuardRules{MaxBody: 7}, 1},
 		} {
 			v, err := w.service.EditGuard(t.Context(), "acme", step.edit)
 			if err != nil || v.Revision != revision+step.changes {

@@ -210,7 +210,7 @@ func FuzzSplits(f *testing.F) {
 			n, err := cut.feed(rest[:size])
 			got += n
 			if err != nil {
-				if err != wantErr || got != want {
+				if !errors.Is(err, wantErr) || got != want {
 					t.Fatalf("cut: %v after %d bytes; whole: %v after %d", err, got, wantErr, want)
 				}
 				return
