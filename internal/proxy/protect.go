@@ -50,6 +50,7 @@ func (c *GuardConfig) validate() error {
 type protection struct {
 	trusted origin.Prefixes
 	limiter *guard.Limiter
+	conns   guard.Conns
 	body    guard.BodyLimits
 	refused map[guard.Reason]*atomic.Uint64 // never changed once made
 }
@@ -69,10 +70,9 @@ func (p *protection) refuse(why guard.Reason) { p.refused[why].Add(1) }
 
 // protect puts the guard in front of both servers. Connections of both are counted together.
 func (s *Server) protect() {
-	conns := new(guard.Conns)
 	wrap := func(ln net.Listener, srv *http.Server, cfg guard.ListenerConfig) net.Listener {
 		cfg.ProxyProtocol, cfg.Trusted = origin.NewPrefixes(s.cfg.Guard.ProxyProtocol), s.guard.trusted
-		cfg.MaxConns, cfg.MaxPerAddress, cfg.Conns = s.cfg.Guard.MaxConns, s.cfg.Guard.MaxPerAddress, conns
+		cfg.MaxConns, cfg.MaxPerAddress, cfg.Conns = s.cfg.Guard.MaxConns, s.cfg.Guard.MaxPerAddress, &s.guard.conns
 		cfg.Header, cfg.WriteStall = s.cfg.ReadHeader, s.cfg.Guard.WriteStall
 		cfg.Refused, cfg.Log = s.guard.refuse, s.cfg.Log
 		l := guard.NewListener(ln, cfg)
@@ -156,6 +156,9 @@ func (s *Server) badRequest(v *visit, err error) *page {
 	}
 	return &pageBadRequest
 }
+
+// Connections is how many connections of clients are open, by HTTPS and HTTP.
+func (s *Server) Connections() int { return s.guard.conns.Open() }
 
 // Refusal is how many connections or requests were refused for a reason since the start.
 type Refusal struct {

@@ -258,6 +258,9 @@ func TestBehindABalancer(t *testing.T) {
 	if _, err := open("192.0.2.10"); err != nil {
 		t.Error(err)
 	}
+	if n := f.Connections(); n < 2 {
+		t.Errorf("%d connections", n)
+	}
 	f.end(10 * time.Second)
 	if log := access.String(); !strings.Contains(log, "client=192.0.2.9") {
 		t.Errorf("access log: %s", log)

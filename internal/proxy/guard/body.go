@@ -187,10 +187,3 @@ func (b *Body) Close() error {
 	b.mu.Unlock()
 	return b.inner.Close()
 }
-
-// Failed gives the limit that was broken: ErrSlow, *http.MaxBytesError or nil.
-func (b *Body) Failed() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failed
-}

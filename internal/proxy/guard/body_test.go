@@ -21,9 +21,6 @@ func limited(limits BodyLimits) http.HandlerFunc {
 			return
 		}
 		n, err := io.Copy(io.Discard, r.Body)
-		if b, ok := r.Body.(*Body); ok && err != nil && !errors.Is(err, b.Failed()) {
-			err = errors.New("Failed does not say it")
-		}
 		var large *http.MaxBytesError
 		switch {
 		case errors.Is(err, ErrSlow):
