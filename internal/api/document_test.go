@@ -153,6 +153,8 @@ func wellFormed() []request {
 		{method: "PATCH", path: "/v1/tenants/acme", status: 200, body: `{"display_name":"","contact":"a@b.example","labels":{"a":"b","tier":""}}`},
 		{method: "PUT", path: "/v1/tenants/acme/maintenance", status: 200, body: `{"message":"Back soon","page":"<p>Soon</p>","for":"1h"}`},
 		{method: "DELETE", path: "/v1/tenants/acme/maintenance", status: 200},
+		{method: "PATCH", path: "/v1/tenants/acme/guard", status: 200, body: `{"allow":["10.0.0.0/8"],"requests_per_second":50,"burst":100,"max_body":"2GiB","hsts":"1y,subdomains","security_headers":true}`},
+		{method: "DELETE", path: "/v1/tenants/acme/guard", status: 200},
 		{method: "POST", path: "/v1/tenants/acme/hold", status: 200, body: `{"reason":"backup","for":"30s"}`},
 		{method: "POST", path: "/v1/tenants/acme/hold", status: 200, body: `{}`},
 		{method: "DELETE", path: "/v1/tenants/acme/hold?reason=backup", status: 200},
@@ -225,7 +227,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 	c := newContract(t, f)
 	for _, method := range []string{
 		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
-		"Edit", "Maintain", "Open", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "Domain", "Domains",
+		"Edit", "Maintain", "Open", "EditGuard", "DropGuard", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "Domain", "Domains",
 		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Routes", "Traffic",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))

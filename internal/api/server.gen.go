@@ -510,6 +510,68 @@ type FindingList struct {
 	Items []Finding `json:"items"`
 }
 
+// Guard What visitors may do. What is missing has no limit of the tenant's own.
+type Guard struct {
+	// Allow Networks such as 203.0.113.0/24; where there are any, nobody else is let in.
+	Allow []string `json:"allow,omitempty,omitzero"`
+
+	// Burst How many may come at once; a second's worth where it is not given.
+	Burst int `json:"burst,omitempty,omitzero"`
+
+	// Deny Networks that are not let in.
+	Deny []string `json:"deny,omitempty,omitzero"`
+
+	// Hsts How long browsers are told to come by HTTPS only, such as 1y,subdomains,preload.
+	Hsts string `json:"hsts,omitempty,omitzero"`
+
+	// MaxBody Largest body of a request, such as 2GiB.
+	MaxBody string `json:"max_body,omitempty,omitzero"`
+
+	// MaxInFlight Requests that may be with the tenant at once.
+	MaxInFlight     int `json:"max_in_flight,omitempty,omitzero"`
+	PerAddressBurst int `json:"per_address_burst,omitempty,omitzero"`
+
+	// PerAddressPerSecond Of one client address; an IPv6 network of 64 bits is one.
+	PerAddressPerSecond float64 `json:"per_address_per_second,omitempty,omitzero"`
+
+	// RequestsPerSecond Of all visitors together.
+	RequestsPerSecond float64 `json:"requests_per_second,omitempty,omitzero"`
+
+	// SecurityHeaders Whether answers get common security headers that they do not have.
+	SecurityHeaders bool `json:"security_headers,omitempty,omitzero"`
+}
+
+// GuardEdit defines model for GuardEdit.
+type GuardEdit struct {
+	// Allow Networks such as 203.0.113.0/24; where there are any, nobody else is let in.
+	Allow *[]string `json:"allow,omitempty"`
+
+	// Burst How many may come at once; a second's worth where it is not given.
+	Burst *int `json:"burst,omitempty"`
+
+	// Deny Networks that are not let in.
+	Deny *[]string `json:"deny,omitempty"`
+
+	// Hsts How long browsers are told to come by HTTPS only, such as 1y,subdomains,preload.
+	Hsts *string `json:"hsts,omitempty"`
+
+	// MaxBody Largest body of a request, such as 2GiB.
+	MaxBody *string `json:"max_body,omitempty"`
+
+	// MaxInFlight Requests that may be with the tenant at once.
+	MaxInFlight     *int `json:"max_in_flight,omitempty"`
+	PerAddressBurst *int `json:"per_address_burst,omitempty"`
+
+	// PerAddressPerSecond Of one client address; an IPv6 network of 64 bits is one.
+	PerAddressPerSecond *float64 `json:"per_address_per_second,omitempty"`
+
+	// RequestsPerSecond Of all visitors together.
+	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"`
+
+	// SecurityHeaders Whether answers get common security headers that they do not have.
+	SecurityHeaders *bool `json:"security_headers,omitempty"`
+}
+
 // HealthCheck defines model for HealthCheck.
 type HealthCheck struct {
 	// Body Text that the answer must contain.
@@ -789,8 +851,11 @@ type Tenant struct {
 	DisplayName string    `json:"display_name,omitempty,omitzero"`
 
 	// Domains The first is the primary one.
-	Domains []string    `json:"domains"`
-	Health  HealthCheck `json:"health"`
+	Domains []string `json:"domains"`
+
+	// Guard What visitors may do. What is missing has no limit of the tenant's own.
+	Guard  *Guard      `json:"guard,omitempty"`
+	Health HealthCheck `json:"health"`
 
 	// Healthy Outcome of the last health check; missing before the first.
 	Healthy *bool `json:"healthy,omitempty"`
@@ -1184,6 +1249,9 @@ type EditTenantJSONRequestBody = TenantEdit
 // AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
 type AddDomainJSONRequestBody = DomainAdd
 
+// EditGuardJSONRequestBody defines body for EditGuard for application/json ContentType.
+type EditGuardJSONRequestBody = GuardEdit
+
 // HoldTenantJSONRequestBody defines body for HoldTenant for application/json ContentType.
 type HoldTenantJSONRequestBody = HoldRequest
 
@@ -1306,6 +1374,12 @@ type ServerInterface interface {
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	// (GET /v1/tenants/{name}/exec)
 	ExecTenant(ctx echo.Context, name TenantName) error
+	// DropGuard Take all rules for a tenant's visitors away
+	// (DELETE /v1/tenants/{name}/guard)
+	DropGuard(ctx echo.Context, name TenantName) error
+	// EditGuard Change what a tenant's visitors may do
+	// (PATCH /v1/tenants/{name}/guard)
+	EditGuard(ctx echo.Context, name TenantName) error
 	// ResumeTenant Take reasons to hold away
 	// (DELETE /v1/tenants/{name}/hold)
 	ResumeTenant(ctx echo.Context, name TenantName, params ResumeTenantParams) error
@@ -2189,6 +2263,38 @@ func (w *ServerInterfaceWrapper) ExecTenant(ctx echo.Context) error {
 	return err
 }
 
+// DropGuard converts echo context to params.
+func (w *ServerInterfaceWrapper) DropGuard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DropGuard(ctx, name)
+	return err
+}
+
+// EditGuard converts echo context to params.
+func (w *ServerInterfaceWrapper) EditGuard(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditGuard(ctx, name)
+	return err
+}
+
 // ResumeTenant converts echo context to params.
 func (w *ServerInterfaceWrapper) ResumeTenant(ctx echo.Context) error {
 	var err error
@@ -2569,6 +2675,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants/:name/undelete", wrapper.UndeleteTenant, options.OperationMiddlewares["undeleteTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.EndMaintenance, options.OperationMiddlewares["endMaintenance"]...)
 	router.PUT(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.StartMaintenance, options.OperationMiddlewares["startMaintenance"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:name/guard", wrapper.DropGuard, options.OperationMiddlewares["dropGuard"]...)
+	router.PATCH(options.BaseURL+"/v1/tenants/:name/guard", wrapper.EditGuard, options.OperationMiddlewares["editGuard"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/hold", wrapper.ResumeTenant, options.OperationMiddlewares["resumeTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/hold", wrapper.HoldTenant, options.OperationMiddlewares["holdTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/domains", wrapper.ListTenantDomains, options.OperationMiddlewares["listTenantDomains"]...)
@@ -4118,6 +4226,85 @@ func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTen
 	return err
 }
 
+type DropGuardRequestObject struct {
+	Name TenantName `json:"name"`
+}
+
+type DropGuardResponseObject interface {
+	VisitDropGuardResponse(w http.ResponseWriter) error
+}
+
+type DropGuard200JSONResponse Tenant
+
+func (response DropGuard200JSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DropGuarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditGuardRequestObject struct {
+	Name TenantName `json:"name"`
+	Body *EditGuardJSONRequestBody
+}
+
+type EditGuardResponseObject interface {
+	VisitEditGuardResponse(w http.ResponseWriter) error
+}
+
+type EditGuard200JSONResponse Tenant
+
+func (response EditGuard200JSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditGuarddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditGuarddefaultApplicationProblemPlusJSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResumeTenantRequestObject struct {
 	Name   TenantName `json:"name"`
 	Params ResumeTenantParams
@@ -4671,6 +4858,12 @@ type StrictServerInterface interface {
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	// (GET /v1/tenants/{name}/exec)
 	ExecTenant(ctx context.Context, request ExecTenantRequestObject) (ExecTenantResponseObject, error)
+	// DropGuard Take all rules for a tenant's visitors away
+	// (DELETE /v1/tenants/{name}/guard)
+	DropGuard(ctx context.Context, request DropGuardRequestObject) (DropGuardResponseObject, error)
+	// EditGuard Change what a tenant's visitors may do
+	// (PATCH /v1/tenants/{name}/guard)
+	EditGuard(ctx context.Context, request EditGuardRequestObject) (EditGuardResponseObject, error)
 	// ResumeTenant Take reasons to hold away
 	// (DELETE /v1/tenants/{name}/hold)
 	ResumeTenant(ctx context.Context, request ResumeTenantRequestObject) (ResumeTenantResponseObject, error)
@@ -5743,6 +5936,79 @@ func (sh *strictHandler) ExecTenant(ctx echo.Context, name TenantName) error {
 		return err
 	} else if validResponse, ok := response.(ExecTenantResponseObject); ok {
 		return validResponse.VisitExecTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DropGuard operation middleware
+func (sh *strictHandler) DropGuard(ctx echo.Context, name TenantName) error {
+	var request DropGuardRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DropGuard(ctx.Request().Context(), request.(DropGuardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DropGuard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DropGuardResponseObject); ok {
+		return validResponse.VisitDropGuardResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EditGuard operation middleware
+func (sh *strictHandler) EditGuard(ctx echo.Context, name TenantName) error {
+	var request EditGuardRequestObject
+
+	request.Name = name
+
+	var body EditGuardJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditGuard(ctx.Request().Context(), request.(EditGuardRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditGuard")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditGuardResponseObject); ok {
+		return validResponse.VisitEditGuardResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -28,6 +28,8 @@ type Tenants interface {
 	Edit(ctx context.Context, name fleet.Name, req tenants.EditRequest) (tenants.View, error)
 	Maintain(ctx context.Context, name fleet.Name, req tenants.MaintenanceRequest) (tenants.View, error)
 	Open(ctx context.Context, name fleet.Name) (tenants.View, error)
+	EditGuard(ctx context.Context, name fleet.Name, edit tenants.GuardEdit) (tenants.View, error)
+	DropGuard(ctx context.Context, name fleet.Name) (tenants.View, error)
 	// Hold takes 0 for no end. Resume takes every reason away where none is given.
 	Hold(ctx context.Context, name fleet.Name, reason string, span time.Duration) (tenants.View, error)
 	Resume(ctx context.Context, name fleet.Name, reason string) (tenants.View, error)

@@ -112,7 +112,7 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		Url: s.urlOf(t), Health: healthOut(t.Health), Desired: Desired(t.Desired), Status: TenantStatus(v.Status),
 		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Healthy: seen.Healthy,
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
-		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds),
+		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds), Guard: guardOut(t.Guard),
 	}
 	for i, d := range t.Domains {
 		out.Domains[i] = d.String()

@@ -207,6 +207,8 @@ func (a *App) wireProxy(ctx context.Context) error {
 		Retry:     a.cfg.Proxy.RetryTimeout,
 		Log:       a.log, Access: a.access,
 		Brand: proxy.Brand{Name: a.cfg.Proxy.PagesFrom, Contact: a.cfg.Proxy.PagesContact},
+		Guard: guardOf(a.cfg.Proxy), ReadHeader: a.cfg.Proxy.HeaderTimeout, Idle: a.cfg.Proxy.IdleTimeout,
+		MaxHeader: int(a.cfg.Proxy.MaxHeader),
 	})
 	if err != nil {
 		return fmt.Errorf("prepare the proxy: %w", err)

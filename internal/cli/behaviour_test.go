@@ -52,7 +52,8 @@ func TestMistakes(t *testing.T) {
 		"domain add acme", "domain add acme x.localhost --redirect-to www.x.localhost", "domain add acme x.localhost --code 301",
 		"domain add acme globex.localhost", "domain show nobody.localhost", "domain remove https://x", "tenant maintenance acme maybe",
 		"tenant maintenance acme off --message x", "tenant maintenance acme on --page no-such-file", "tenant set acme", "tenant set acme plan=large",
-		"tenant set acme label", "tenant hold acme --for soon", "top --interval 0s",
+		"tenant set acme label", "tenant guard acme --reset --rate 5", "tenant guard acme --hsts 1y,preload", "tenant guard acme --security-headers maybe",
+		"tenant hold acme --for soon", "top --interval 0s",
 		"tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
 	} {
 		t.Run(line, func(t *testing.T) {

@@ -14,7 +14,7 @@ func (t *tool) tenantCommand() *cobra.Command {
 	return t.group("tenant", "Clients' places: create, list, start, stop, delete, …",
 		t.tenantCreate(), t.tenantList(), t.tenantShow(), t.tenantStart(), t.tenantStop(), t.tenantRestart(),
 		t.tenantDelete(), t.tenantUndelete(), t.tenantResize(), t.tenantAdopt(), t.tenantAdoptable(),
-		t.tenantExec(), t.tenantLogs(), t.tenantSet(), t.tenantMaintenance(), t.tenantHold(), t.tenantResume(),
+		t.tenantExec(), t.tenantLogs(), t.tenantSet(), t.tenantMaintenance(), t.tenantHold(), t.tenantResume(), t.tenantGuard(),
 	)
 }
 
@@ -115,11 +115,15 @@ func (t *tool) describeTenant(x client.Tenant) error {
 			maintenance += ": " + x.Maintenance.Message
 		}
 	}
+	guard := ""
+	if x.Guard != nil {
+		guard = guardWords(x.Guard)
+	}
 	return t.printFields(
 		"Name", x.Name, "Display name", x.DisplayName, "Contact", x.Contact,
 		"Status", string(x.Status), "Problem", x.Problem, "Job", x.Job, "Wanted", string(x.Desired),
 		"Address", x.Url, "Domains", strings.Join(x.Domains, ", "),
-		"Not served yet", strings.Join(x.PendingDomains, ", "), "Maintenance", maintenance, "Held for", holds(x),
+		"Not served yet", strings.Join(x.PendingDomains, ", "), "Maintenance", maintenance, "Held for", holds(x), "Guard", guard,
 		"Image", x.Image, "Plan", x.Plan, "Labels", pairs(x.Labels),
 		"Member", whereabouts(x), "Instance address", x.Address,
 		"Health check", health, "Healthy", healthy,

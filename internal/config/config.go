@@ -66,6 +66,20 @@ type Proxy struct {
 	AccessSample float64       `yaml:"access_sample"` // part of the requests in it, 0 to 1; errors always are
 	PagesFrom    string        `yaml:"pages_from"`    // name on the proxy's own pages; empty: none
 	PagesContact string        `yaml:"pages_contact"` // line of text on them: whom to ask
+
+	TrustedProxies           []string      `yaml:"trusted_proxies"`             // networks whose forwarding headers are believed
+	ProxyProtocol            []string      `yaml:"proxy_protocol"`              // networks whose connections begin with a PROXY header
+	MaxConnections           int           `yaml:"max_connections"`             // open at once; 0: any number
+	MaxConnectionsPerAddress int           `yaml:"max_connections_per_address"` // likewise, of one client
+	RatePerAddress           int           `yaml:"rate_per_address"`            // requests per second; 0: any number
+	Deny                     []string      `yaml:"deny"`                        // networks that no tenant lets in
+	MaxHeader                fleet.Size    `yaml:"max_header"`                  // of a request
+	MaxBody                  fleet.Size    `yaml:"max_body"`                    // of a request; 0: any
+	HeaderTimeout            time.Duration `yaml:"header_timeout"`              // for the TLS handshake and a request's header
+	BodyRate                 fleet.Size    `yaml:"body_rate"`                   // least of a request's body in a second; 0: any
+	BodyTimeout              time.Duration `yaml:"body_timeout"`                // longest a client may send nothing of a body
+	WriteTimeout             time.Duration `yaml:"write_timeout"`               // longest a client may take in nothing of an answer
+	IdleTimeout              time.Duration `yaml:"idle_timeout"`                // between two requests
 }
 
 // Metrics are what Prometheus reads.
@@ -155,6 +169,8 @@ func Default() Config {
 			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,
 			HTTP3: true, DrainTimeout: 5 * time.Minute,
 			AccessLog: "off", AccessSample: 1,
+			MaxHeader: 64 * fleet.KiB, HeaderTimeout: 10 * time.Second, BodyRate: 240, BodyTimeout: time.Minute,
+			WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		},
 		Metrics: Metrics{Listen: "127.0.0.1:8445"},
 		TLS: TLS{

@@ -107,10 +107,17 @@ func checkProxy(c Config) *fleet.Error {
 	if p.HoldWaiters < 0 {
 		return invalid("proxy.hold_waiters", "write 0 or more", "it cannot be negative")
 	}
+	if err := checkGuard(p); err != nil {
+		return err
+	}
 	return durations(
 		span{"proxy.hold_timeout", p.HoldTimeout, 0},
 		span{"proxy.retry_timeout", p.RetryTimeout, 0},
 		span{"proxy.drain_timeout", p.DrainTimeout, 0},
+		span{"proxy.header_timeout", p.HeaderTimeout, time.Second},
+		span{"proxy.body_timeout", p.BodyTimeout, time.Second},
+		span{"proxy.write_timeout", p.WriteTimeout, time.Second},
+		span{"proxy.idle_timeout", p.IdleTimeout, time.Second},
 	)
 }
 

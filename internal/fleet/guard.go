@@ -5,7 +5,6 @@ import (
 	"math"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -37,31 +36,11 @@ type GuardRules struct {
 	SecurityHeaders bool `json:"security_headers,omitempty"`
 }
 
-// HSTS is a Strict-Transport-Security header.
-type HSTS struct {
-	MaxAge     int  `json:"max_age"` // seconds; 0 takes the promise back
-	Subdomains bool `json:"subdomains,omitempty"`
-	Preload    bool `json:"preload,omitempty"`
-}
-
-// String is the value of the header.
-func (h HSTS) String() string {
-	s := "max-age=" + strconv.Itoa(h.MaxAge)
-	if h.Subdomains {
-		s += "; includeSubDomains"
-	}
-	if h.Preload {
-		s += "; preload"
-	}
-	return s
-}
-
 const (
-	// maxPrefixes bounds each list, because every proxy keeps it in memory.
-	maxPrefixes = 1000
+	// maxPrefixes bounds each list, because every proxy keeps it in memory and LXD with the
+	// instance.
+	maxPrefixes = 256
 	maxRate     = 1e6 // requests per second
-	// minPreload is the least max_age, a year, of those who keep the lists of browsers.
-	minPreload = 365 * 24 * 60 * 60
 )
 
 // ParsePrefix reads a network such as 203.0.113.0/24 or 2001:db8::/32, or one address. An IPv4
@@ -187,20 +166,6 @@ func validPrefixes(field string, list []netip.Prefix) error {
 	return nil
 }
 
-func (h *HSTS) validate() error {
-	switch {
-	case h == nil:
-		return nil
-	case h.MaxAge < 0 || h.MaxAge > 10*minPreload:
-		return Errorf(Invalid, "%d seconds is not between 0 and ten years", h.MaxAge).WithField("hsts.max_age").
-			WithHint("31536000 is a year")
-	case h.Preload && (!h.Subdomains || h.MaxAge < minPreload):
-		return Errorf(Invalid, "browsers' lists take only names that promise a year for all subdomains").
-			WithField("hsts.preload").WithHint("set subdomains and a max_age of at least %d", minPreload)
-	}
-	return nil
-}
-
 // Equal reports whether both say the same.
 func (g GuardRules) Equal(o GuardRules) bool {
 	same := slices.Equal(g.Allow, o.Allow) && slices.Equal(g.Deny, o.Deny) &&
@@ -208,4 +173,11 @@ func (g GuardRules) Equal(o GuardRules) bool {
 	return same && g.RequestsPerSecond == o.RequestsPerSecond && g.Burst == o.Burst &&
 		g.PerAddressPerSecond == o.PerAddressPerSecond && g.PerAddressBurst == o.PerAddressBurst &&
 		g.MaxInflight == o.MaxInflight && g.MaxBody == o.MaxBody && g.SecurityHeaders == o.SecurityHeaders
+}
+
+// Empty reports whether nothing is said.
+func (g GuardRules) Empty() bool { return g.Equal(GuardRules{}) }
+
+func (g *GuardRules) same(o *GuardRules) bool {
+	return g == o || g != nil && o != nil && g.Equal(*o)
 }

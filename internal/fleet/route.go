@@ -28,11 +28,15 @@ type Route struct {
 	Code     int    `json:"code,omitempty"`
 	// Maintenance is set with RouteMaintenance. It is shared, and not to be changed.
 	Maintenance *Maintenance `json:"maintenance,omitempty"`
+	// Guard is what the tenant's visitors may do; nil: nothing is said. It is shared, and not to
+	// be changed.
+	Guard *GuardRules `json:"guard,omitempty"`
 }
 
 // Equal reports whether both routes say the same.
 func (r Route) Equal(o Route) bool {
-	a, b := r.Maintenance, o.Maintenance
-	r.Maintenance, o.Maintenance = nil, nil
-	return r == o && (a == b || a != nil && b != nil && a.Equal(*b))
+	return r.Maintenance.same(o.Maintenance) && r.Guard.same(o.Guard) && r.bare() == o.bare()
 }
+
+// bare is the route without what is compared by its content.
+func (r Route) bare() Route { r.Maintenance, r.Guard = nil, nil; return r }

@@ -59,6 +59,10 @@ func (m Maintenance) Equal(o Maintenance) bool {
 	return m.Message == o.Message && m.Page == o.Page && m.Since.Equal(o.Since) && m.Until.Equal(o.Until)
 }
 
+func (m *Maintenance) same(o *Maintenance) bool {
+	return m == o || m != nil && o != nil && m.Equal(*o)
+}
+
 // Hold is a reason for which a tenant's requests wait at the gate. They wait while there is one.
 type Hold struct {
 	Reason string    `json:"reason"` // unique within the tenant

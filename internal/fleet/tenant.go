@@ -28,7 +28,10 @@ type Tenant struct {
 	// Maintenance closes it to visitors; nil: it is open.
 	Maintenance *Maintenance `json:"maintenance,omitempty"`
 	// Holds are the reasons, sorted, for which its requests wait.
-	Holds   []Hold      `json:"holds,omitempty"`
+	Holds []Hold `json:"holds,omitempty"`
+	// Guard is what its visitors may do; nil: the proxy's general rules hold alone. It is not
+	// changed once set, but replaced.
+	Guard   *GuardRules `json:"guard,omitempty"`
 	Health  HealthCheck `json:"health"`
 	Desired Desired     `json:"desired"`
 	// Ready is false until the create or adopt job has passed its commit point.

@@ -38,6 +38,12 @@ type visit struct {
 // admit leads a request to its tenant: through the gate, to the backend that is published at
 // that moment, and again as long as nothing was sent and patience lasts.
 func (s *Server) admit(w *recorder, r *http.Request, v *visit) {
+	leave, refused := s.admitted(w, r, v)
+	if refused != nil {
+		refused.show(w, r)
+		return
+	}
+	defer leave()
 	v.size = headerSize(r)
 	for {
 		gate, p := s.enter(r.Context(), v)
@@ -165,11 +171,8 @@ func (s *Server) refused(ctx context.Context, gate *Gate, v *visit, err error) *
 
 // failed gives the page for a request that was sent, or may have been. It is not sent again.
 func (s *Server) failed(v *visit, err error) *page {
-	switch {
-	case errors.Is(err, upstream.ErrLeft):
-		return &pageBroken // nobody is there to see it
-	case errors.Is(err, upstream.ErrRequest):
-		return &pageBadRequest
+	if errors.Is(err, upstream.ErrLeft) || errors.Is(err, upstream.ErrRequest) {
+		return s.badRequest(v, err)
 	}
 	v.failed = true
 	s.cfg.Log.Warn("backend failed", "tenant", v.tenant, "backend", v.backend, "error", err)

@@ -73,6 +73,9 @@ type Config struct {
 	// MaxHeader is the largest request header in bytes; default 64 KiB.
 	MaxHeader int
 
+	// Guard bounds what clients can take.
+	Guard GuardConfig
+
 	// Log takes what goes wrong; default: nothing is logged.
 	Log *slog.Logger
 	// Access takes one entry per request; nil: no access log. It has to be closed after the
@@ -94,6 +97,7 @@ func (c Config) withDefaults() Config {
 	or(&c.ReadHeader, 10*time.Second)
 	or(&c.Idle, 2*time.Minute)
 	or(&c.MaxHeader, 64<<10)
+	or(&c.Guard.WriteStall, 2*time.Minute)
 	c.Retry = min(c.Retry, c.Held.Wait)
 	if c.Listen == nil {
 		c.Listen = net.Listen
@@ -133,5 +137,5 @@ func (c Config) validate() error {
 		return fleet.Errorf(fleet.Invalid, "%d is not a port", c.PublicPort).WithField("public_port").
 			WithHint("use 1 to 65535, or 0 for the listener's own")
 	}
-	return nil
+	return c.Guard.validate()
 }

@@ -21,7 +21,8 @@ import (
 // front is a running server on loopback.
 type front struct {
 	*Server
-	t *testing.T
+	t   *testing.T
+	raw map[string]net.Listener // what the guard stands in front of, by address
 }
 
 // startFront runs a server until the test ends. change, if not nil, edits its configuration.
@@ -31,11 +32,23 @@ func startFront(t *testing.T, change func(*Config)) *front {
 	if change != nil {
 		change(&cfg)
 	}
+	f := &front{t: t, raw: make(map[string]net.Listener)}
+	listen := cfg.Listen
+	if listen == nil {
+		listen = net.Listen
+	}
+	cfg.Listen = func(network, address string) (net.Listener, error) {
+		ln, err := listen(network, address)
+		if err == nil {
+			f.raw[ln.Addr().String()] = ln
+		}
+		return ln, err
+	}
 	s, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &front{Server: s, t: t}
+	f.Server = s
 	served := make(chan error, 1)
 	go func() { served <- s.Serve() }()
 	t.Cleanup(func() {

@@ -1,13 +1,13 @@
 package proxy
 
 import (
-	"net"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/guard"
 	_ "github.com/lxdfleet/lxdfleet/internal/proxy/xconnect" // WebSockets over HTTP/2
 )
 
@@ -25,6 +25,9 @@ func (s *Server) handle(w http.ResponseWriter, r *http.Request) {
 			v.host = canonicalHost(r.TLS.ServerName) // an HTTP/1.0 client need not send a Host
 		}
 		switch {
+		case guard.Check(r) != nil:
+			s.guard.refuse(guard.ReasonShape)
+			pageRefused.show(rec, r)
 		case r.TLS != nil && r.TLS.ServerName != "" && canonicalHost(r.TLS.ServerName) != v.host:
 			pageMisdirected.show(rec, r)
 		case r.Method == http.MethodConnect && !webSocket(r):
@@ -73,6 +76,7 @@ func (s *Server) redirect(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodGet || r.Method == http.MethodHead {
 			status = http.StatusMovedPermanently
 		}
+		guard.Abandon(rec, r)
 		rec.Header().Set("Cache-Control", "max-age=3600")
 		rec.Header().Set("Location", target+path)
 		rec.WriteHeader(status)
@@ -120,15 +124,14 @@ func (s *Server) logAccess(r *http.Request, rec *recorder, whole bool, took time
 	s.cfg.Access.Record(&accesslog.Entry{
 		Time: rec.start, Tenant: v.tenant, Host: r.Host, Method: r.Method, Path: r.URL.Path, Proto: r.Proto,
 		Status: rec.status, In: rec.body.n.Load(), Out: rec.bytes, Took: took, FirstByte: rec.first, Held: v.held,
-		Client: clientAddress(r), Backend: v.backend, Tries: v.tries, Whole: whole, RequestID: v.id,
+		Client: s.clientAddress(r), Backend: v.backend, Tries: v.tries, Whole: whole, RequestID: v.id,
 	})
 }
 
 // clientAddress is who sent r, for the access log.
-func clientAddress(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
+func (s *Server) clientAddress(r *http.Request) string {
+	if who := s.origin(r); who.Client.IsValid() {
+		return who.Client.String()
 	}
-	return host
+	return r.RemoteAddr
 }

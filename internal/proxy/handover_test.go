@@ -28,11 +28,7 @@ func (f *front) successor(t *testing.T, storage certmagic.Storage, table string)
 		c.Storage, c.TableFile, c.PacketReady = storage, table, ready
 		c.HTTPS, c.HTTP = f.HTTPSAddr().String(), f.HTTPAddr().String()
 		c.Listen = func(_, address string) (net.Listener, error) {
-			ln := f.httpsLn
-			if address == f.HTTPAddr().String() {
-				ln = f.httpLn
-			}
-			file, err := ln.(*net.TCPListener).File()
+			file, err := f.raw[address].(*net.TCPListener).File()
 			if err != nil {
 				return nil, err
 			}

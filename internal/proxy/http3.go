@@ -75,13 +75,14 @@ func (h *http3Server) serve(ctx context.Context, ready <-chan struct{}) error {
 	case <-ctx.Done():
 		return nil
 	}
-	if err := letIn(h.socket); err != nil {
-		return fmt.Errorf("listen for HTTP/3: %w", err)
+	err := letIn(h.socket)
+	if err == nil {
+		h.listener, err = h.transport.ListenEarly(h.tls, h.quic)
 	}
-	var err error
-	if h.listener, err = h.transport.ListenEarly(h.tls, h.quic); errors.Is(err, quic.ErrTransportClosed) {
+	switch {
+	case errors.Is(err, quic.ErrTransportClosed) || errors.Is(err, net.ErrClosed):
 		return nil // shut down meanwhile
-	} else if err != nil {
+	case err != nil:
 		return fmt.Errorf("listen for HTTP/3: %w", err)
 	}
 	if err := h.server.ServeListener(h.listener); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, quic.ErrServerClosed) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/guard"
 )
 
 // page is an answer the proxy gives by itself.
@@ -75,6 +76,26 @@ var (
 		Status: http.StatusBadRequest, Title: "The request broke off",
 		Detail: "What was sent did not arrive whole. Please try again.",
 	}
+	pageRefused = page{
+		Status: http.StatusBadRequest, Title: "The request is not well formed",
+		Detail: "It could be understood in more than one way. A browser does not send such requests.",
+	}
+	pageForbidden = page{
+		Status: http.StatusForbidden, Title: "This site is not open to you",
+		Detail: "Its owner lets only some networks in, and yours is not among them.",
+	}
+	pageTooMany = page{
+		Status: http.StatusTooManyRequests, Title: "Too many requests",
+		Detail: "More was asked of this site in a short time than it takes. Please try again in a moment.", Retry: 1,
+	}
+	pageTooLarge = page{
+		Status: http.StatusRequestEntityTooLarge, Title: "This is too large",
+		Detail: "What was sent is larger than this site takes.",
+	}
+	pageTooSlow = page{
+		Status: http.StatusRequestTimeout, Title: "The request took too long",
+		Detail: "What was sent came too slowly. Please try again.",
+	}
 	pageNoConnect = page{
 		Status: http.StatusMethodNotAllowed, Title: "This method is not allowed",
 		Detail: "Connections to other places are not made from here.",
@@ -124,6 +145,7 @@ func (p page) show(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		p.Refresh = 0 // loading again would ask for something else
 	}
+	guard.Abandon(w, r)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	if p.To != "" {

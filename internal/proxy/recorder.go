@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/proxy/metrics"
+
+	"github.com/lxdfleet/lxdfleet/internal/proxy/guard"
 )
 
 // tellEvery is how many bytes of a body are counted for the tenant at once while it is under
@@ -30,6 +32,9 @@ type recorder struct {
 	visit   visit
 	traffic *metrics.Traffic
 	brand   *Brand
+
+	guard  *guard.Tenant // adds to the header; nil: nothing
+	secure bool          // the client came by HTTPS
 }
 
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -44,6 +49,9 @@ func (w *recorder) WriteHeader(status int) {
 func (w *recorder) begin(status int) {
 	w.status = status
 	w.first = time.Since(w.start)
+	if w.guard != nil {
+		w.guard.SetHeaders(w.Header(), w.secure)
+	}
 }
 
 func (w *recorder) Write(p []byte) (int, error) {

@@ -95,7 +95,7 @@ func (r *Router) release(old, next *Table) {
 	}
 	for domain, before := range old.routes {
 		now, ok := next.routes[domain]
-		if ok && *now == *before {
+		if ok && now.Equal(*before) {
 			continue
 		}
 		g := r.gates.find(before.Tenant)

@@ -24,6 +24,7 @@ type Server struct {
 	certs      *certs.Keeper
 	forward    *upstream.Client // the way to backends
 	traffic    *metrics.Traffic
+	guard      *protection
 	upgrades   *Gate // counts connections taken over by an upgrade
 	publicPort int
 
@@ -77,18 +78,21 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
+	s.guard = newProtection(cfg.Guard, s.traffic)
 	s.router.onSwap(s.swapped)
 	s.traffic.Follow(tenantsOf(s.router.Table()))
 	s.certs.Want(s.router.Table())
-	s.forward = upstream.New(upstream.Config{Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log})
+	s.forward = upstream.New(upstream.Config{
+		Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log, Trusted: s.guard.trusted.Contains,
+	})
 	s.upgrades = newGate(Limits{}, s.stop)
 	s.https = s.newHTTPServer(s.handle)
-	s.https.TLSConfig = s.certs.TLSConfig()
 	s.http = s.newHTTPServer(s.plain)
 	if s.packets != nil {
 		s.http3 = s.newHTTP3(s.packets)
 		s.altSvc = altSvcOf(s.publicPort)
 	}
+	s.protect()
 	return s, nil
 }
 
@@ -139,9 +143,14 @@ func (s *Server) newHTTPServer(handler http.HandlerFunc) *http.Server {
 	}
 }
 
-// plain answers HTTP: validations of certificate authorities, and redirects.
+// plain answers HTTP: validations of certificate authorities, what a trusted proxy got by HTTPS,
+// and redirects.
 func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
-	if !s.certs.HandleHTTPChallenge(w, r) {
+	switch {
+	case s.certs.HandleHTTPChallenge(w, r):
+	case s.origin(r).Scheme == "https": // a trusted proxy in front has done TLS
+		s.handle(w, r)
+	default:
 		s.redirect(w, r)
 	}
 }
@@ -149,6 +158,7 @@ func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
 // swapped follows a new table: it must not block.
 func (s *Server) swapped(t *Table) {
 	s.certs.Want(t)
+	s.guard.configure(t)
 	if s.cfg.TableFile != "" && !s.leaving.Load() {
 		for done := false; !done; {
 			select {
@@ -197,7 +207,7 @@ func (s *Server) Serve() error {
 	s.work.Go(func() { s.save(s.upkeep) })
 	ended := make(chan error, 3)
 	serving := 1
-	s.accepting.Go(func() { ended <- s.https.ServeTLS(s.httpsLn, "", "") })
+	s.accepting.Go(func() { ended <- s.https.Serve(s.httpsLn) })
 	if s.httpLn != nil {
 		serving++
 		s.accepting.Go(func() { ended <- s.http.Serve(s.httpLn) })

@@ -271,7 +271,8 @@ func TestOldAndOddRequests(t *testing.T) {
 	for name, tc := range map[string]struct{ request, status, body string }{
 		"HTTP/1.0":              {"GET /x HTTP/1.0\r\nHost: acme.example\r\n\r\n", "200", "acme.example /x"},
 		"HTTP/1.0 without Host": {"GET /x HTTP/1.0\r\n\r\n", "200", ""},
-		"absolute form":         {"GET https://acme.example/x HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n", "200", "acme.example /x"},
+		"absolute form":         {"GET https://acme.example/x HTTP/1.1\r\nHost: acme.example\r\nConnection: close\r\n\r\n", "200", "acme.example /x"},
+		"absolute, other Host":  {"GET https://acme.example/x HTTP/1.1\r\nHost: other.example\r\nConnection: close\r\n\r\n", "400", ""},
 		"path kept as sent":     {"GET /a//b%2Fc/../d?x=%zz;y HTTP/1.1\r\nHost: acme.example\r\nConnection: close\r\n\r\n", "200", "acme.example /a//b%2Fc/../d?x=%zz;y"},
 		"CONNECT":               {"CONNECT acme.example:443 HTTP/1.1\r\nHost: acme.example:443\r\nConnection: close\r\n\r\n", "405", "not allowed"},
 		"two Hosts":             {"GET / HTTP/1.1\r\nHost: acme.example\r\nHost: acme.example\r\n\r\n", "400", ""},

@@ -113,7 +113,7 @@ func testUpgrade(t *testing.T, db database) {
 	dsn := db(t)
 	s := openAt(t, dsn)
 	want := aTenant("acme")
-	want.DomainSettings, want.Maintenance, want.Holds = nil, nil, nil
+	want.DomainSettings, want.Maintenance, want.Holds, want.Guard = nil, nil, nil, nil
 	ok(t, s.InsertTenant(t.Context(), want))
 	// SQLite wants the index gone before its column; MySQL takes it along.
 	_, _ = s.writer.ExecContext(t.Context(), `DROP INDEX tenant_domains_pending`)

@@ -50,6 +50,7 @@ type site struct {
 	Domains     map[fleet.Domain]fleet.DomainSetting `json:"domains,omitempty"`
 	Maintenance *fleet.Maintenance                   `json:"maintenance,omitempty"`
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
+	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
 }
 
 func toTenantRow(t fleet.Tenant) (tenantRow, error) {
@@ -64,7 +65,7 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	if err != nil {
 		return tenantRow{}, err
 	}
-	site, err := toJSON(site{Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds})
+	site, err := toJSON(site{Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard})
 	if err != nil {
 		return tenantRow{}, err
 	}
@@ -118,7 +119,7 @@ func (r tenantRow) tenant() (fleet.Tenant, error) {
 	if err := fromJSON("site", r.Site, &more); err != nil {
 		return fleet.Tenant{}, damaged(r.Name, err)
 	}
-	t.DomainSettings, t.Maintenance, t.Holds = more.Domains, more.Maintenance, more.Holds
+	t.DomainSettings, t.Maintenance, t.Holds, t.Guard = more.Domains, more.Maintenance, more.Holds, more.Guard
 	return t, nil
 }
 

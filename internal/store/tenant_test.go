@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,8 +26,13 @@ func aTenant(name string, domains ...fleet.Domain) fleet.Tenant {
 		DomainSettings: map[fleet.Domain]fleet.DomainSetting{domains[0]: {Redirect: 308, VerifiedAt: at(5)}},
 		Maintenance:    &fleet.Maintenance{Message: "Back soon", Page: "<p>Soon</p>", Since: at(6), Until: at(7)},
 		Holds:          []fleet.Hold{{Reason: "move", Since: at(8), Until: at(9)}, {Reason: "operator"}},
-		Health:         fleet.HealthCheck{Port: 8080, Path: "/up", Status: 204, Body: "fine", Timeout: 90 * time.Second},
-		Desired:        fleet.DesiredRunning, Ready: true, Member: "n1", PurgeAt: &purge, CreatedAt: at(1), UpdatedAt: at(2),
+		Guard: &fleet.GuardRules{
+			Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")}, RequestsPerSecond: 0.5,
+			Burst: 3, PerAddressPerSecond: 5, PerAddressBurst: 10, MaxInflight: 20, MaxBody: 2 * fleet.GiB,
+			HSTS: &fleet.HSTS{MaxAge: 5, Subdomains: true}, SecurityHeaders: true,
+		},
+		Health:  fleet.HealthCheck{Port: 8080, Path: "/up", Status: 204, Body: "fine", Timeout: 90 * time.Second},
+		Desired: fleet.DesiredRunning, Ready: true, Member: "n1", PurgeAt: &purge, CreatedAt: at(1), UpdatedAt: at(2),
 		Revision: 1,
 	}
 }
@@ -141,7 +147,7 @@ func testTenantUpdate(t *testing.T, db database) {
 	ok(t, s.InsertTenant(ctx, aTenant("acme")))
 	change := must(s.Tenant(ctx, "acme"))(t)
 	change.DisplayName, change.Contact, change.Plan, change.Member = "New", "", "large", "n2"
-	change.DomainSettings, change.Maintenance, change.Holds = nil, nil, nil
+	change.DomainSettings, change.Maintenance, change.Holds, change.Guard = nil, nil, nil, nil
 	change.Labels, change.PurgeAt, change.Desired, change.Ready = nil, nil, fleet.DesiredStopped, false
 	change.Image, change.Health = fleet.ImageRef{Name: "static", Version: "2"}, fleet.DefaultHealth()
 	change.UpdatedAt, change.CreatedAt = at(50), at(77)

@@ -18,6 +18,7 @@ type spec struct {
 	Domains     map[fleet.Domain]fleet.DomainSetting `json:"domains,omitempty"`
 	Maintenance *fleet.Maintenance                   `json:"maintenance,omitempty"` // without its page, which may be large
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
+	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
 	Health      fleet.HealthCheck                    `json:"health"`
 	PurgeAt     *time.Time                           `json:"purge_at,omitempty"`
 	CreatedAt   time.Time                            `json:"created_at"`
@@ -34,7 +35,7 @@ func keysOf(t fleet.Tenant) map[string]string {
 	}
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
-		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds,
+		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds, Guard: t.Guard,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})
 	if err != nil {
@@ -95,7 +96,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 		return fleet.Tenant{}, err
 	}
 	t.DisplayName, t.Contact, t.Labels = rest.DisplayName, rest.Contact, rest.Labels
-	t.DomainSettings, t.Maintenance, t.Holds = rest.Domains, rest.Maintenance, rest.Holds
+	t.DomainSettings, t.Maintenance, t.Holds, t.Guard = rest.Domains, rest.Maintenance, rest.Holds, rest.Guard
 	t.Health, t.PurgeAt, t.CreatedAt = rest.Health, rest.PurgeAt, rest.CreatedAt
 	t.UpdatedAt = t.CreatedAt
 	return t, nil

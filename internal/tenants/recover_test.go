@@ -164,6 +164,12 @@ func TestKeysHoldTheWholeTenant(t *testing.T) {
 			want.Maintenance = &fleet.Maintenance{Message: rapid.String().Draw(t, "message"), Since: at}
 			want.Holds = []fleet.Hold{{Reason: label.Draw(t, "reason"), Since: at, Until: at}}
 		}
+		if rapid.Bool().Draw(t, "guard") {
+			want.Guard = &fleet.GuardRules{
+				RequestsPerSecond: rapid.Float64Range(0.001, 1e6).Draw(t, "rate"), Burst: rapid.IntRange(0, 1e6).Draw(t, "burst"),
+				MaxBody: fleet.Size(rapid.Int64Min(0).Draw(t, "body")), HSTS: &fleet.HSTS{MaxAge: rapid.IntRange(0, 1e6).Draw(t, "hsts")},
+			}
+		}
 		if want.Desired == fleet.DesiredRemoved {
 			want.PurgeAt = &at
 		}

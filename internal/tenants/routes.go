@@ -57,7 +57,7 @@ func routesOf(all []fleet.Tenant, working map[fleet.Name]fleet.Job, seen func(fl
 func domainRoute(route fleet.Route, t fleet.Tenant, d fleet.Domain, set fleet.DomainSetting) fleet.Route {
 	primary := t.Primary()
 	if set.Redirect != 0 && d != primary && !primary.Wildcard() && !t.DomainSettings[primary].Pending {
-		return fleet.Route{Domain: d, Tenant: t.Name, State: fleet.RouteRedirect, Redirect: primary, Code: set.Redirect}
+		return fleet.Route{Domain: d, Tenant: t.Name, State: fleet.RouteRedirect, Redirect: primary, Code: set.Redirect, Guard: t.Guard}
 	}
 	route.Domain = d
 	return route
@@ -66,7 +66,7 @@ func domainRoute(route fleet.Route, t fleet.Tenant, d fleet.Domain, set fleet.Do
 // routeOf decides what happens to the requests of a tenant that is in service. What an operator
 // asked for goes before what the tenant does.
 func routeOf(t fleet.Tenant, job fleet.Job, o fleet.Observation, now time.Time) fleet.Route {
-	route := fleet.Route{Tenant: t.Name}
+	route := fleet.Route{Tenant: t.Name, Guard: t.Guard}
 	switch {
 	case t.Maintenance != nil && !t.Maintenance.Over(now):
 		route.State, route.Maintenance = fleet.RouteMaintenance, t.Maintenance

@@ -212,6 +212,38 @@ func (t *Tenants) Open(_ context.Context, name fleet.Name) (tenants.View, error)
 	return t.edit(name, func(t *fleet.Tenant) { t.Maintenance = nil })
 }
 
+// EditGuard implements api.Tenants.
+func (t *Tenants) EditGuard(_ context.Context, name fleet.Name, edit tenants.GuardEdit) (tenants.View, error) {
+	if err := t.fleet.called("EditGuard", name); err != nil {
+		return tenants.View{}, err
+	}
+	v, err := t.find(name)
+	if err != nil {
+		return v, err
+	}
+	var rules fleet.GuardRules
+	if v.Guard != nil {
+		rules = *v.Guard
+	}
+	rules = edit.Apply(rules)
+	if err := rules.Validate(); err != nil {
+		return tenants.View{}, err
+	}
+	return t.edit(name, func(t *fleet.Tenant) {
+		if t.Guard = nil; !rules.Empty() {
+			t.Guard = &rules
+		}
+	})
+}
+
+// DropGuard implements api.Tenants.
+func (t *Tenants) DropGuard(_ context.Context, name fleet.Name) (tenants.View, error) {
+	if err := t.fleet.called("DropGuard", name); err != nil {
+		return tenants.View{}, err
+	}
+	return t.edit(name, func(t *fleet.Tenant) { t.Guard = nil })
+}
+
 // Hold implements api.Tenants.
 func (t *Tenants) Hold(_ context.Context, name fleet.Name, reason string, span time.Duration) (tenants.View, error) {
 	if err := t.fleet.called("Hold", name, reason, span); err != nil {

@@ -511,6 +511,68 @@ type FindingList struct {
 	Items []Finding `json:"items"`
 }
 
+// Guard What visitors may do. What is missing has no limit of the tenant's own.
+type Guard struct {
+	// Allow Networks such as 203.0.113.0/24; where there are any, nobody else is let in.
+	Allow []string `json:"allow,omitempty,omitzero"`
+
+	// Burst How many may come at once; a second's worth where it is not given.
+	Burst int `json:"burst,omitempty,omitzero"`
+
+	// Deny Networks that are not let in.
+	Deny []string `json:"deny,omitempty,omitzero"`
+
+	// Hsts How long browsers are told to come by HTTPS only, such as 1y,subdomains,preload.
+	Hsts string `json:"hsts,omitempty,omitzero"`
+
+	// MaxBody Largest body of a request, such as 2GiB.
+	MaxBody string `json:"max_body,omitempty,omitzero"`
+
+	// MaxInFlight Requests that may be with the tenant at once.
+	MaxInFlight     int `json:"max_in_flight,omitempty,omitzero"`
+	PerAddressBurst int `json:"per_address_burst,omitempty,omitzero"`
+
+	// PerAddressPerSecond Of one client address; an IPv6 network of 64 bits is one.
+	PerAddressPerSecond float64 `json:"per_address_per_second,omitempty,omitzero"`
+
+	// RequestsPerSecond Of all visitors together.
+	RequestsPerSecond float64 `json:"requests_per_second,omitempty,omitzero"`
+
+	// SecurityHeaders Whether answers get common security headers that they do not have.
+	SecurityHeaders bool `json:"security_headers,omitempty,omitzero"`
+}
+
+// GuardEdit defines model for GuardEdit.
+type GuardEdit struct {
+	// Allow Networks such as 203.0.113.0/24; where there are any, nobody else is let in.
+	Allow *[]string `json:"allow,omitempty"`
+
+	// Burst How many may come at once; a second's worth where it is not given.
+	Burst *int `json:"burst,omitempty"`
+
+	// Deny Networks that are not let in.
+	Deny *[]string `json:"deny,omitempty"`
+
+	// Hsts How long browsers are told to come by HTTPS only, such as 1y,subdomains,preload.
+	Hsts *string `json:"hsts,omitempty"`
+
+	// MaxBody Largest body of a request, such as 2GiB.
+	MaxBody *string `json:"max_body,omitempty"`
+
+	// MaxInFlight Requests that may be with the tenant at once.
+	MaxInFlight     *int `json:"max_in_flight,omitempty"`
+	PerAddressBurst *int `json:"per_address_burst,omitempty"`
+
+	// PerAddressPerSecond Of one client address; an IPv6 network of 64 bits is one.
+	PerAddressPerSecond *float64 `json:"per_address_per_second,omitempty"`
+
+	// RequestsPerSecond Of all visitors together.
+	RequestsPerSecond *float64 `json:"requests_per_second,omitempty"`
+
+	// SecurityHeaders Whether answers get common security headers that they do not have.
+	SecurityHeaders *bool `json:"security_headers,omitempty"`
+}
+
 // HealthCheck defines model for HealthCheck.
 type HealthCheck struct {
 	// Body Text that the answer must contain.
@@ -790,8 +852,11 @@ type Tenant struct {
 	DisplayName string    `json:"display_name,omitempty,omitzero"`
 
 	// Domains The first is the primary one.
-	Domains []string    `json:"domains"`
-	Health  HealthCheck `json:"health"`
+	Domains []string `json:"domains"`
+
+	// Guard What visitors may do. What is missing has no limit of the tenant's own.
+	Guard  *Guard      `json:"guard,omitempty"`
+	Health HealthCheck `json:"health"`
 
 	// Healthy Outcome of the last health check; missing before the first.
 	Healthy *bool `json:"healthy,omitempty"`
@@ -1185,6 +1250,9 @@ type EditTenantJSONRequestBody = TenantEdit
 // AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
 type AddDomainJSONRequestBody = DomainAdd
 
+// EditGuardJSONRequestBody defines body for EditGuard for application/json ContentType.
+type EditGuardJSONRequestBody = GuardEdit
+
 // HoldTenantJSONRequestBody defines body for HoldTenant for application/json ContentType.
 type HoldTenantJSONRequestBody = HoldRequest
 
@@ -1532,6 +1600,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/tenants/{name}/exec (the `ExecTenant` operationId).
 	ExecTenant(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DropGuard Take all rules for a tenant's visitors away
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
+	DropGuard(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditGuardWithBody Change what a tenant's visitors may do
+	//
+	// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+	EditGuardWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditGuard Change what a tenant's visitors may do
+	//
+	// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+	EditGuard(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResumeTenant Take reasons to hold away
 	//
@@ -2297,6 +2388,59 @@ func (c *Client) AddDomain(ctx context.Context, name TenantName, body AddDomainJ
 // Corresponds with GET /v1/tenants/{name}/exec (the `ExecTenant` operationId).
 func (c *Client) ExecTenant(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewExecTenantRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DropGuard Take all rules for a tenant's visitors away
+//
+// Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
+func (c *Client) DropGuard(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropGuardRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditGuardWithBody Change what a tenant's visitors may do
+//
+// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+func (c *Client) EditGuardWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditGuardRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditGuard Change what a tenant's visitors may do
+//
+// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+func (c *Client) EditGuard(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditGuardRequest(c.Server, name, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4227,6 +4371,87 @@ func NewExecTenantRequest(server string, name TenantName) (*http.Request, error)
 	return req, nil
 }
 
+// NewDropGuardRequest constructs an http.Request for the DropGuard method
+func NewDropGuardRequest(server string, name TenantName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/guard", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditGuardRequest calls the generic EditGuard builder with application/json body
+func NewEditGuardRequest(server string, name TenantName, body EditGuardJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditGuardRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewEditGuardRequestWithBody constructs an http.Request for the EditGuard method, with any body, and a specified content type
+func NewEditGuardRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/guard", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewResumeTenantRequest constructs an http.Request for the ResumeTenant method
 func NewResumeTenantRequest(server string, name TenantName, params *ResumeTenantParams) (*http.Request, error) {
 	var err error
@@ -5178,6 +5403,31 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/tenants/{name}/exec (the `ExecTenant` operationId).
 	ExecTenantWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ExecTenantResponse, error)
+
+	// DropGuardWithResponse Take all rules for a tenant's visitors away
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
+	DropGuardWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*DropGuardResponse, error)
+
+	// EditGuardWithBodyWithResponse Change what a tenant's visitors may do
+	//
+	// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+	EditGuardWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditGuardResponse, error)
+
+	// EditGuardWithResponse Change what a tenant's visitors may do
+	//
+	// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+	EditGuardWithResponse(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*EditGuardResponse, error)
 
 	// ResumeTenantWithResponse Take reasons to hold away
 	//
@@ -6545,6 +6795,72 @@ func (r ExecTenantResponse) ContentType() string {
 	return ""
 }
 
+type DropGuardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r DropGuardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DropGuardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DropGuardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EditGuardResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Tenant
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EditGuardResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditGuardResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditGuardResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ResumeTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7516,6 +7832,49 @@ func (c *ClientWithResponses) ExecTenantWithResponse(ctx context.Context, name T
 		return nil, err
 	}
 	return ParseExecTenantResponse(rsp)
+}
+
+// DropGuardWithResponse Take all rules for a tenant's visitors away
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
+func (c *ClientWithResponses) DropGuardWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*DropGuardResponse, error) {
+	rsp, err := c.DropGuard(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDropGuardResponse(rsp)
+}
+
+// EditGuardWithBodyWithResponse Change what a tenant's visitors may do
+//
+// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+func (c *ClientWithResponses) EditGuardWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditGuardResponse, error) {
+	rsp, err := c.EditGuardWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditGuardResponse(rsp)
+}
+
+// EditGuardWithResponse Change what a tenant's visitors may do
+//
+// What is left out stays as it is; an empty list, 0 and an empty word take a rule away. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
+func (c *ClientWithResponses) EditGuardWithResponse(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*EditGuardResponse, error) {
+	rsp, err := c.EditGuard(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditGuardResponse(rsp)
 }
 
 // ResumeTenantWithResponse Take reasons to hold away
@@ -8968,6 +9327,72 @@ func ParseExecTenantResponse(rsp *http.Response) (*ExecTenantResponse, error) {
 	switch {
 	case rsp.StatusCode == 101:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDropGuardResponse parses an HTTP response from a DropGuardWithResponse call
+func ParseDropGuardResponse(rsp *http.Response) (*DropGuardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DropGuardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEditGuardResponse parses an HTTP response from a EditGuardWithResponse call
+func ParseEditGuardResponse(rsp *http.Response) (*EditGuardResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditGuardResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

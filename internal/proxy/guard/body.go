@@ -44,13 +44,13 @@ func (l BodyLimits) withDefaults() BodyLimits {
 
 // Limit puts r's body under limits. It refuses one that says itself that it is too large, with
 // 413. A body that turns out to be too large gives *http.MaxBytesError when it is read, one that
-// comes too slowly ErrSlow; both for good. Requests without a body are left as they are, and the
-// rate does not hold for gRPC and tunnels, whose bodies are conversations.
+// comes too slowly ErrSlow; both for good. Requests without a body and tunnels are left as they
+// are, and the rate does not hold for gRPC, whose bodies are conversations.
 //
 // Only the time in which a body is waited for counts, so a backend that is slow to take it in
 // does no harm. There is one timer for a body and no goroutine.
 func Limit(w http.ResponseWriter, r *http.Request, limits BodyLimits) *Refusal {
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 || r.Method == http.MethodConnect {
 		return nil
 	}
 	if limits.Max > 0 && r.ContentLength > limits.Max {
@@ -59,9 +59,8 @@ func Limit(w http.ResponseWriter, r *http.Request, limits BodyLimits) *Refusal {
 			Detail: fmt.Sprintf("a body of %d bytes, where %d may be", r.ContentLength, limits.Max),
 		}
 	}
-	conversation := r.Method == http.MethodConnect || strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc")
 	limits = limits.withDefaults()
-	if conversation {
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/grpc") {
 		limits.MinRate = -1
 	}
 	if limits.MinRate < 0 && limits.Max == 0 {
@@ -69,6 +68,18 @@ func Limit(w http.ResponseWriter, r *http.Request, limits BodyLimits) *Refusal {
 	}
 	r.Body = &Body{inner: r.Body, w: w, limits: limits, left: limits.Max, budget: limits.Grace}
 	return nil
+}
+
+// restTime is how long the rest of a body may take that nobody wants.
+const restTime = 500 * time.Millisecond
+
+// Abandon readies w for an answer that is given instead of reading r's body. Over HTTP/1
+// net/http reads on for a while before such an answer goes out, so that the connection can be
+// kept; without this it would wait for a silent client as long as that likes.
+func Abandon(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 && r.Body != nil && r.Body != http.NoBody && r.ContentLength != 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime)) // no server's request has no rest
+	}
 }
 
 // Body is a request's body under limits.
@@ -175,11 +186,4 @@ func (b *Body) Close() error {
 	b.stop()
 	b.mu.Unlock()
 	return b.inner.Close()
-}
-
-// Failed gives the limit that was broken: ErrSlow, *http.MaxBytesError or nil.
-func (b *Body) Failed() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.failed
 }

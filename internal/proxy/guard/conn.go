@@ -37,6 +37,7 @@ type Conn struct {
 	key     clientKey
 
 	hijacked atomic.Bool // what is read is no HTTP any longer
+	answered atomic.Bool // with 400, which the client is to see
 
 	readLimited atomic.Bool  // a read deadline is set
 	writeBy     atomic.Int64 // the write deadline set for WriteStall, Unix ns; 0: none
@@ -62,7 +63,7 @@ func (c *Conn) count() bool {
 	}
 	c.mu.Lock()
 	key, closed := keyOf(c.addr), c.closed
-	room := !closed && c.l.peers.enter(key, limit)
+	room := !closed && c.l.conns.enter(key, limit)
 	if room {
 		c.key, c.counted = key, true
 	}
@@ -79,7 +80,26 @@ func (c *Conn) refuse(why Reason) {
 }
 
 // Close closes the connection. It may be called more than once.
-func (c *Conn) Close() error { return c.close(c.top.Close) }
+func (c *Conn) Close() error {
+	if c.answered.Load() {
+		return c.close(c.linger)
+	}
+	return c.close(c.top.Close)
+}
+
+// A connection that was answered with 400 is read on for a little: closing it with bytes unread
+// would reset it, and take the answer away from the client.
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
+
+func (c *Conn) linger() error {
+	if c.CloseWrite() == nil && c.wire.SetReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, c.wire, lingerBytes) // whatever ends it, it is closed
+	}
+	return c.wire.Close()
+}
 
 func (c *Conn) close(how func() error) error {
 	c.mu.Lock()
@@ -90,9 +110,9 @@ func (c *Conn) close(how func() error) error {
 		return nil
 	}
 	err := how()
-	c.l.open.Add(-1)
+	c.l.conns.open.Add(-1)
 	if counted {
-		c.l.peers.leave(c.key)
+		c.l.conns.leave(c.key)
 	}
 	return err
 }
@@ -143,6 +163,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	if c.bad != nil {
 		c.l.cfg.Refused(ReasonShape)
+		c.answered.Store(true)
 		if n == 0 {
 			return 0, c.bad
 		}
@@ -182,6 +203,7 @@ func (c *Conn) prepare() error {
 		return nil
 	}
 	if err := c.handshake(); err != nil {
+		c.l.cfg.HandshakeFailed()
 		c.l.cfg.Log.Debug("TLS handshake failed", "client", c.addr, "error", err)
 		return io.EOF
 	}

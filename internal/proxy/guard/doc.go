@@ -16,9 +16,9 @@
 //   - Slow is not for ever. net/http bounds the header and idle times; a [Body] that comes too
 //     slowly is given up, but the time a backend takes to accept it is not held against the
 //     client; and an answer that nobody takes in breaks off.
-//   - A client's address is what a configured proxy says, by the PROXY protocol or by
-//     X-Forwarded-For, and what the connection says for everybody else. An IPv6 network of 64
-//     bits counts as one client, since it is what one client gets.
+//   - A connection's address is what a configured balancer says by the PROXY protocol, and what
+//     the network says for everybody else; package origin goes on from there to a request's
+//     client. An IPv6 network of 64 bits counts as one client, since it is what one client gets.
 //
 // [Listener] does TLS itself, lazily on a connection's first read, because http.Server's own way
 // leaves no place between TLS and the parser. [Listener.Attach] makes an http.Server fit for it.

@@ -71,7 +71,8 @@ type inspector struct {
 }
 
 // feed takes the next bytes and gives how many of them may be passed on: all of them, or those
-// before the line that is refused. The end of that line is never passed on.
+// before the end of the line that is refused. Without its end nobody reads that line. How the
+// bytes are cut into calls makes no difference.
 func (i *inspector) feed(p []byte) (int, error) {
 	for at := 0; at < len(p); {
 		if i.phase == inBody || i.phase == inChunk {
@@ -98,12 +99,12 @@ func (i *inspector) feed(p []byte) (int, error) {
 		// One search finds both what is missing at the end and what is too much before it.
 		switch cr := bytes.IndexByte(line, '\r'); {
 		case cr < 0:
-			return at, errBareLine
+			return at + end, errBareLine
 		case cr < len(line)-1:
-			return at, errStrayCR
+			return at + end, errStrayCR
 		}
 		if err := i.line(line[:len(line)-1]); err != "" {
-			return at, err
+			return at + end, err
 		}
 		if i.part = i.part[:0]; cap(i.part) > keptLine {
 			i.part = nil
@@ -170,7 +171,7 @@ func (i *inspector) requestLine(line []byte) shapeError {
 		return errVersion
 	}
 	method, target, _ := bytes.Cut(rest, []byte{' '})
-	if len(method) == 0 || len(target) == 0 || bytes.IndexByte(target, ' ') >= 0 {
+	if len(method) == 0 || len(target) == 0 || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '#') >= 0 {
 		return errRequestLine
 	}
 	return i.target(method, target)

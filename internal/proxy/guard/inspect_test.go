@@ -72,7 +72,7 @@ var shapes = map[string]shape{
 	"two spaces after the method":          {"GET  / HTTP/1.1\r\nHost: a.example\r\n\r\n", errRequestLine},
 	"a tab after the method":               {"GET\t/ HTTP/1.1\r\nHost: a.example\r\n\r\n", errRequestLine},
 	"a control character in the target":    {"GET /\x01 HTTP/1.1\r\nHost: a.example\r\n\r\n", nil},
-	"a fragment in the target":             {"GET /#x HTTP/1.1\r\nHost: a.example\r\n\r\n", nil},
+	"a fragment in the target":             {"GET /#x HTTP/1.1\r\nHost: a.example\r\n\r\n", errRequestLine},
 	"HTTP/0.9":                             {"GET /aaaaaaaaaaaaa\r\n\r\n", errVersion},
 	"HTTP/1.2":                             {"GET / HTTP/1.2\r\nHost: a.example\r\n\r\n", errVersion},
 	"HTTP/2 in words":                      {"GET / HTTP/2.0\r\nHost: a.example\r\n\r\n", errVersion},
@@ -184,6 +184,58 @@ func TestInspectorByTheByte(t *testing.T) {
 				t.Fatalf("by the byte %v, at once %v", got, want)
 			}
 		})
+	}
+}
+
+// FuzzSplits holds that the verdict, and what is passed on before it, are the same however the
+// bytes are cut into reads.
+func FuzzSplits(f *testing.F) {
+	for _, m := range []map[string]shape{shapes, bodyShapes} {
+		for _, s := range m {
+			f.Add([]byte(s.raw), []byte{1, 7, 0, 30})
+		}
+	}
+	for _, raw := range proper {
+		f.Add([]byte(raw), []byte{40, 3})
+	}
+	f.Fuzz(func(t *testing.T, raw, cuts []byte) {
+		var whole, cut inspector
+		want, wantErr := whole.feed(slices.Clone(raw))
+		got, k := 0, 0
+		for rest := slices.Clone(raw); len(rest) > 0; k++ {
+			size := len(rest)
+			if k < len(cuts) {
+				size = min(size, int(cuts[k]))
+			}
+			n, err := cut.feed(rest[:size])
+			got += n
+			if err != nil {
+				if !errors.Is(err, wantErr) || got != want {
+					t.Fatalf("cut: %v after %d bytes; whole: %v after %d", err, got, wantErr, want)
+				}
+				return
+			}
+			if n != size {
+				t.Fatalf("%d of %d bytes passed without an error", n, size)
+			}
+			clear(rest[:size]) // a reader's buffer is used again
+			rest = rest[size:]
+		}
+		if wantErr != nil || got != want || cut.phase != whole.phase || cut.left != whole.left || !bytes.Equal(cut.part, whole.part) {
+			t.Fatalf("cut: %d bytes and %+v; whole: %v, %d bytes and %+v", got, cut, wantErr, want, whole)
+		}
+	})
+}
+
+func TestInspectorAllocatesNothing(t *testing.T) {
+	raw := []byte(browser + proper["chunks with extensions"] + proper["Content-Length"])
+	var i inspector
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := i.feed(raw); err != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 

@@ -28,7 +28,7 @@ type Limiter struct {
 	addresses *addresses
 	began     time.Time // bucket times count from here, by the clock that is never set back
 	tenants   atomic.Pointer[map[fleet.Name]*Tenant]
-	other     *Tenant // everything that is no tenant
+	other     *Tenant // those without rules of their own; nil where there are no general ones
 
 	mu sync.Mutex // one Configure at a time
 }
@@ -61,7 +61,9 @@ func NewLimiter(cfg LimiterConfig) *Limiter {
 	}
 	// The hour lets the first requests have full buckets, whose time lies in the past.
 	l := &Limiter{general: cfg.General, addresses: newAddresses(cfg.Addresses), began: time.Now().Add(-time.Hour)}
-	l.other = l.newTenant(fleet.GuardRules{})
+	if !cfg.General.Empty() {
+		l.other = l.newTenant(fleet.GuardRules{})
+	}
 	l.tenants.Store(&map[fleet.Name]*Tenant{})
 	return l
 }
@@ -81,6 +83,9 @@ func (l *Limiter) Configure(all map[fleet.Name]*fleet.GuardRules) {
 	next := make(map[fleet.Name]*Tenant, len(all))
 	for name, own := range all {
 		if own == nil {
+			if l.other == nil {
+				continue
+			}
 			own = &fleet.GuardRules{}
 		}
 		t := before[name]
@@ -96,8 +101,8 @@ func (l *Limiter) Configure(all map[fleet.Name]*fleet.GuardRules) {
 	l.tenants.Store(&next)
 }
 
-// Tenant gives what is known of a tenant; the general rules, shared by all who have no others,
-// where that is nothing.
+// Tenant gives what is known of a tenant, or of all together that are none. It is nil where no
+// rule holds, which costs a map read.
 func (l *Limiter) Tenant(name fleet.Name) *Tenant {
 	if t, ok := (*l.tenants.Load())[name]; ok {
 		return t

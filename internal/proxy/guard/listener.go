@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
-	"sync/atomic"
 	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/proxy/origin"
 )
 
 // ListenerConfig is what a Listener is made of. Zero fields take the defaults named here.
@@ -19,13 +20,15 @@ type ListenerConfig struct {
 	TLS *tls.Config
 	// ProxyProtocol are the peers that begin each connection with a PROXY header, version 1 or
 	// 2. From them a connection without one is refused; nobody else's is looked for.
-	ProxyProtocol Prefixes
+	ProxyProtocol origin.Prefixes
 	// Trusted are peers that many clients come through: connections of one address are not
 	// limited for them.
-	Trusted Prefixes
+	Trusted origin.Prefixes
 	// MaxConns is how many connections may be open at once, and MaxPerAddress how many of one
 	// client address; 0: any number.
 	MaxConns, MaxPerAddress int
+	// Conns counts them, together for all listeners that are given the same; default: its own.
+	Conns *Conns
 	// Header is the longest a PROXY header, and a client's taking in of its part of the TLS
 	// handshake, may take; default 10 s. The rest of the handshake counts as reading the first
 	// request's header, for which http.Server.ReadHeaderTimeout holds.
@@ -36,6 +39,9 @@ type ListenerConfig struct {
 	// Refused is called with the reason of each connection or request refused here; it must
 	// not block. Default: nothing.
 	Refused func(Reason)
+	// HandshakeFailed is called once for each TLS handshake that failed; it must not block.
+	// Default: nothing.
+	HandshakeFailed func()
 	// Log takes, at debug level, why handshakes failed; default: nothing is logged.
 	Log *slog.Logger
 }
@@ -43,6 +49,12 @@ type ListenerConfig struct {
 func (c ListenerConfig) withDefaults() ListenerConfig {
 	if c.Header == 0 {
 		c.Header = 10 * time.Second
+	}
+	if c.Conns == nil {
+		c.Conns = new(Conns)
+	}
+	if c.HandshakeFailed == nil {
+		c.HandshakeFailed = func() {}
 	}
 	if c.Refused == nil {
 		c.Refused = func(Reason) {}
@@ -68,15 +80,13 @@ func (c ListenerConfig) withDefaults() ListenerConfig {
 type Listener struct {
 	inner net.Listener
 	cfg   ListenerConfig
-	open  atomic.Int64
-	peers connCounts
+	conns *Conns
 }
 
 // NewListener makes a Listener of inner, which is closed with it.
 func NewListener(inner net.Listener, cfg ListenerConfig) *Listener {
-	l := &Listener{inner: inner, cfg: cfg.withDefaults()}
-	l.peers.n = make(map[clientKey]int)
-	return l
+	cfg = cfg.withDefaults()
+	return &Listener{inner: inner, cfg: cfg, conns: cfg.Conns}
 }
 
 // Addr is the address listened on.
@@ -84,9 +94,6 @@ func (l *Listener) Addr() net.Addr { return l.inner.Addr() }
 
 // Close stops listening; connections stay open.
 func (l *Listener) Close() error { return l.inner.Close() }
-
-// Open is how many connections are open.
-func (l *Listener) Open() int { return int(l.open.Load()) }
 
 // Accept gives the next connection that the limits have room for. It waits for nothing that the
 // client does.
@@ -97,7 +104,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		c := newConn(l, inner)
-		if open := l.open.Add(1); l.cfg.MaxConns > 0 && open > int64(l.cfg.MaxConns) {
+		if open := l.conns.open.Add(1); l.cfg.MaxConns > 0 && open > int64(l.cfg.MaxConns) {
 			c.refuse(ReasonConnections)
 			continue
 		}
@@ -144,6 +151,14 @@ func (l *Listener) Attach(srv *http.Server) {
 		}
 		handler.ServeHTTP(w, r)
 	})
+}
+
+type connKey struct{}
+
+// connOf gives the connection that a request came over, or nil for one that is not a Listener's.
+func connOf(ctx context.Context) *Conn {
+	c, _ := ctx.Value(connKey{}).(*Conn)
+	return c
 }
 
 // addrOf is the IP address in a, or an invalid one.

@@ -5,11 +5,12 @@ import (
 	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/origin"
 )
 
 // rules are a tenant's fleet.GuardRules over the general ones, in the form they are used in.
 type rules struct {
-	allow, deny     Prefixes
+	allow, deny     origin.Prefixes
 	tenant, address rate
 	inflight        int64
 	maxBody         int64
@@ -39,7 +40,7 @@ func compile(own, general fleet.GuardRules) *rules {
 		own.HSTS = general.HSTS
 	}
 	r := &rules{
-		allow: NewPrefixes(own.Allow), deny: NewPrefixes(slices.Concat(own.Deny, general.Deny)),
+		allow: origin.NewPrefixes(own.Allow), deny: origin.NewPrefixes(slices.Concat(own.Deny, general.Deny)),
 		tenant:   newRate(own.RequestsPerSecond, own.Burst),
 		address:  newRate(own.PerAddressPerSecond, own.PerAddressBurst),
 		inflight: int64(own.MaxInflight), maxBody: int64(own.MaxBody),

@@ -60,10 +60,9 @@ func (c *Collector) Collect(out chan<- prometheus.Metric) {
 		c.tenant(out, &now.Tenants[i])
 	}
 	t, d := c.traffic, c.d
-	for reason, n := range t.refused {
-		counter(out, d.refused, float64(n.Load()), reason)
+	for reason, n := range t.Refusals() {
+		counter(out, d.refused, float64(n), reason)
 	}
-	counter(out, d.refused, float64(t.others.Load()), "other")
 	counter(out, d.handshakes, float64(t.handshakes.Load()))
 	counter(out, d.logDropped, float64(c.sources.LogDropped()))
 	gauge(out, d.connections, float64(t.connections.Load()))

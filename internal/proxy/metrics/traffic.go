@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"crypto/tls"
 	"maps"
 	"net"
 	"net/http"
@@ -76,22 +75,26 @@ func (t *Traffic) Refused(reason string) {
 	}
 }
 
+// Refusals gives how many were refused for each reason; those of reasons that New was not given
+// are together as "other".
+func (t *Traffic) Refusals() map[string]uint64 {
+	all := map[string]uint64{"other": t.others.Load()}
+	for reason, n := range t.refused {
+		all[reason] = n.Load()
+	}
+	return all
+}
+
 // HandshakeFailed counts a connection that ended before TLS was agreed on.
 func (t *Traffic) HandshakeFailed() { t.handshakes.Add(1) }
 
-// ConnState is that of an http.Server: it counts open connections, and those of *tls.Conn that
-// ended before TLS was agreed on.
-func (t *Traffic) ConnState(c net.Conn, state http.ConnState) {
+// ConnState is that of an http.Server: it counts open connections.
+func (t *Traffic) ConnState(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		t.connections.Add(1)
-	case http.StateHijacked:
+	case http.StateHijacked, http.StateClosed:
 		t.connections.Add(-1)
-	case http.StateClosed:
-		t.connections.Add(-1)
-		if tc, ok := c.(*tls.Conn); ok && !tc.ConnectionState().HandshakeComplete {
-			t.HandshakeFailed()
-		}
 	}
 }
 

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -168,8 +167,7 @@ func TestConnState(t *testing.T) {
 	plain, other := net.Pipe()
 	defer plain.Close()
 	defer other.Close()
-	shy := tls.Server(plain, &tls.Config{})
-	for _, c := range []net.Conn{plain, plain, shy} {
+	for _, c := range []net.Conn{plain, plain, other} {
 		tr.ConnState(c, http.StateNew)
 		tr.ConnState(c, http.StateActive)
 	}
@@ -178,8 +176,8 @@ func TestConnState(t *testing.T) {
 	}
 	tr.ConnState(plain, http.StateHijacked)
 	tr.ConnState(plain, http.StateClosed)
-	tr.ConnState(shy, http.StateClosed)
-	if n, bad := tr.connections.Load(), tr.handshakes.Load(); n != 0 || bad != 1 {
-		t.Errorf("%d are open, %d handshakes failed", n, bad)
+	tr.ConnState(other, http.StateClosed)
+	if n := tr.connections.Load(); n != 0 {
+		t.Errorf("%d are open", n)
 	}
 }

@@ -65,9 +65,6 @@ func (c Config) withDefaults() Config {
 	or(&c.Idle, 4*time.Second)
 	or(&c.MaxIdlePerBackend, 64)
 	or(&c.MaxHeader, 256<<10)
-	if c.Trusted == nil {
-		c.Trusted = func(netip.Addr) bool { return false }
-	}
 	if c.RequestID == nil {
 		c.RequestID = func(*http.Request) string { return randomID() }
 	}

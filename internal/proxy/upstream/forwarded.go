@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/lxdfleet/lxdfleet/internal/proxy/origin"
 )
 
 // hopByHop are headers of a request that are about the client's connection, or that are written
@@ -61,55 +63,32 @@ func removes(name string, trusted bool) bool {
 
 // client is who sent a request, as far as that is known for certain.
 type client struct {
+	origin.Origin
 	r       *http.Request
-	address string // without port; empty: unknown
-	trusted bool   // it is a proxy that is believed
+	address string // of Peer; empty: unknown
 }
 
 func (c *Client) clientOf(r *http.Request) client {
-	who := client{r: r, address: r.RemoteAddr}
-	if i := strings.LastIndexByte(who.address, ':'); i >= 0 {
-		who.address = strings.TrimSuffix(strings.TrimPrefix(who.address[:i], "["), "]")
+	who := client{Origin: origin.Of(r, c.cfg.Trusted), r: r}
+	switch {
+	case !who.Peer.IsValid():
+	case who.Peer.Is4() && r.RemoteAddr[0] != '[':
+		who.address, _, _ = strings.Cut(r.RemoteAddr, ":") // the same text, without making it anew
+	default:
+		who.address = who.Peer.String()
 	}
-	addr, err := netip.ParseAddr(who.address)
-	if err != nil {
-		who.address = ""
-		return who
-	}
-	if addr.Is4In6() || addr.Zone() != "" {
-		addr = addr.Unmap().WithZone("")
-		who.address = addr.String()
-	}
-	who.trusted = c.cfg.Trusted(addr)
 	return who
 }
 
 // said gives a header that counts only from a trusted proxy.
 func (who *client) said(name string) string {
-	if !who.trusted {
+	if !who.Trusted {
 		return ""
 	}
 	if values := who.r.Header[name]; len(values) > 0 {
 		return strings.Join(values, ", ")
 	}
 	return ""
-}
-
-func (who *client) proto() string {
-	if s := who.said("X-Forwarded-Proto"); s != "" {
-		return s
-	}
-	if who.r.TLS != nil {
-		return "https"
-	}
-	return "http"
-}
-
-func (who *client) host() string {
-	if s := who.said("X-Forwarded-Host"); s != "" {
-		return s
-	}
-	return who.r.Host
 }
 
 // chain gives X-Forwarded-For.
@@ -121,30 +100,12 @@ func (who *client) chain() string {
 	return before + ", " + who.address
 }
 
-// origin gives the address that the request comes from: behind trusted proxies, the last one
-// that is not itself trusted.
-func (who *client) origin(trusted func(netip.Addr) bool) string {
-	if s := who.said("X-Real-Ip"); s != "" {
-		return s
+// real gives the address that the request comes from.
+func (who *client) real() string {
+	if who.Client == who.Peer {
+		return who.address
 	}
-	origin := who.address
-	for before := who.said("X-Forwarded-For"); before != ""; {
-		part := before
-		if i := strings.LastIndexByte(before, ','); i >= 0 {
-			before, part = before[:i], before[i+1:]
-		} else {
-			before = ""
-		}
-		addr, err := netip.ParseAddr(trimSpace(part))
-		if err != nil {
-			break
-		}
-		origin = addr.String()
-		if !trusted(addr) {
-			break
-		}
-	}
-	return origin
+	return who.Client.String()
 }
 
 // Identify gives the X-Request-Id that the backend is told: that of a trusted proxy, or else a
@@ -193,8 +154,8 @@ func (who *client) appendForwarded(b []byte) []byte {
 		for part := range tokens(before) {
 			b = appendNode(append(b, "for="...), part)
 			if host != "" {
-				b = appendQuoted(append(b, ";host="...), who.host())
-				b = appendQuoted(append(b, ";proto="...), who.proto())
+				b = appendQuoted(append(b, ";host="...), who.Host)
+				b = appendQuoted(append(b, ";proto="...), who.Scheme)
 				host = "" // said once, of the first
 			}
 			b = append(b, ", "...)

@@ -78,16 +78,16 @@ func (c *Client) rewriteGRPC(pr *httputil.ProxyRequest, backend string) {
 	out.Trailer = pr.In.Trailer // filled while the body is read
 	who := c.clientOf(pr.In)
 	for name := range out.Header {
-		if name != "Te" && removes(name, who.trusted) {
+		if name != "Te" && removes(name, who.Trusted) {
 			delete(out.Header, name)
 		}
 	}
 	if who.address != "" {
 		out.Header.Set("X-Forwarded-For", who.chain())
-		out.Header.Set("X-Real-Ip", who.origin(c.cfg.Trusted))
+		out.Header.Set("X-Real-Ip", who.real())
 	}
-	out.Header.Set("X-Forwarded-Host", who.host())
-	out.Header.Set("X-Forwarded-Proto", who.proto())
+	out.Header.Set("X-Forwarded-Host", who.Host)
+	out.Header.Set("X-Forwarded-Proto", who.Scheme)
 	out.Header.Set("X-Request-Id", c.requestID(&who))
 	out.Header.Set("Forwarded", string(who.appendForwarded(nil)))
 }

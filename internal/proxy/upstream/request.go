@@ -127,7 +127,7 @@ func appendClientFields(b []byte, who *client, own bool) []byte {
 	header := who.r.Header
 	named := namedFields(header["Connection"])
 	for name, values := range header {
-		if removes(name, who.trusted) || own && name == "Sec-Websocket-Key" || slices.Contains(named, name) {
+		if removes(name, who.Trusted) || own && name == "Sec-Websocket-Key" || slices.Contains(named, name) {
 			continue
 		}
 		for _, value := range values {
@@ -171,10 +171,10 @@ func appendField(b []byte, name, value string) []byte {
 func (c *Client) appendForwarding(b []byte, who *client) []byte {
 	if who.address != "" {
 		b = appendField(b, "X-Forwarded-For", who.chain())
-		b = appendField(b, "X-Real-Ip", who.origin(c.cfg.Trusted))
+		b = appendField(b, "X-Real-Ip", who.real())
 	}
-	b = appendField(b, "X-Forwarded-Host", who.host())
-	b = appendField(b, "X-Forwarded-Proto", who.proto())
+	b = appendField(b, "X-Forwarded-Host", who.Host)
+	b = appendField(b, "X-Forwarded-Proto", who.Scheme)
 	b = appendField(b, "X-Request-Id", c.requestID(who))
 	b = append(b, "Forwarded: "...)
 	return append(who.appendForwarded(b), "\r\n"...)

@@ -1,4 +1,4 @@
-package guard
+package origin
 
 import (
 	"net/netip"
