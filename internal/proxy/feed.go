@@ -21,6 +21,11 @@ type Generations interface {
 	Generation(ctx context.Context) (int64, error)
 }
 
+// Publisher takes all routes there are and returns the generation that has them. Router is one.
+type Publisher interface {
+	Publish(routes []fleet.Route) int64
+}
+
 // FeedConfig says how often a Feed looks by itself. Zero fields take the defaults.
 type FeedConfig struct {
 	Relist time.Duration // full list even if nothing was signalled; default 30 s
@@ -29,22 +34,23 @@ type FeedConfig struct {
 	Log    *slog.Logger  // default: nothing is logged
 }
 
-// Feed keeps a router in step with a source by list-then-signal: any signal (a nudge, the
+// Feed keeps a publisher in step with a source by list-then-signal: any signal (a nudge, the
 // timer, a changed generation) causes a full list, so a lost signal costs time and nothing
-// else. While the source fails the router keeps its last table.
+// else. While the source fails the publisher keeps its last routes.
 type Feed struct {
 	source Source
-	router *Router
+	to     Publisher
 	cfg    FeedConfig
 	nudge  chan struct{}
 
 	generation int64 // of the source, read before the last good list
+	published  int64 // generation of what was published last
 	failing    bool
 	due        bool // the last list failed, so try again at the next poll
 }
 
-// NewFeed makes a feed of router from source. It does nothing until Run.
-func NewFeed(source Source, router *Router, cfg FeedConfig) *Feed {
+// NewFeed makes a feed of to from source. It does nothing until Run.
+func NewFeed(source Source, to Publisher, cfg FeedConfig) *Feed {
 	if cfg.Relist == 0 {
 		cfg.Relist = 30 * time.Second
 	}
@@ -57,7 +63,7 @@ func NewFeed(source Source, router *Router, cfg FeedConfig) *Feed {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Feed{source: source, router: router, cfg: cfg, nudge: make(chan struct{}, 1)}
+	return &Feed{source: source, to: to, cfg: cfg, nudge: make(chan struct{}, 1)}
 }
 
 // Nudge says that routes may have changed. It never blocks. Nudges that come while a list runs
@@ -112,7 +118,7 @@ func (f *Feed) list(ctx context.Context) {
 		f.cfg.Log.Info("routes are listed again")
 	}
 	f.generation = generation
-	f.router.Publish(routes)
+	f.published = f.to.Publish(routes)
 }
 
 func (f *Feed) changed(ctx context.Context) bool {
@@ -139,5 +145,5 @@ func (f *Feed) failed(ctx context.Context, err error) {
 		return
 	}
 	f.failing = true
-	f.cfg.Log.Warn("routes cannot be read; the last table stays in use", "error", err, "generation", f.router.Table().Generation())
+	f.cfg.Log.Warn("routes cannot be read; the last table stays in use", "error", err, "generation", f.published)
 }
