@@ -97,10 +97,17 @@ func (c *caller) json(ctx context.Context, method, path string, in, out any) err
 	return nil
 }
 
+// unanswered is the error of a request that got no answer.
+type unanswered struct{ err error }
+
+func (u unanswered) Error() string { return u.err.Error() }
+
+func (u unanswered) Unwrap() error { return u.err }
+
 // explain says in plain words why a request got no answer.
 func (c *caller) explain(ctx context.Context, err error) error {
 	say := func(hint, format string, args ...any) error {
-		return fleet.Errorf(fleet.Unavailable, format+": %w", append(args, err)...).WithField("controller").WithHint("%s", hint)
+		return unanswered{fleet.Errorf(fleet.Unavailable, format+": %w", append(args, err)...).WithField("controller").WithHint("%s", hint)}
 	}
 	host := c.base.Host
 	if _, ok := errors.AsType[*net.DNSError](err); ok {

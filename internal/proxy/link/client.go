@@ -21,7 +21,7 @@ type Client struct {
 
 // NewClient makes a client of an identity that is kept at path. It connects to nobody yet.
 func NewClient(identity *Identity, path string) (*Client, error) {
-	calls, err := newCaller(identity.Controller, identity.tls())
+	calls, err := newCaller(identity.Controller, identity.tls(time.Now))
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (c *Client) renew(ctx context.Context) (bool, error) {
 	if err := fresh.Save(c.path); err != nil {
 		return false, err
 	}
-	calls, err := newCaller(fresh.Controller, fresh.tls())
+	calls, err := newCaller(fresh.Controller, fresh.tls(c.now))
 	if err != nil {
 		return false, err
 	}

@@ -41,9 +41,10 @@ type Follower struct {
 	observe chan fleet.Name
 
 	// Of the goroutine of Run only:
-	state  *state // what the router has
-	known  bool   // a snapshot was taken: state is what the router has
-	failed time.Time
+	state  *state    // what the router has
+	known  bool      // a snapshot was taken: state is what the router has
+	failed time.Time // when a failure was logged last
+	why    string    // that failure
 
 	mu         sync.Mutex
 	connected  bool
@@ -103,7 +104,7 @@ func (f *Follower) Run(ctx context.Context) {
 		}
 		if worked {
 			pause = f.cfg.Pause / 50
-			f.failed = time.Time{}
+			f.why = ""
 		}
 		f.report(err)
 		if time.Since(began) > f.cfg.Lease {
@@ -119,15 +120,16 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
-// report logs the first failure of a row, and then one in a minute.
+// report logs a failure that is not the one before, and the same one once in a minute.
 func (f *Follower) report(err error) {
-	if time.Since(f.failed) < time.Minute {
-		return
-	}
-	f.failed = time.Now()
-	if expired := f.cfg.Client.current().expired(time.Now()); expired != nil {
+	if expired := f.cfg.Client.current().expired(f.cfg.Client.now()); expired != nil {
 		err = expired
 	}
+	why := err.Error()
+	if why == f.why && time.Since(f.failed) < time.Minute {
+		return
+	}
+	f.failed, f.why = time.Now(), why
 	f.log.Warn("the controller is not connected; what it said last stays in use", "controller", f.cfg.Client.Controller(), "reason", err)
 }
 
@@ -137,7 +139,7 @@ func (f *Follower) attempt(run context.Context) (worked bool, err error) {
 		f.log.Warn("the certificate of this proxy is not renewed yet", "error", err)
 	}
 	identity := f.cfg.Client.current()
-	c, err := newCaller(identity.Controller, identity.tls()) // a connection of its own for each stream
+	c, err := newCaller(identity.Controller, identity.tls(f.cfg.Client.now)) // a connection of its own for each stream
 	if err != nil {
 		return false, err
 	}

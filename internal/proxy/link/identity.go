@@ -82,8 +82,9 @@ func (i *Identity) parse() (err error) {
 }
 
 // tls are the settings of a connection to the controller.
-func (i *Identity) tls() *tls.Config {
+func (i *Identity) tls(now func() time.Time) *tls.Config {
 	return &tls.Config{
+		Time:       now,
 		MinVersion: tls.VersionTLS13, ServerName: controllerName, RootCAs: i.pool,
 		Certificates: []tls.Certificate{i.pair},
 	}

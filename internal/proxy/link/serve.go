@@ -45,6 +45,7 @@ func (h *Hub) tls() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{"h2"},
 		ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: h.authority.pool(),
+		Time:                   h.cfg.Now,
 		SessionTicketsDisabled: true, // every connection shows its certificate
 		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return h.certificate() },
 	}

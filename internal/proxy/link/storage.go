@@ -86,7 +86,7 @@ func (s *Storage) resting() error {
 
 // rest leaves the controller alone for a while where err says that it did not answer.
 func (s *Storage) rest(err error) {
-	if !away(err) {
+	if _, ok := errors.AsType[unanswered](err); !ok {
 		return
 	}
 	s.mu.Lock()
