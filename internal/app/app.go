@@ -17,6 +17,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/link"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
@@ -41,7 +42,9 @@ type App struct {
 	images   *images.Service
 	spread   *images.Distributor
 	proxy    *proxy.Server // nil: no HTTPS address is configured
-	routes   *proxy.Feed   // nil likewise
+	hub      *link.Hub     // leads this proxy and those on other hosts
+	linkLn   net.Listener  // for those; nil: there are none
+	routes   *proxy.Feed   // nil: there is no proxy anywhere
 	api      *api.Server
 	listener net.Listener
 
@@ -75,6 +78,9 @@ func New(ctx context.Context, cfg config.Config, version string, log *slog.Logge
 		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
 	})
 	if err := a.wireProxy(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.wireHub(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.wireJobs(prober); err != nil {
@@ -158,36 +164,18 @@ func (a *App) wireProxy(ctx context.Context) error {
 	if a.cfg.Proxy.HTTPS == "" {
 		return nil
 	}
-	plain := a.cfg.Proxy.HTTP
-	if plain == "" {
-		plain = "off"
-	}
-	var access *slog.Logger
-	if a.cfg.Proxy.AccessLog {
-		access = a.log.With("log", "access")
-	}
-	storage, err := a.certStorage(ctx)
-	if err != nil {
-		return fmt.Errorf("open the certificate storage: %w", err)
-	}
-	authorities, err := acmeOf(a.cfg)
+	settings, err := proxyConfig(a.cfg, a.log)
 	if err != nil {
 		return err
 	}
-	a.proxy, err = proxy.New(ctx, proxy.Config{
-		HTTPS: a.cfg.Proxy.HTTPS, HTTP: plain,
-		Storage: storage, ACME: authorities,
-		TableFile: filepath.Join(a.cfg.DataDir, "routes.json"),
-		Observe:   a.observer.Observe,
-		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},
-		Retry:     a.cfg.Proxy.RetryTimeout,
-		Log:       a.log, Access: access,
-	})
-	if err != nil {
+	if settings.Storage, err = a.certStorage(ctx); err != nil {
+		return fmt.Errorf("open the certificate storage: %w", err)
+	}
+	settings.Observe = a.observer.Observe
+	if a.proxy, err = proxy.New(ctx, settings); err != nil {
 		return fmt.Errorf("prepare the proxy: %w", err)
 	}
 	a.onRelease(func() { _ = a.proxy.Shutdown(context.Background()) })
-	a.routes = proxy.NewFeed(routeSource{a}, a.proxy.Router(), proxy.FeedConfig{Log: a.log})
 	return nil
 }
 
@@ -260,6 +248,9 @@ func (a *App) Run(ctx context.Context) error {
 	if a.proxy != nil {
 		serve("proxy", a.proxy.Serve)
 	}
+	if a.linkLn != nil {
+		serve("proxies", func() error { return a.hub.Serve(loops, a.linkLn) })
+	}
 	a.log.Info("lxdfleet is ready", "version", a.version, "socket", a.cfg.Socket.Path, "https", a.cfg.Proxy.HTTPS)
 	<-ctx.Done()
 	cause := context.Cause(ctx)
@@ -281,6 +272,9 @@ func (a *App) loops() []func(context.Context) {
 	}
 	if a.routes != nil {
 		loops = append(loops, a.routes.Run)
+	}
+	if a.linkLn != nil {
+		loops = append(loops, a.hub.Run)
 	}
 	if a.cfg.Images.UnpackAhead {
 		loops = append(loops, a.spread.Run)

@@ -17,6 +17,7 @@ type Config struct {
 	LXD     LXD     `yaml:"lxd"`
 	Store   Store   `yaml:"store"`
 	Proxy   Proxy   `yaml:"proxy"`
+	Proxies Proxies `yaml:"proxies"`
 	TLS     TLS     `yaml:"tls"`
 	DNS     DNS     `yaml:"dns"`
 	S3      S3      `yaml:"s3"`
@@ -60,6 +61,12 @@ type Proxy struct {
 	HoldWaiters  int           `yaml:"hold_waiters"`  // most requests that wait, per tenant
 	RetryTimeout time.Duration `yaml:"retry_timeout"` // how long a backend that refuses a connection is tried
 	AccessLog    bool          `yaml:"access_log"`
+}
+
+// Proxies are those on hosts of their own, which this daemon tells where to lead requests.
+type Proxies struct {
+	Listen  string `yaml:"listen"`  // address:port they connect to; empty: there are none
+	Address string `yaml:"address"` // https://host:port they reach it at; empty: this machine's name and the port of Listen
 }
 
 // TLS says where the tenants' certificates come from and where they are kept.

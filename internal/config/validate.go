@@ -18,7 +18,7 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkLXD, checkStore, checkProxy, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
+		checkPaths, checkLXD, checkStore, checkProxy, checkProxies, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -112,6 +112,22 @@ func checkProxy(c Config) *fleet.Error {
 		span{"proxy.hold_timeout", p.HoldTimeout, 0},
 		span{"proxy.retry_timeout", p.RetryTimeout, 0},
 	)
+}
+
+func checkProxies(c Config) *fleet.Error {
+	p := c.Proxies
+	if p.Listen != "" {
+		host, port, err := net.SplitHostPort(p.Listen)
+		if _, numErr := strconv.ParseUint(port, 10, 16); err != nil || numErr != nil || host != "" && net.ParseIP(host) == nil && host != "localhost" {
+			return invalid("proxies.listen", "write :8444 or 10.0.0.1:8444", "%q is not an address and port to listen on", p.Listen)
+		}
+	}
+	if p.Address != "" {
+		if u, err := url.Parse(p.Address); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" || u.Path != "" {
+			return invalid("proxies.address", "write it as https://controller.example:8444", "%q is not an address that proxies can reach", p.Address)
+		}
+	}
+	return nil
 }
 
 var planRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

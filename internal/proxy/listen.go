@@ -9,6 +9,10 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
+// Listen opens a TCP listener on address. Its errors, of code Taken, Forbidden or Invalid, name the
+// field and say what to do.
+func Listen(field, address string) (net.Listener, error) { return bind(net.Listen, field, address) }
+
 // bind opens a listener and says what to do where it cannot.
 func bind(listen func(network, address string) (net.Listener, error), field, address string) (net.Listener, error) {
 	ln, err := listen("tcp", address)

@@ -16,7 +16,7 @@ import (
 
 // HubConfig is what a Hub is made of. Zero fields take the defaults named here.
 type HubConfig struct {
-	// Records keeps the proxies there are. It has to be set.
+	// Records keeps the proxies there are; nil: there are none but Local, and nothing to serve.
 	Records Records
 	// Local is the router of the controller's own process; nil: it has no proxy.
 	Local Router
@@ -113,32 +113,53 @@ type member struct {
 // listens nowhere until Serve. It has to be ended by Close.
 func NewHub(ctx context.Context, cfg HubConfig) (*Hub, error) {
 	cfg = cfg.withDefaults()
-	fresh, err := NewAuthority(cfg.Now())
-	if err != nil {
-		return nil, err
-	}
-	kept, err := cfg.Records.ProxyAuthority(ctx, fresh)
-	if err != nil {
-		return nil, fmt.Errorf("open the authority of the proxies: %w", err)
-	}
 	h := &Hub{
 		cfg: cfg, log: cfg.Log, epoch: rand.Text(), state: newState(),
 		members: make(map[string]*member), moved: make(chan struct{}), drains: make(map[int64]chan<- string),
 	}
-	if h.authority, err = parseAuthority(kept); err != nil {
-		return nil, err
-	}
 	h.locks = newLeases(cfg.Storage, cfg.LockLease, cfg.Log)
 	h.base, h.cancel = context.WithCancel(context.Background())
-	if err := h.Refresh(ctx); err != nil {
+	if cfg.Records == nil {
+		return h, nil
+	}
+	err := h.openAuthority(ctx)
+	if err == nil {
+		err = h.Refresh(ctx)
+	}
+	if err != nil {
 		h.cancel()
 		return nil, err
 	}
 	return h, nil
 }
 
+func (h *Hub) openAuthority(ctx context.Context) error {
+	fresh, err := NewAuthority(h.cfg.Now())
+	if err != nil {
+		return err
+	}
+	kept, err := h.cfg.Records.ProxyAuthority(ctx, fresh)
+	if err != nil {
+		return fmt.Errorf("open the authority of the proxies: %w", err)
+	}
+	h.authority, err = parseAuthority(kept)
+	return err
+}
+
+// open reports as an error that there are no proxies elsewhere.
+func (h *Hub) open() error {
+	if h.cfg.Records == nil {
+		return fleet.Errorf(fleet.Conflict, "this daemon takes no proxies on other hosts").WithField("proxies.listen").
+			WithHint("set proxies.listen in its configuration file, such as :8444, and restart it")
+	}
+	return nil
+}
+
 // Refresh reads the records: proxies that joined or were removed at another daemon are so here.
 func (h *Hub) Refresh(ctx context.Context) error {
+	if err := h.open(); err != nil {
+		return err
+	}
 	h.roster.Lock()
 	defer h.roster.Unlock()
 	known, err := h.cfg.Records.Proxies(ctx)

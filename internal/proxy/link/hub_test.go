@@ -208,6 +208,27 @@ func TestRemovedProxyIsCutOff(t *testing.T) {
 	}
 }
 
+// A hub for this process alone is the way to hold and publish all the same.
+func TestHubWithoutOtherProxies(t *testing.T) {
+	local := newRouter()
+	h, err := NewHub(t.Context(), HubConfig{Local: local})
+	ok(t, err)
+	defer h.Close()
+	ok(t, h.WaitSeen(t.Context(), h.Publish(routes(1))))
+	ok(t, h.Hold(t.Context(), "client-00000", "move/1"))
+	ok(t, h.Drain(t.Context(), "client-00000"))
+	h.Resume("client-00000", "move/1")
+	if want := []string{"publish 1", "hold client-00000 move/1", "resume client-00000 move/1"}; !slices.Equal(local.log(), want) {
+		t.Errorf("the router was told %q", local.log())
+	}
+	_, _, err = h.NewToken(t.Context(), "", time.Hour)
+	for _, err := range []error{err, h.Remove(t.Context(), "edge"), h.Serve(t.Context(), nil)} {
+		if fleet.CodeOf(err) != fleet.Conflict || !strings.Contains(err.Error(), "proxies.listen") {
+			t.Error(err)
+		}
+	}
+}
+
 // What another daemon on the same store did shows after a refresh, and a store that fails changes
 // nothing.
 func TestRefresh(t *testing.T) {

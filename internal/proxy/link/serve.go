@@ -21,6 +21,9 @@ const mostBody = 4 << 20
 
 // Serve answers proxies on ln until ctx ends, then cuts them off and returns nil.
 func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
+	if err := h.open(); err != nil {
+		return err
+	}
 	srv := &http.Server{
 		Handler: h.handler(), TLSConfig: h.tls(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // strangers' handshakes

@@ -81,6 +81,9 @@ const (
 // NewToken makes a token that is good once within ttl, for the name only where that is not
 // empty.
 func (h *Hub) NewToken(ctx context.Context, name string, ttl time.Duration) (Token, time.Time, error) {
+	if err := h.open(); err != nil {
+		return Token{}, time.Time{}, err
+	}
 	if name != "" {
 		if _, err := fleet.ParseProxyName(name); err != nil {
 			return Token{}, time.Time{}, err
@@ -175,6 +178,9 @@ func (h *Hub) renew(w http.ResponseWriter, r *http.Request, p fleet.Proxy) {
 // Remove takes a proxy out of the fleet: it is cut off at once, and its certificate is worth
 // nothing any more. The error is of code NotFound where there is no such proxy.
 func (h *Hub) Remove(ctx context.Context, name string) error {
+	if err := h.open(); err != nil {
+		return err
+	}
 	h.roster.Lock()
 	defer h.roster.Unlock()
 	if err := h.cfg.Records.RemoveProxy(ctx, name); err != nil {
