@@ -174,9 +174,17 @@ func answer(w http.ResponseWriter, status int, v any) {
 	_ = json.NewEncoder(w).Encode(v)
 }
 
+// whole reads a small body, from a client that may not take for ever.
+func whole(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(callTime)); err != nil {
+		return nil, fmt.Errorf("set a deadline: %w", err)
+	}
+	return io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+}
+
 // body reads a small JSON message.
 func body(w http.ResponseWriter, r *http.Request, v any) error {
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+	data, err := whole(w, r)
 	if err == nil {
 		err = json.Unmarshal(data, v)
 	}

@@ -3,7 +3,6 @@ package link
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"net/http"
 	"time"
@@ -67,7 +66,7 @@ func (h *Hub) storeValue(w http.ResponseWriter, r *http.Request, _ fleet.Proxy) 
 		failed(w, err)
 		return
 	}
-	value, err := io.ReadAll(http.MaxBytesReader(w, r.Body, mostBody))
+	value, err := whole(w, r)
 	if err != nil {
 		failed(w, fleet.Errorf(fleet.Invalid, "read the value of %s: %w", key, err))
 		return
