@@ -13,6 +13,7 @@ import (
 type Client struct {
 	path string // of the identity's file
 	now  func() time.Time
+	rest rest // of the requests of the certificate storage
 
 	mu       sync.Mutex
 	identity *Identity

@@ -42,7 +42,6 @@ type Follower struct {
 
 	// Of the goroutine of Run only:
 	state  *state    // what the router has
-	known  bool      // a snapshot was taken: state is what the router has
 	failed time.Time // when a failure was logged last
 	why    string    // that failure
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -121,17 +122,14 @@ func parts(m down) []down {
 
 var errSequence = errors.New("a message is missing")
 
-// gather puts the parts of a message together. It gives nil until it is whole.
+// gather puts the parts of a message together. The whole has no More.
 func gather(have *down, part down) (*down, error) {
 	if have == nil {
-		have = &part
-	} else {
-		if have.Kind != part.Kind {
-			return nil, fmt.Errorf("a %s follows a part of a %s: %w", part.Kind, have.Kind, errSequence)
-		}
-		set := append(have.Set, part.Set...)
-		*have = part
-		have.Set = set
+		return &part, nil
 	}
-	return have, nil
+	if have.Kind != part.Kind {
+		return nil, fmt.Errorf("a %s follows a part of a %s: %w", part.Kind, have.Kind, errSequence)
+	}
+	part.Set = slices.Concat(have.Set, part.Set)
+	return &part, nil
 }

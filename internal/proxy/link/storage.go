@@ -33,15 +33,9 @@ type Storage struct {
 
 	mu   sync.Mutex
 	held map[string]*heldLock
-	down time.Time // the controller did not answer: it is not asked before this
-	why  error
 }
 
 var _ certmagic.Storage = (*Storage)(nil)
-
-// downFor is how long a controller that did not answer is left alone, so that handshakes do not
-// wait for it one by one.
-const downFor = 2 * time.Second
 
 // Storage gives the controller's certificate storage. What is read is kept in dir, in files of
 // mode 0600.
@@ -56,7 +50,7 @@ func (s *Storage) String() string { return "controller " + s.client.Controller()
 
 // ask makes a request that may take no longer than limit, and gives the answer's body.
 func (s *Storage) ask(ctx context.Context, limit time.Duration, method, path string, query url.Values, in []byte) ([]byte, error) {
-	if err := s.resting(); err != nil {
+	if err := s.client.rest.reason(); err != nil {
 		return nil, err
 	}
 	asking, cancel := context.WithTimeout(ctx, limit)
@@ -70,28 +64,9 @@ func (s *Storage) ask(ctx context.Context, limit time.Duration, method, path str
 		}
 	}
 	if ctx.Err() == nil { // else it is the caller who had no time
-		s.rest(err)
+		s.client.rest.outcome(err)
 	}
 	return data, err
-}
-
-func (s *Storage) resting() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if time.Now().Before(s.down) {
-		return s.why
-	}
-	return nil
-}
-
-// rest leaves the controller alone for a while where err says that it did not answer.
-func (s *Storage) rest(err error) {
-	if _, ok := errors.AsType[unanswered](err); !ok {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.down, s.why = time.Now().Add(downFor), err
 }
 
 // away reports whether err means that the controller has nothing to say about a key.

@@ -106,6 +106,7 @@ func (s *stream) take(d down) error {
 	}
 	if !s.worked {
 		s.worked = true
+		s.follower.cfg.Client.rest.outcome(nil) // it is back
 		s.follower.log.Info("the controller is connected", "controller", s.follower.cfg.Client.Controller(), "generation", d.Generation)
 	}
 	s.at = d.Generation
