@@ -139,7 +139,7 @@ func TestTenThousandRoutes(t *testing.T) {
 	began := time.Now()
 	e := startEdge(t, client, nil)
 	c.seen(c.Publish(all))
-	if took := time.Since(began); took > slack*time.Second {
+	if took := time.Since(began); took > 3*slack*time.Second { // a tenth of that where nothing else runs
 		t.Errorf("10,000 routes took %v", took)
 	} else {
 		t.Logf("10,000 routes: %v", took)

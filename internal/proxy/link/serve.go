@@ -29,7 +29,11 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug), // strangers' handshakes
 		HTTP2: &http.HTTP2Config{SendPingTimeout: h.cfg.Lease / 2, PingTimeout: h.cfg.Lease / 2},
 	}
-	ended := context.AfterFunc(ctx, func() {
+	srv.Protocols = new(http.Protocols)
+	srv.Protocols.SetHTTP2(true) // both directions of a stream at the same time
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
 		h.Close() // ends the streams
 		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
@@ -37,8 +41,13 @@ func (h *Hub) Serve(ctx context.Context, ln net.Listener) error {
 			_ = srv.Close() // what is left is cut off
 		}
 	})
-	defer ended()
-	if err := srv.ServeTLS(ln, "", ""); !errors.Is(err, http.ErrServerClosed) {
+	err := srv.ServeTLS(ln, "", "")
+	if stop() {
+		_ = srv.Close() // the listener has failed, and nothing is served any more
+	} else {
+		<-closed
+	}
+	if !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the proxies: %w", err)
 	}
 	return nil
