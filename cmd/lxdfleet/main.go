@@ -14,6 +14,6 @@ var version = "development"
 
 func main() {
 	os.Exit(cli.Main(cli.App{
-		Version: version, Init: app.Init, Doctor: app.Doctor, Serve: app.Serve(version),
+		Version: version, Init: app.Init, Doctor: app.Doctor, Serve: app.Serve(version), Proxy: app.Proxy(version),
 	}, os.Args[1:]))
 }

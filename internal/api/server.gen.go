@@ -780,6 +780,57 @@ type Problem struct {
 // ProblemCode For programs.
 type ProblemCode string
 
+// Proxy defines model for Proxy.
+type Proxy struct {
+	// Address Where it came from last.
+	Address   string `json:"address,omitempty,omitzero"`
+	Connected bool   `json:"connected"`
+
+	// Generation Of the routes it has confirmed to have in use.
+	Generation int64     `json:"generation"`
+	JoinedAt   time.Time `json:"joined_at"`
+
+	// Lag For how long there has been a newer generation than its, such as 1.5s.
+	Lag  string `json:"lag,omitempty,omitzero"`
+	Name string `json:"name"`
+
+	// Newest The generation there is.
+	Newest int64 `json:"newest"`
+
+	// SeenAt When it last came or went.
+	SeenAt time.Time `json:"seen_at,omitempty,omitzero"`
+
+	// Since When it connected, or the connection ended.
+	Since time.Time `json:"since,omitempty,omitzero"`
+
+	// Version Of lxdfleet.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// ProxyList defines model for ProxyList.
+type ProxyList struct {
+	Items []Proxy `json:"items"`
+}
+
+// ProxyToken defines model for ProxyToken.
+type ProxyToken struct {
+	// Controller The address that proxies reach the controller at.
+	Controller string    `json:"controller"`
+	ExpiresAt  time.Time `json:"expires_at"`
+
+	// Token A secret.
+	Token string `json:"token"`
+}
+
+// ProxyTokenCreate defines model for ProxyTokenCreate.
+type ProxyTokenCreate struct {
+	// Name The only name it may join as; any where it is not given.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Ttl How long it is good, such as 1h; an hour where it is not given.
+	Ttl string `json:"ttl,omitempty,omitzero"`
+}
+
 // RecoverReport defines model for RecoverReport.
 type RecoverReport struct {
 	// Images Golden images that were recorded anew, NAME/VERSION.
@@ -1240,6 +1291,9 @@ type AdoptInstanceJSONRequestBody = TenantAdopt
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
 
+// CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
+type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
+
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantCreate
 
@@ -1341,6 +1395,15 @@ type ServerInterface interface {
 	// ListPlans Plans a tenant can have
 	// (GET /v1/plans)
 	ListPlans(ctx echo.Context) error
+	// ListProxies Proxies on hosts of their own
+	// (GET /v1/proxies)
+	ListProxies(ctx echo.Context) error
+	// RemoveProxy Take a proxy out of the fleet
+	// (DELETE /v1/proxies/{name})
+	RemoveProxy(ctx echo.Context, name string) error
+	// CreateProxyToken Make a token that one proxy can join with, once
+	// (POST /v1/proxy-tokens)
+	CreateProxyToken(ctx echo.Context) error
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	// (POST /v1/recover)
 	Recover(ctx echo.Context, params RecoverParams) error
@@ -2006,6 +2069,40 @@ func (w *ServerInterfaceWrapper) ListPlans(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListPlans(ctx)
+	return err
+}
+
+// ListProxies converts echo context to params.
+func (w *ServerInterfaceWrapper) ListProxies(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListProxies(ctx)
+	return err
+}
+
+// RemoveProxy converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveProxy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveProxy(ctx, name)
+	return err
+}
+
+// CreateProxyToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateProxyToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateProxyToken(ctx)
 	return err
 }
 
@@ -2705,6 +2802,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.GET(options.BaseURL+"/v1/routes", wrapper.ListRoutes, options.OperationMiddlewares["listRoutes"]...)
 	router.GET(options.BaseURL+"/v1/traffic", wrapper.GetTraffic, options.OperationMiddlewares["getTraffic"]...)
+	router.GET(options.BaseURL+"/v1/proxies", wrapper.ListProxies, options.OperationMiddlewares["listProxies"]...)
+	router.DELETE(options.BaseURL+"/v1/proxies/:name", wrapper.RemoveProxy, options.OperationMiddlewares["removeProxy"]...)
+	router.POST(options.BaseURL+"/v1/proxy-tokens", wrapper.CreateProxyToken, options.OperationMiddlewares["createProxyToken"]...)
 
 }
 
@@ -3799,6 +3899,116 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
+type ListProxiesRequestObject struct {
+}
+
+type ListProxiesResponseObject interface {
+	VisitListProxiesResponse(w http.ResponseWriter) error
+}
+
+type ListProxies200JSONResponse ProxyList
+
+func (response ListProxies200JSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListProxiesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveProxyRequestObject struct {
+	Name string `json:"name"`
+}
+
+type RemoveProxyResponseObject interface {
+	VisitRemoveProxyResponse(w http.ResponseWriter) error
+}
+
+type RemoveProxy204Response struct {
+}
+
+func (response RemoveProxy204Response) VisitRemoveProxyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProxyTokenRequestObject struct {
+	Body *CreateProxyTokenJSONRequestBody
+}
+
+type CreateProxyTokenResponseObject interface {
+	VisitCreateProxyTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateProxyToken201JSONResponse ProxyToken
+
+func (response CreateProxyToken201JSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateProxyTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateProxyTokendefaultApplicationProblemPlusJSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RecoverRequestObject struct {
 	Params RecoverParams
 }
@@ -4825,6 +5035,15 @@ type StrictServerInterface interface {
 	// ListPlans Plans a tenant can have
 	// (GET /v1/plans)
 	ListPlans(ctx context.Context, request ListPlansRequestObject) (ListPlansResponseObject, error)
+	// ListProxies Proxies on hosts of their own
+	// (GET /v1/proxies)
+	ListProxies(ctx context.Context, request ListProxiesRequestObject) (ListProxiesResponseObject, error)
+	// RemoveProxy Take a proxy out of the fleet
+	// (DELETE /v1/proxies/{name})
+	RemoveProxy(ctx context.Context, request RemoveProxyRequestObject) (RemoveProxyResponseObject, error)
+	// CreateProxyToken Make a token that one proxy can join with, once
+	// (POST /v1/proxy-tokens)
+	CreateProxyToken(ctx context.Context, request CreateProxyTokenRequestObject) (CreateProxyTokenResponseObject, error)
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	// (POST /v1/recover)
 	Recover(ctx context.Context, request RecoverRequestObject) (RecoverResponseObject, error)
@@ -5595,6 +5814,100 @@ func (sh *strictHandler) ListPlans(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListPlansResponseObject); ok {
 		return validResponse.VisitListPlansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListProxies operation middleware
+func (sh *strictHandler) ListProxies(ctx echo.Context) error {
+	var request ListProxiesRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListProxies(ctx.Request().Context(), request.(ListProxiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListProxies")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListProxiesResponseObject); ok {
+		return validResponse.VisitListProxiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveProxy operation middleware
+func (sh *strictHandler) RemoveProxy(ctx echo.Context, name string) error {
+	var request RemoveProxyRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveProxy(ctx.Request().Context(), request.(RemoveProxyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveProxy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveProxyResponseObject); ok {
+		return validResponse.VisitRemoveProxyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateProxyToken operation middleware
+func (sh *strictHandler) CreateProxyToken(ctx echo.Context) error {
+	var request CreateProxyTokenRequestObject
+
+	var body CreateProxyTokenJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateProxyToken(ctx.Request().Context(), request.(CreateProxyTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateProxyToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateProxyTokenResponseObject); ok {
+		return validResponse.VisitCreateProxyTokenResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	Domains Domains
 	Images  Images
 	Jobs    Jobs
+	Proxies Proxies
 	Feed    *Feed
 
 	// RecoverImages records golden images anew that LXD has and the store lacks.

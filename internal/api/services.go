@@ -56,6 +56,22 @@ type Domains interface {
 	Domains(ctx context.Context, filter tenants.DomainFilter) ([]tenants.DomainView, error)
 }
 
+// Proxies is what the API needs of proxies on hosts of their own.
+type Proxies interface {
+	// Proxies lists those that have joined, by name.
+	Proxies() []fleet.ProxyStatus
+	Remove(ctx context.Context, name string) error
+	// Token makes a token that is good once within ttl, for the name only where that is not empty.
+	Token(ctx context.Context, name string, ttl time.Duration) (ProxyTicket, error)
+}
+
+// ProxyTicket is what a proxy joins with.
+type ProxyTicket struct {
+	Token      string // a secret
+	Controller string // address
+	ExpiresAt  time.Time
+}
+
 // Images is what the API needs of golden images. key identifies a request that may be sent
 // twice (empty: it does not), keyHash is a hash of the whole request.
 type Images interface {

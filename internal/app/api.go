@@ -22,7 +22,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		return err
 	}
 	server, err := api.New(api.Options{
-		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed,
+		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed, Proxies: proxies{a.hub},
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,
 		Members:       a.lxd.Members,

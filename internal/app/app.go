@@ -20,7 +20,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
-	"github.com/lxdfleet/lxdfleet/internal/proxy/accesslog"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/link"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
@@ -44,10 +44,11 @@ type App struct {
 	tenants  *tenants.Service
 	images   *images.Service
 	spread   *images.Distributor
-	proxy    *proxy.Server  // nil: no HTTPS address is configured
-	packets  *packets       // nil likewise
-	routes   *proxy.Feed    // nil likewise
-	access   *accesslog.Log // nil: off
+	proxy    *proxy.Server // nil: no HTTPS address is configured
+	packets  *packets      // nil likewise
+	hub      *link.Hub     // leads this proxy and those on other hosts
+	linkLn   net.Listener  // for those; nil: there are none
+	routes   *proxy.Feed   // nil: there is no proxy anywhere
 	metrics  http.Handler
 	api      *api.Server
 	listener net.Listener
@@ -93,6 +94,9 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
 	})
 	if err := a.wireProxy(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.wireHub(ctx); err != nil {
 		return nil, err
 	}
 	if err := a.wireJobs(prober); err != nil {
@@ -176,45 +180,25 @@ func (a *App) wireProxy(ctx context.Context) error {
 	if a.cfg.Proxy.HTTPS == "" {
 		return nil
 	}
-	plain := a.cfg.Proxy.HTTP
-	if plain == "" {
-		plain = "off"
-	}
-	a.access = a.openAccessLog()
-	storage, err := a.certStorage(ctx)
-	if err != nil {
-		return fmt.Errorf("open the certificate storage: %w", err)
-	}
-	authorities, err := acmeOf(a.cfg)
+	settings, err := proxyConfig(a.cfg, a.log)
 	if err != nil {
 		return err
 	}
-	over3 := ""
-	if !a.cfg.Proxy.HTTP3 {
-		over3 = "off"
+	if settings.Storage, err = a.certStorage(ctx); err != nil {
+		return fmt.Errorf("open the certificate storage: %w", err)
 	}
+	access, closeAccess := openAccessLog(a.cfg.Proxy, a.log)
+	a.onRelease(closeAccess)
 	if a.packets, err = awaitPackets(a.cfg.DataDir); err != nil {
 		return err
 	}
 	a.onRelease(a.packets.release)
-	a.proxy, err = proxy.New(ctx, proxy.Config{
-		HTTPS: a.cfg.Proxy.HTTPS, HTTP: plain, HTTP3: over3,
-		Listen: a.Sockets.Listen, ListenPacket: a.Sockets.ListenPacket, PacketReady: a.packets.ready,
-		Storage: storage, ACME: authorities,
-		TableFile: filepath.Join(a.cfg.DataDir, "routes.json"),
-		Observe:   a.observer.Observe,
-		Held:      proxy.Limits{Waiters: a.cfg.Proxy.HoldWaiters, Wait: a.cfg.Proxy.HoldTimeout},
-		Retry:     a.cfg.Proxy.RetryTimeout,
-		Log:       a.log, Access: a.access,
-		Brand: proxy.Brand{Name: a.cfg.Proxy.PagesFrom, Contact: a.cfg.Proxy.PagesContact},
-		Guard: guardOf(a.cfg.Proxy), ReadHeader: a.cfg.Proxy.HeaderTimeout, Idle: a.cfg.Proxy.IdleTimeout,
-		MaxHeader: int(a.cfg.Proxy.MaxHeader),
-	})
-	if err != nil {
+	settings.Observe, settings.Access = a.observer.Observe, access
+	settings.Listen, settings.ListenPacket, settings.PacketReady = a.Sockets.Listen, a.Sockets.ListenPacket, a.packets.ready
+	if a.proxy, err = proxy.New(ctx, settings); err != nil {
 		return fmt.Errorf("prepare the proxy: %w", err)
 	}
 	a.onRelease(func() { _ = a.proxy.Shutdown(context.Background()) })
-	a.routes = proxy.NewFeed(routeSource{a}, a.proxy.Router(), proxy.FeedConfig{Log: a.log})
 	return nil
 }
 
@@ -287,28 +271,31 @@ func (a *App) Run(ctx context.Context) error {
 	if a.proxy != nil {
 		serve("proxy", a.proxy.Serve)
 	}
+	if a.linkLn != nil {
+		serve("proxies", func() error { return a.hub.Serve(loops, a.linkLn) })
+	}
 	if err := a.Sockets.Ready(); err != nil {
 		fail(fmt.Errorf("take over from the process before: %w", err))
 	}
 	a.log.Info("lxdfleet is ready", "version", a.Version, "pid", os.Getpid(), "socket", a.cfg.Socket.Path, "https", a.cfg.Proxy.HTTPS)
 	control := func() error { return a.stopControl(stopLoops, &looping) }
-	for {
-		select {
-		case <-a.Renew:
-			if err := a.mayRenew(ctx); err != nil {
-				a.log.Error("not replaced; all goes on as before", "error", err)
-				continue
-			}
-			return a.renew(ctx, control)
-		case <-ctx.Done():
-		}
-		a.log.Info("stopping")
-		err := errors.Join(control(), a.stopProxy())
-		running.Wait()
-		if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
-			err = errors.Join(cause, err)
-		}
-		return err
+	heir := a.succession()
+	if heir.wanted(ctx) {
+		return heir.pass(ctx, control)
+	}
+	a.log.Info("stopping")
+	err := errors.Join(control(), stopProxy(a.proxy))
+	running.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		err = errors.Join(cause, err)
+	}
+	return err
+}
+
+func (a *App) succession() *succession {
+	return &succession{
+		sockets: a.Sockets, ask: a.Renew, lock: a.lock, packets: a.packets, proxy: a.proxy,
+		drain: a.cfg.Proxy.DrainTimeout, done: &a.renewed, log: a.log,
 	}
 }
 
@@ -327,6 +314,9 @@ func (a *App) loops() []func(context.Context) {
 		m := &metricsServer{address: a.cfg.Metrics.Listen, handler: a.metrics, log: a.log, again: bindAgain}
 		loops = append(loops, m.Run)
 	}
+	if a.linkLn != nil {
+		loops = append(loops, a.hub.Run)
+	}
 	if a.cfg.Images.UnpackAhead {
 		loops = append(loops, a.spread.Run)
 	}
@@ -342,11 +332,11 @@ func (a *App) stopControl(stopLoops context.CancelFunc, loops *sync.WaitGroup) e
 	return err
 }
 
-func (a *App) stopProxy() error {
-	if a.proxy == nil {
+func stopProxy(p *proxy.Server) error {
+	if p == nil {
 		return nil
 	}
-	return within("proxy", stopTime, a.proxy.Shutdown)
+	return within("proxy", stopTime, p.Shutdown)
 }
 
 func within(what string, d time.Duration, stop func(context.Context) error) error {

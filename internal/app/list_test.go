@@ -85,7 +85,7 @@ func manyTenantsAPI(t *testing.T, dsn string) http.Handler {
 	none := apifake.New()
 	server, err := api.New(api.Options{
 		Tenants: tenants.NewService(tenants.ServiceDeps{LXD: lxd, Store: s, Images: s, Jobs: s, Submit: engine, Observer: observer}, tenants.ServiceOptions{}),
-		Images:  none.Images, Jobs: engine, Feed: api.NewFeed(10, time.Now), UploadDir: t.TempDir(),
+		Images:  none.Images, Jobs: engine, Proxies: none.Proxies, Feed: api.NewFeed(10, time.Now), UploadDir: t.TempDir(),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) { return nil, nil },
 		Plans:         lxd.Profiles, Members: lxd.Members, Routes: observer.Routes, LXD: lxd.Server, Ping: s.Ping,
 		CA:     func(context.Context) ([]byte, error) { return nil, nil },

@@ -16,22 +16,29 @@ import (
 // error.
 func Serve(version string) func(ctx context.Context, cfg config.Config) error {
 	return func(ctx context.Context, cfg config.Config) error {
-		if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
-			return dataDirError("make the data folder", err)
-		}
-		sockets, err := handover.Open(filepath.Join(cfg.DataDir, "lxdfleet.pid"))
-		if err != nil {
-			return err
-		}
-		renew := make(chan os.Signal, 1)
-		signal.Notify(renew, syscall.SIGHUP)
-		defer signal.Stop(renew)
-		a, err := New(ctx, cfg, Options{
-			Version: version, Log: NewLogger(os.Stderr, cfg.Log), Sockets: sockets, Renew: renew,
+		return replaceable(cfg, func(sockets *handover.Sockets, renew <-chan os.Signal) error {
+			a, err := New(ctx, cfg, Options{
+				Version: version, Log: NewLogger(os.Stderr, cfg.Log), Sockets: sockets, Renew: renew,
+			})
+			if err != nil {
+				return err
+			}
+			return a.Run(ctx)
 		})
-		if err != nil {
-			return err
-		}
-		return a.Run(ctx)
 	}
+}
+
+// replaceable runs what SIGHUP replaces by the program that is now in its place.
+func replaceable(cfg config.Config, run func(*handover.Sockets, <-chan os.Signal) error) error {
+	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
+		return dataDirError("make the data folder", err)
+	}
+	sockets, err := handover.Open(filepath.Join(cfg.DataDir, "lxdfleet.pid"))
+	if err != nil {
+		return err
+	}
+	renew := make(chan os.Signal, 1)
+	signal.Notify(renew, syscall.SIGHUP)
+	defer signal.Stop(renew)
+	return run(sockets, renew)
 }

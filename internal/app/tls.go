@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,19 +28,23 @@ func (a *App) certStorage(ctx context.Context) (certmagic.Storage, error) {
 	case "database":
 		return a.store.CertStorage(), nil
 	case "s3":
-		bucket, err := openBucket(a.cfg.S3)
-		if err != nil {
-			return nil, err
-		}
-		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		if err := bucket.Check(ctx); err != nil {
-			// It may be back in a moment; what is saved in memory and in the table goes on.
-			a.log.Warn("the S3 bucket for certificates cannot be reached", "error", err)
-		}
-		return bucket.Below("certificates").CertStorage(), nil
+		return bucketStorage(ctx, a.cfg.S3, a.log)
 	}
 	return &certmagic.FileStorage{Path: filepath.Join(a.cfg.DataDir, "certificates")}, nil
+}
+
+func bucketStorage(ctx context.Context, cfg config.S3, log *slog.Logger) (certmagic.Storage, error) {
+	bucket, err := openBucket(cfg)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := bucket.Check(ctx); err != nil {
+		// It may be back in a moment; what is saved in memory and in the table goes on.
+		log.Warn("the S3 bucket for certificates cannot be reached", "error", err)
+	}
+	return bucket.Below("certificates").CertStorage(), nil
 }
 
 func openBucket(cfg config.S3) (*s3.Bucket, error) {

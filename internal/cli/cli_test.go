@@ -59,6 +59,9 @@ func testApp() App {
 		Serve: func(_ context.Context, cfg config.Config) error {
 			return fleet.Errorf(fleet.Conflict, "another process answers on %s", cfg.Socket.Path).WithHint("stop it first")
 		},
+		Proxy: func(_ context.Context, cfg config.Config, controller, token, name string) error {
+			return fleet.Errorf(fleet.Unavailable, "controller %q, token %q, name %q, folder %s", controller, token, name, cfg.DataDir)
+		},
 	}
 }
 
@@ -147,7 +150,9 @@ func quick(t *testing.T) [][]string {
 		"image build static", "image import TARBALL static/1", "image list", "image list wordpress -o yaml", "image show wordpress", "image show wordpress/6.0-1",
 		"image delete wordpress/6.0-1",
 		"job list", "job list --state done --limit 2", "job show JOB", "job show JOB -o json", "job watch JOB",
-		"plan list", "member list", "route list", "top --once --interval 1ms", "top --once --interval 1ms -o json", "recover", "ca export", "doctor", "doctor -o json", "init", "init --reset-profiles", "serve",
+		"top --once --interval 1ms", "top --once --interval 1ms -o json",
+		"plan list", "member list", "route list", "proxy", "proxy list", "proxy list -o json", "proxy token", "proxy token --name edge-3 --ttl 10m -o yaml",
+		"proxy remove edge-1", "proxy remove nobody", "proxy --controller https://ctl.example:8444 --token t --name e --data-dir /x", "recover", "ca export", "doctor", "doctor -o json", "init", "init --reset-profiles", "serve",
 		"version", "version -o json", "config check", "config show",
 	}
 	all := make([][]string, len(lines))

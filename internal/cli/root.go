@@ -23,6 +23,8 @@ type App struct {
 	Doctor func(ctx context.Context, cfg config.Config) []setup.Finding
 	// Serve runs the daemon until ctx ends.
 	Serve func(ctx context.Context, cfg config.Config) error
+	// Proxy runs a proxy without a daemon until ctx ends. controller, token and name may be empty.
+	Proxy func(ctx context.Context, cfg config.Config, controller, token, name string) error
 }
 
 // Streams are where a command reads and writes.
@@ -75,7 +77,7 @@ func (t *tool) root() *cobra.Command {
 	flags.StringVarP(&t.output, "output", "o", "table", "`format` of the output: table, json or yaml")
 	fixed(root, "output", "table", "json", "yaml")
 	root.AddCommand(
-		t.tenantCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.domainCommand(), t.routeCommand(),
+		t.tenantCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
 		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
 		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(),
 	)

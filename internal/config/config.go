@@ -18,6 +18,7 @@ type Config struct {
 	Store   Store   `yaml:"store"`
 	Proxy   Proxy   `yaml:"proxy"`
 	Metrics Metrics `yaml:"metrics"`
+	Proxies Proxies `yaml:"proxies"`
 	TLS     TLS     `yaml:"tls"`
 	DNS     DNS     `yaml:"dns"`
 	S3      S3      `yaml:"s3"`
@@ -85,6 +86,12 @@ type Proxy struct {
 // Metrics are what Prometheus reads.
 type Metrics struct {
 	Listen string `yaml:"listen"` // address:port of GET /metrics, or "off"
+}
+
+// Proxies are those on hosts of their own, which this daemon tells where to lead requests.
+type Proxies struct {
+	Listen  string `yaml:"listen"`  // address:port they connect to; empty: there are none
+	Address string `yaml:"address"` // https://host:port they reach it at; empty: this machine's name and the port of Listen
 }
 
 // TLS says where the tenants' certificates come from and where they are kept.

@@ -18,7 +18,8 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkLXD, checkStore, checkProxy, checkSeen, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs, checkImages, checkLog,
+		checkPaths, checkLXD, checkStore, checkProxy, checkSeen, checkProxies, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs,
+		checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -129,6 +130,21 @@ func listenable(address string) (port uint64, ok bool) {
 	}
 	port, err = strconv.ParseUint(text, 10, 16)
 	return port, err == nil
+}
+
+func checkProxies(c Config) *fleet.Error {
+	p := c.Proxies
+	if p.Listen != "" {
+		if _, ok := listenable(p.Listen); !ok {
+			return invalid("proxies.listen", "write :8444 or 10.0.0.1:8444", "%q is not an address and port to listen on", p.Listen)
+		}
+	}
+	if p.Address != "" {
+		if u, err := url.Parse(p.Address); err != nil || u.Scheme != "https" || u.Hostname() == "" || u.Port() == "" || u.Path != "" {
+			return invalid("proxies.address", "write it as https://controller.example:8444", "%q is not an address that proxies can reach", p.Address)
+		}
+	}
+	return nil
 }
 
 var planRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

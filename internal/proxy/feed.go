@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -21,6 +22,11 @@ type Generations interface {
 	Generation(ctx context.Context) (int64, error)
 }
 
+// Publisher takes all routes there are and returns the generation that has them. Router is one.
+type Publisher interface {
+	Publish(routes []fleet.Route) int64
+}
+
 // FeedConfig says how often a Feed looks by itself. Zero fields take the defaults.
 type FeedConfig struct {
 	Relist time.Duration // full list even if nothing was signalled; default 30 s
@@ -29,22 +35,24 @@ type FeedConfig struct {
 	Log    *slog.Logger  // default: nothing is logged
 }
 
-// Feed keeps a router in step with a source by list-then-signal: any signal (a nudge, the
+// Feed keeps a publisher in step with a source by list-then-signal: any signal (a nudge, the
 // timer, a changed generation) causes a full list, so a lost signal costs time and nothing
-// else. While the source fails the router keeps its last table.
+// else. While the source fails the publisher keeps its last routes.
 type Feed struct {
 	source Source
-	router *Router
+	to     Publisher
 	cfg    FeedConfig
 	nudge  chan struct{}
+	asked  chan chan<- error
 
-	generation int64 // of the source, read before the last good list
+	generation int64        // of the source, read before the last good list
+	published  atomic.Int64 // generation of what was published last
 	failing    bool
 	due        bool // the last list failed, so try again at the next poll
 }
 
-// NewFeed makes a feed of router from source. It does nothing until Run.
-func NewFeed(source Source, router *Router, cfg FeedConfig) *Feed {
+// NewFeed makes a feed of to from source. It does nothing until Run.
+func NewFeed(source Source, to Publisher, cfg FeedConfig) *Feed {
 	if cfg.Relist == 0 {
 		cfg.Relist = 30 * time.Second
 	}
@@ -57,7 +65,7 @@ func NewFeed(source Source, router *Router, cfg FeedConfig) *Feed {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Feed{source: source, router: router, cfg: cfg, nudge: make(chan struct{}, 1)}
+	return &Feed{source: source, to: to, cfg: cfg, nudge: make(chan struct{}, 1), asked: make(chan chan<- error)}
 }
 
 // Nudge says that routes may have changed. It never blocks. Nudges that come while a list runs
@@ -69,24 +77,43 @@ func (f *Feed) Nudge() {
 	}
 }
 
+// Refresh lists and publishes now, and returns the generation that has all that the source had
+// when it was called. It works while Run does. When the source fails, or ctx ends, the error says so.
+func (f *Feed) Refresh(ctx context.Context) (int64, error) {
+	answer := make(chan error, 1)
+	select {
+	case f.asked <- answer:
+	case <-ctx.Done():
+		return 0, fmt.Errorf("list routes: %w", context.Cause(ctx))
+	}
+	select {
+	case err := <-answer:
+		return f.published.Load(), err
+	case <-ctx.Done():
+		return 0, fmt.Errorf("list routes: %w", context.Cause(ctx))
+	}
+}
+
 // Run lists and publishes until ctx ends.
 func (f *Feed) Run(ctx context.Context) {
 	relist := time.NewTicker(f.cfg.Relist)
 	defer relist.Stop()
 	poll := time.NewTicker(f.cfg.Poll)
 	defer poll.Stop()
-	f.list(ctx)
+	_ = f.list(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.nudge:
-			f.list(ctx)
+			_ = f.list(ctx) // it was logged, and is tried again
+		case answer := <-f.asked:
+			answer <- f.list(ctx)
 		case <-relist.C:
-			f.list(ctx)
+			_ = f.list(ctx)
 		case <-poll.C:
 			if f.due || f.changed(ctx) {
-				f.list(ctx)
+				_ = f.list(ctx)
 			}
 		}
 	}
@@ -94,7 +121,7 @@ func (f *Feed) Run(ctx context.Context) {
 
 // list publishes all routes. The generation is read first: a change between the two reads makes
 // the next poll list once more, never once too few.
-func (f *Feed) list(ctx context.Context) {
+func (f *Feed) list(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, f.cfg.List)
 	defer cancel()
 	generation, err := f.read(ctx)
@@ -104,15 +131,17 @@ func (f *Feed) list(ctx context.Context) {
 	}
 	f.due = err != nil
 	if err != nil {
-		f.failed(ctx, fmt.Errorf("list routes: %w", err))
-		return
+		err = fmt.Errorf("list routes: %w", err)
+		f.failed(ctx, err)
+		return err
 	}
 	if f.failing {
 		f.failing = false
 		f.cfg.Log.Info("routes are listed again")
 	}
 	f.generation = generation
-	f.router.Publish(routes)
+	f.published.Store(f.to.Publish(routes))
+	return nil
 }
 
 func (f *Feed) changed(ctx context.Context) bool {
@@ -139,5 +168,5 @@ func (f *Feed) failed(ctx context.Context, err error) {
 		return
 	}
 	f.failing = true
-	f.cfg.Log.Warn("routes cannot be read; the last table stays in use", "error", err, "generation", f.router.Table().Generation())
+	f.cfg.Log.Warn("routes cannot be read; the last table stays in use", "error", err, "generation", f.published.Load())
 }

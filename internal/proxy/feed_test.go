@@ -151,3 +151,28 @@ func TestFeedIsQuick(t *testing.T) {
 		t.Errorf("seen after %v", took)
 	}
 }
+
+func TestFeedRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		src.set(1, nil, oneRoute)
+		f, r := runFeed(t, src, FeedConfig{})
+		synctest.Wait()
+		src.set(1, nil, newRoute)
+		generation, err := f.Refresh(t.Context())
+		if got, _ := r.Table().Lookup("a.example"); err != nil || got != newRoute || generation != r.Table().Generation() {
+			t.Errorf("generation %d, %v: %+v", generation, err, got)
+		}
+		down := errors.New("down")
+		src.set(1, down)
+		if _, err := f.Refresh(t.Context()); !errors.Is(err, down) {
+			t.Errorf("the source is down: %v", err)
+		}
+		src.set(1, nil, newRoute)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := NewFeed(src, r, FeedConfig{}).Refresh(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("nobody runs it: %v", err)
+		}
+	})
+}

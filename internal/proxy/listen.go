@@ -9,6 +9,12 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
+// Listen opens a TCP listener on address by open, such as net.Listen. Its errors, of code Taken,
+// Forbidden or Invalid, name the field and say what to do.
+func Listen(open func(network, address string) (net.Listener, error), field, address string) (net.Listener, error) {
+	return bind(open, "tcp", field, address)
+}
+
 // bind opens a listener and says what to do where it cannot.
 func bind[T any](listen func(network, address string) (T, error), network, field, address string) (T, error) {
 	ln, err := listen(network, address)

@@ -21,14 +21,13 @@ type savedTable struct {
 	Routes     []fleet.Route `json:"routes"`
 }
 
-// SaveTable writes t to path so that a crash at any moment leaves either the old file or the
-// new one: temporary file, sync, rename, sync of the folder. The file has mode 0600.
+// SaveTable writes t to path as WriteDurably does.
 func SaveTable(path string, t *Table) error {
 	data, err := json.MarshalIndent(savedTable{Format: tableFormat, Generation: t.generation, Routes: t.Routes()}, "", " ")
 	if err != nil {
 		return fmt.Errorf("encode route table: %w", err)
 	}
-	if err := writeDurably(path, data); err != nil {
+	if err := WriteDurably(path, data); err != nil {
 		return fmt.Errorf("save route table: %w", err)
 	}
 	return nil
@@ -56,7 +55,9 @@ func LoadTable(path string) (*Table, error) {
 	return t, nil
 }
 
-func writeDurably(path string, data []byte) (err error) {
+// WriteDurably puts data at path so that a crash at any moment leaves either the old file or the new
+// one: temporary file, sync, rename, sync of the folder. The file has mode 0600.
+func WriteDurably(path string, data []byte) (err error) {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -74,6 +74,8 @@ func conformance(t *testing.T, db database) {
 		{"open again keeps rows", testOpenAgain},
 		{"seen by a second store", testTwoStores},
 		{"certificate storage", testCertStorage},
+		{"proxy", testProxy},
+		{"proxy concurrent", testProxyConcurrent},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}

@@ -22,6 +22,7 @@ type Fleet struct {
 	Domains *Domains
 	Images  *Images
 	Jobs    *Jobs
+	Proxies *Proxies
 
 	mu    sync.Mutex
 	fails map[string]error
@@ -37,6 +38,7 @@ func New() *Fleet {
 	f.Tenants = newTenants(f)
 	f.Domains = &Domains{fleet: f}
 	f.Images = newImages(f)
+	f.Proxies = &Proxies{fleet: f}
 	return f
 }
 
@@ -71,7 +73,7 @@ func (f *Fleet) called(method string, args ...any) error {
 // Options gives an API's options with all these services.
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
-		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs,
+		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies,
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")

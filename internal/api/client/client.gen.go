@@ -781,6 +781,57 @@ type Problem struct {
 // ProblemCode For programs.
 type ProblemCode string
 
+// Proxy defines model for Proxy.
+type Proxy struct {
+	// Address Where it came from last.
+	Address   string `json:"address,omitempty,omitzero"`
+	Connected bool   `json:"connected"`
+
+	// Generation Of the routes it has confirmed to have in use.
+	Generation int64     `json:"generation"`
+	JoinedAt   time.Time `json:"joined_at"`
+
+	// Lag For how long there has been a newer generation than its, such as 1.5s.
+	Lag  string `json:"lag,omitempty,omitzero"`
+	Name string `json:"name"`
+
+	// Newest The generation there is.
+	Newest int64 `json:"newest"`
+
+	// SeenAt When it last came or went.
+	SeenAt time.Time `json:"seen_at,omitempty,omitzero"`
+
+	// Since When it connected, or the connection ended.
+	Since time.Time `json:"since,omitempty,omitzero"`
+
+	// Version Of lxdfleet.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// ProxyList defines model for ProxyList.
+type ProxyList struct {
+	Items []Proxy `json:"items"`
+}
+
+// ProxyToken defines model for ProxyToken.
+type ProxyToken struct {
+	// Controller The address that proxies reach the controller at.
+	Controller string    `json:"controller"`
+	ExpiresAt  time.Time `json:"expires_at"`
+
+	// Token A secret.
+	Token string `json:"token"`
+}
+
+// ProxyTokenCreate defines model for ProxyTokenCreate.
+type ProxyTokenCreate struct {
+	// Name The only name it may join as; any where it is not given.
+	Name string `json:"name,omitempty,omitzero"`
+
+	// Ttl How long it is good, such as 1h; an hour where it is not given.
+	Ttl string `json:"ttl,omitempty,omitzero"`
+}
+
 // RecoverReport defines model for RecoverReport.
 type RecoverReport struct {
 	// Images Golden images that were recorded anew, NAME/VERSION.
@@ -1241,6 +1292,9 @@ type AdoptInstanceJSONRequestBody = TenantAdopt
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
 
+// CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
+type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
+
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantCreate
 
@@ -1497,6 +1551,32 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/plans (the `ListPlans` operationId).
 	ListPlans(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListProxies Proxies on hosts of their own
+	//
+	// Corresponds with GET /v1/proxies (the `ListProxies` operationId).
+	ListProxies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveProxy Take a proxy out of the fleet
+	//
+	// It is cut off at once, and its certificate is worth nothing any more.
+	//
+	// Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
+	RemoveProxy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProxyTokenWithBody Make a token that one proxy can join with, once
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+	CreateProxyTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateProxyToken Make a token that one proxy can join with, once
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+	CreateProxyToken(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	//
@@ -2145,6 +2225,72 @@ func (c *Client) GetDocument(ctx context.Context, reqEditors ...RequestEditorFn)
 // Corresponds with GET /v1/plans (the `ListPlans` operationId).
 func (c *Client) ListPlans(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPlansRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListProxies Proxies on hosts of their own
+//
+// Corresponds with GET /v1/proxies (the `ListProxies` operationId).
+func (c *Client) ListProxies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListProxiesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveProxy Take a proxy out of the fleet
+//
+// It is cut off at once, and its certificate is worth nothing any more.
+//
+// Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
+func (c *Client) RemoveProxy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveProxyRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProxyTokenWithBody Make a token that one proxy can join with, once
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+func (c *Client) CreateProxyTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProxyTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateProxyToken Make a token that one proxy can join with, once
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+func (c *Client) CreateProxyToken(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProxyTokenRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3830,6 +3976,107 @@ func NewListPlansRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListProxiesRequest constructs an http.Request for the ListProxies method
+func NewListProxiesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/proxies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRemoveProxyRequest constructs an http.Request for the RemoveProxy method
+func NewRemoveProxyRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/proxies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateProxyTokenRequest calls the generic CreateProxyToken builder with application/json body
+func NewCreateProxyTokenRequest(server string, body CreateProxyTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateProxyTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreateProxyTokenRequestWithBody constructs an http.Request for the CreateProxyToken method, with any body, and a specified content type
+func NewCreateProxyTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/proxy-tokens")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRecoverRequest constructs an http.Request for the Recover method
 func NewRecoverRequest(server string, params *RecoverParams) (*http.Request, error) {
 	var err error
@@ -5285,6 +5532,36 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/plans (the `ListPlans` operationId).
 	ListPlansWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPlansResponse, error)
 
+	// ListProxiesWithResponse Proxies on hosts of their own
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/proxies (the `ListProxies` operationId).
+	ListProxiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProxiesResponse, error)
+
+	// RemoveProxyWithResponse Take a proxy out of the fleet
+	//
+	// It is cut off at once, and its certificate is worth nothing any more.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
+	RemoveProxyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*RemoveProxyResponse, error)
+
+	// CreateProxyTokenWithBodyWithResponse Make a token that one proxy can join with, once
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+	CreateProxyTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
+
+	// CreateProxyTokenWithResponse Make a token that one proxy can join with, once
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+	CreateProxyTokenWithResponse(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
+
 	// RecoverWithResponse Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	//
 	// What the store has stays as it is; what does not fit beside it is a conflict.
@@ -6414,6 +6691,103 @@ func (r ListPlansResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListPlansResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListProxiesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ProxyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListProxiesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListProxiesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListProxiesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveProxyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveProxyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveProxyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveProxyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateProxyTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *ProxyToken
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateProxyTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateProxyTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateProxyTokenResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7629,6 +8003,60 @@ func (c *ClientWithResponses) ListPlansWithResponse(ctx context.Context, reqEdit
 		return nil, err
 	}
 	return ParseListPlansResponse(rsp)
+}
+
+// ListProxiesWithResponse Proxies on hosts of their own
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/proxies (the `ListProxies` operationId).
+func (c *ClientWithResponses) ListProxiesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListProxiesResponse, error) {
+	rsp, err := c.ListProxies(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListProxiesResponse(rsp)
+}
+
+// RemoveProxyWithResponse Take a proxy out of the fleet
+//
+// It is cut off at once, and its certificate is worth nothing any more.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
+func (c *ClientWithResponses) RemoveProxyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*RemoveProxyResponse, error) {
+	rsp, err := c.RemoveProxy(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveProxyResponse(rsp)
+}
+
+// CreateProxyTokenWithBodyWithResponse Make a token that one proxy can join with, once
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+func (c *ClientWithResponses) CreateProxyTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error) {
+	rsp, err := c.CreateProxyTokenWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateProxyTokenResponse(rsp)
+}
+
+// CreateProxyTokenWithResponse Make a token that one proxy can join with, once
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
+func (c *ClientWithResponses) CreateProxyTokenWithResponse(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error) {
+	rsp, err := c.CreateProxyToken(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateProxyTokenResponse(rsp)
 }
 
 // RecoverWithResponse Rebuild tenants that the store lacks from what LXD's instances say of themselves
@@ -8942,6 +9370,101 @@ func ParseListPlansResponse(rsp *http.Response) (*ListPlansResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListProxiesResponse parses an HTTP response from a ListProxiesWithResponse call
+func ParseListProxiesResponse(rsp *http.Response) (*ListProxiesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListProxiesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ProxyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveProxyResponse parses an HTTP response from a RemoveProxyWithResponse call
+func ParseRemoveProxyResponse(rsp *http.Response) (*RemoveProxyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveProxyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateProxyTokenResponse parses an HTTP response from a CreateProxyTokenWithResponse call
+func ParseCreateProxyTokenResponse(rsp *http.Response) (*CreateProxyTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateProxyTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest ProxyToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
