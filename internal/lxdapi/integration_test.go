@@ -22,9 +22,23 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi/lxdcontract"
 )
 
+// TestContract runs the contract over LXD's socket and over HTTPS at the same time, and then what
+// harms the cluster: a full pool is not empty again at once.
 func TestContract(t *testing.T) {
-	t.Parallel()
-	lxdcontract.Run(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-contract") })
+	t.Run("well", func(t *testing.T) {
+		t.Run("socket", func(t *testing.T) {
+			t.Parallel()
+			lxdcontract.Run(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-contract") })
+		})
+		t.Run("HTTPS", func(t *testing.T) {
+			t.Parallel()
+			testHTTPS(t)
+		})
+	})
+	t.Run("faults", func(t *testing.T) {
+		lxdcontract.RunFaults(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-faults") },
+			devcluster{project: "lxdfleet-test-faults"})
+	})
 }
 
 // cluster is the development cluster in an LXD project of our own.
@@ -270,9 +284,9 @@ func TestImportOfRubbish(t *testing.T) {
 	}
 }
 
-// TestHTTPS: the same client over HTTPS with certificates, connected to another member.
-func TestHTTPS(t *testing.T) {
-	t.Parallel()
+// testHTTPS: the same client over HTTPS with certificates, connected to another member.
+func testHTTPS(t *testing.T) {
+	t.Helper()
 	need := func(key string) string {
 		value := os.Getenv(key)
 		if value == "" {
@@ -311,11 +325,4 @@ func TestHTTPS(t *testing.T) {
 			client.Close()
 		}
 	}
-}
-
-// TestContractFaults kills and restarts members of the development cluster and fills a pool:
-// nobody else should use it meanwhile.
-func TestContractFaults(t *testing.T) {
-	lxdcontract.RunFaults(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-faults") },
-		devcluster{project: "lxdfleet-test-faults"})
 }
