@@ -5,6 +5,7 @@ package integration
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -46,13 +47,34 @@ func run(m *testing.M) int {
 // deletes its own while another takes it in takes the file along.
 func (w *world) tinyImage(mark string) string {
 	w.t.Helper()
+	return w.image(mark, func(file io.Writer) error { return tiny.Write(file, w.project+" "+mark) })
+}
+
+// siteImage is a tiny image whose web server is the program site.
+func (w *world) siteImage(mark string) string {
+	w.t.Helper()
+	program := filepath.Join(w.dir, "site")
+	build := exec.CommandContext(w.t.Context(), "go", "build", "-o", program, "./site")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		w.t.Fatalf("build site: %v\n%s", err, out)
+	}
+	server, err := os.ReadFile(program)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return w.image(mark, func(file io.Writer) error { return tiny.WriteSite(file, w.project+" "+mark, server) })
+}
+
+func (w *world) image(mark string, write func(io.Writer) error) string {
+	w.t.Helper()
 	name := filepath.Join(w.dir, mark+".tar.gz")
 	file, err := os.Create(name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer file.Close()
-	if err := tiny.Write(file, w.project+" "+mark); err != nil {
+	if err := write(file); err != nil {
 		w.t.Fatal(err)
 	}
 	return name
@@ -103,6 +125,7 @@ func (w *world) writeConfig() {
 		"lxd":     fmt.Sprintf("  project: %s\n  socket: %s/unix.socket\n", w.project, os.Getenv("LXD_DIR")),
 		"proxy":   fmt.Sprintf("  http: \"127.0.0.1:%d\"\n  https: \"127.0.0.1:%d\"\n", w.http, w.https),
 		"tenants": "  base_domain: example.test\n",
+		"metrics": "  listen: \"off\"\n",
 	}
 	for name, lines := range w.settings {
 		sections[name] += lines

@@ -42,6 +42,7 @@ type Pebble struct {
 	addr  string
 	admin string
 	roots *x509.CertPool
+	root  string // file of what is in roots
 	http  *http.Client
 }
 
@@ -51,6 +52,7 @@ func Start(tb testing.TB, o Options) *Pebble {
 	p := &Pebble{tb: tb, addr: daemon.FreeAddr(tb), admin: daemon.FreeAddr(tb)}
 	dir := tb.TempDir()
 	certificate, key := p.certificate(dir)
+	p.root = certificate
 	p.http = &http.Client{
 		Timeout:   5 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.roots}, DisableKeepAlives: true},
@@ -151,6 +153,9 @@ func (p *Pebble) Directory() string { return "https://" + p.addr + "/dir" }
 
 // Roots are what its own HTTPS is trusted by.
 func (p *Pebble) Roots() *x509.CertPool { return p.roots }
+
+// RootFile is the PEM file of what its own HTTPS is trusted by.
+func (p *Pebble) RootFile() string { return p.root }
 
 // Issued are what the certificates it gives are trusted by.
 func (p *Pebble) Issued() *x509.CertPool {

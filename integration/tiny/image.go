@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -55,7 +56,12 @@ mv /www/index.html.new /www/index.html
 // Write writes the image to w as a unified LXD tarball, gzip compressed; mark is a line in it,
 // so that images of different marks have different fingerprints. It needs Debian's package
 // busybox-static and says so when it is missing.
-func Write(w io.Writer, mark string) error {
+func Write(w io.Writer, mark string) error { return write(w, mark, nil) }
+
+// WriteSite is Write with a web server of one's own, a static program that serves /www on port 80.
+func WriteSite(w io.Writer, mark string, server []byte) error { return write(w, mark, server) }
+
+func write(w io.Writer, mark string, server []byte) error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		return fmt.Errorf("find a static busybox (package busybox-static): %w", err)
@@ -78,7 +84,13 @@ func Write(w io.Writer, mark string) error {
 		t.add(&tar.Header{Name: "rootfs/usr/bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "../../bin/busybox", Mode: 0o777}, "")
 	}
 	t.add(&tar.Header{Name: "rootfs/etc/mark", Typeflag: tar.TypeReg, Mode: 0o644}, mark+"\n")
+	if server != nil {
+		t.add(&tar.Header{Name: "rootfs/bin/site", Typeflag: tar.TypeReg, Mode: 0o755}, string(server))
+	}
 	for name, content := range files {
+		if server != nil {
+			content = strings.Replace(content, "/bin/httpd -f -p 80 -h /www", "/bin/site", 1)
+		}
 		t.add(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: modeOf(content)}, content)
 	}
 	return t.close(z)
