@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,9 +40,9 @@ type Conn struct {
 	hijacked atomic.Bool // what is read is no HTTP any longer
 	answered atomic.Bool // with 400, which the client is to see
 
-	readLimited atomic.Bool  // a read deadline is set
-	writeBy     atomic.Int64 // the write deadline set for WriteStall, Unix ns; 0: none
-	writeOther  atomic.Bool  // somebody else's write deadline is set
+	ahead      ahead
+	writeBy    atomic.Int64 // the write deadline set for WriteStall, Unix ns; 0: none
+	writeOther atomic.Bool  // somebody else's write deadline is set
 }
 
 func newConn(l *Listener, inner net.Conn) *Conn {
@@ -149,6 +150,10 @@ func (c *Conn) Read(p []byte) (int, error) {
 	}
 	if c.bad != nil {
 		return 0, c.bad
+	}
+	// A read of one byte without a deadline is net/http's reading ahead, or one that can wait as well.
+	if len(p) == 1 && !c.http2 && !c.hijacked.Load() && !c.ahead.wait() {
+		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := c.top.Read(p)
 	if n <= 0 || c.hijacked.Load() {

@@ -18,6 +18,9 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return c.top.Write(p)
 }
 
+// longAgo is after the time that net/http calls a read off with, the second after 1970 began.
+var longAgo = time.Unix(10, 0)
+
 // SetDeadline sets both deadlines.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
@@ -29,12 +32,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // SetReadDeadline sets until when a Read waits. net/http takes deadlines away far more often
 // than it sets them; taking one away where there is none costs nothing.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	if t.IsZero() {
-		if !c.readLimited.Swap(false) {
-			return nil
-		}
-	} else {
-		c.readLimited.Store(true)
+	if !c.ahead.limit(!t.IsZero(), t.Before(longAgo)) {
+		return nil
 	}
 	return c.top.SetReadDeadline(t)
 }
