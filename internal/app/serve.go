@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/lxdfleet/lxdfleet/internal/config"
@@ -28,6 +29,10 @@ func Serve(version string) func(ctx context.Context, cfg config.Config) error {
 	}
 }
 
+// gcPercent lets the heap grow further than Go's 100 before it is collected. The heap of a daemon
+// or proxy is small, some 10 MB, so it would be collected many times a second under load.
+const gcPercent = 300
+
 // replaceable runs what SIGHUP replaces by the program that is now in its place.
 func replaceable(cfg config.Config, run func(*handover.Sockets, <-chan os.Signal) error) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
@@ -36,6 +41,9 @@ func replaceable(cfg config.Config, run func(*handover.Sockets, <-chan os.Signal
 	sockets, err := handover.Open(filepath.Join(cfg.DataDir, "lxdfleet.pid"))
 	if err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	renew := make(chan os.Signal, 1)
 	signal.Notify(renew, syscall.SIGHUP)
