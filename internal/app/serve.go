@@ -10,6 +10,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/handover"
+	"github.com/lxdfleet/lxdfleet/internal/proxy"
 )
 
 // Serve returns the function that runs a daemon of this version until its context ends, or
@@ -29,10 +30,6 @@ func Serve(version string) func(ctx context.Context, cfg config.Config) error {
 	}
 }
 
-// gcPercent lets the heap grow further than Go's 100 before it is collected. The heap of a daemon
-// or proxy is small, some 10 MB, so it would be collected many times a second under load.
-const gcPercent = 300
-
 // replaceable runs what SIGHUP replaces by the program that is now in its place.
 func replaceable(cfg config.Config, run func(*handover.Sockets, <-chan os.Signal) error) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
@@ -43,7 +40,7 @@ func replaceable(cfg config.Config, run func(*handover.Sockets, <-chan os.Signal
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
+		debug.SetGCPercent(proxy.GCPercent)
 	}
 	renew := make(chan os.Signal, 1)
 	signal.Notify(renew, syscall.SIGHUP)

@@ -12,6 +12,11 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
 )
 
+// GCPercent is how far a process with a proxy lets its heap grow before it is collected, in percent
+// of what was left by the last time (runtime/debug.SetGCPercent). The heap is small, some 10 MB,
+// and by Go's own 100 would be collected many times a second under load.
+const GCPercent = 300
+
 // Config is what a Server is made of. Zero fields take the defaults named here.
 type Config struct {
 	// HTTPS is the address of the HTTPS listener; default ":443".

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"runtime/pprof"
 	"syscall"
 	"time"
@@ -35,6 +36,7 @@ func run() error {
 		profile = flag.String("profile", "", "file for a CPU profile")
 	)
 	flag.Parse()
+	debug.SetGCPercent(proxy.GCPercent) // as lxdfleet does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	data, err := os.ReadFile(*routes)
