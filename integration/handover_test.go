@@ -148,3 +148,34 @@ func (w *world) visit(stop *atomic.Bool, requests, connections *atomic.Int64) {
 		conn.Close()
 	}
 }
+
+// Requests of a held tenant are held again by a daemon that was killed and started.
+func TestHoldOutlivesTheDaemon(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.up()
+	w.create("acme")
+	w.wantPage("acme.localhost", "tenant=acme")
+	w.must("tenant", "hold", "acme", "--reason", "backup")
+	w.daemon.kill()
+	w.start()
+	answered := make(chan string, 1)
+	go func() {
+		_, body := w.page("acme.localhost")
+		answered <- body
+	}()
+	select {
+	case body := <-answered:
+		t.Errorf("answered while held: %q", body)
+	case <-time.After(2 * time.Second):
+	}
+	w.must("tenant", "resume", "acme", "--reason", "backup")
+	select {
+	case body := <-answered:
+		if !strings.Contains(body, "tenant=acme") {
+			t.Errorf("%q", body)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("not let go")
+	}
+}
