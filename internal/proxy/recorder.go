@@ -9,9 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/lxdfleet/lxdfleet/internal/proxy/metrics"
-
 	"github.com/lxdfleet/lxdfleet/internal/proxy/guard"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/metrics"
 )
 
 // tellEvery is how many bytes of a body are counted for the tenant at once while it is under
