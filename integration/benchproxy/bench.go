@@ -106,7 +106,7 @@ func (b *bench) measure(ctx context.Context) error {
 		b.series = append(b.series, row...)
 		for round := range b.plan.rounds {
 			fmt.Fprintf(os.Stderr, "%s, round %d of %d\n", w, round+1, b.plan.rounds)
-			at := round * 3 % len(row) // neighbours change, too
+			at := round * 3 % len(row)
 			for _, s := range slices.Concat(row[at:], row[:at]) {
 				f, err := b.turn(ctx, s.subject, w)
 				if err != nil {

@@ -90,7 +90,7 @@ PASS
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []float64{90, 0, 250, 3, 0.5}
+	want := []float64{80, 0, 250, 3, 0.5}
 	for i, v := range all {
 		if v.got != want[i] || v.met() != (i != 2) {
 			t.Errorf("%s: %v, met %v", v.what, v.got, v.met())

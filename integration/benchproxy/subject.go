@@ -51,11 +51,11 @@ func (w *world) proxies() []proxy {
 // newSubjects prepares every proxy, or ours and those called only, with every number of routes.
 func newSubjects(w *world, only []string, routes []int) ([]*subject, error) {
 	var all []*subject
-	for _, n := range routes {
-		for i, p := range w.proxies() {
-			if i > 0 && len(only) > 0 && !slices.Contains(only, p.name) {
-				continue
-			}
+	for i, p := range w.proxies() {
+		if i > 0 && len(only) > 0 && !slices.Contains(only, p.name) {
+			continue
+		}
+		for _, n := range routes {
 			port := 8443 + len(all)
 			s := &subject{
 				proxy: p.name, routes: n, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port)),
