@@ -45,7 +45,7 @@ integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it s
 tools: $(PEBBLE) $(VERSITYGW) ## Build the servers that tests need into bin/
 
 .PHONY: kill-test
-kill-test: ## A part of integration: the daemon killed after each event of each kind of job, on a real cluster
+kill-test: ## The daemon killed after each event of each kind of job, on a real cluster; integration has a part of it
 	scripts/test-kill
 
 .PHONY: demo-test

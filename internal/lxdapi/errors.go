@@ -40,8 +40,11 @@ func statusError(resp *http.Response) error {
 	}
 	err := api.NewStatusError(resp.StatusCode, answer.Error)
 	e := fleet.Errorf(codeOfStatus(resp.StatusCode), "LXD says: %w", err)
-	if e.Code == fleet.Failed && isPoolFull(answer.Error) {
+	switch {
+	case e.Code == fleet.Failed && isPoolFull(answer.Error):
 		return poolFull(err)
+	case isAway(answer.Error):
+		return away(err)
 	}
 	return e
 }
@@ -69,6 +72,9 @@ func operationError(op api.Operation) error {
 	if isPoolFull(op.Err) {
 		return poolFull(errors.New(op.Err))
 	}
+	if isAway(op.Err) {
+		return away(errors.New(op.Err))
+	}
 	if op.StatusCode == api.Cancelled {
 		return fleet.Errorf(fleet.Cancelled, "LXD cancelled it")
 	}
@@ -90,6 +96,17 @@ func isPoolFull(text string) bool {
 		}
 	}
 	return false
+}
+
+// isAway tells from LXD's text that what it needs is on members that it does not hear of. So it is
+// also for some seconds after LXD was started, until its first round of heartbeats.
+func isAway(text string) bool {
+	return strings.Contains(text, "not available on any online") // "… node" in 5.0, "… member" later
+}
+
+func away(err error) error {
+	return fleet.Errorf(fleet.Unavailable, "LXD does not reach the members that have the image: %w", err).
+		WithHint("see `lxc cluster list`; try again when they are online")
 }
 
 // isBusy tells from LXD's text that it refuses an operation because of another one. The other

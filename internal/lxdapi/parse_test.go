@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -216,5 +218,24 @@ func TestLocks(t *testing.T) {
 	unlock()
 	if len(l.held) != 0 {
 		t.Errorf("still held: %v", l.held)
+	}
+}
+
+// What LXD says for some seconds after its start is not for good: jobs wait and try again.
+func TestMembersAwayAreUnavailable(t *testing.T) {
+	const text = `Locate image "63ac" in the cluster: Image not available on any online node`
+	answer := &http.Response{
+		StatusCode: http.StatusInternalServerError,
+		Body:       io.NopCloser(strings.NewReader(`{"type":"error","error_code":500,"error":` + strconv.Quote(text) + `}`)),
+	}
+	for name, err := range map[string]error{
+		"answer": statusError(answer), "operation": operationError(api.Operation{StatusCode: api.Failure, Err: text}),
+	} {
+		if fleet.CodeOf(err) != fleet.Unavailable || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: %q: %v", name, fleet.CodeOf(err), err)
+		}
+	}
+	if err := operationError(api.Operation{StatusCode: api.Failure, Err: "Failed to run"}); fleet.CodeOf(err) != fleet.Failed {
+		t.Errorf("%q: %v", fleet.CodeOf(err), err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -89,7 +88,7 @@ func or[T comparable](field *T, value T) {
 type Client struct {
 	cfg   Config
 	pool  pool
-	large sync.Pool // *[largeBuffer]byte
+	large buffers
 	grpc  *http.Transport
 }
 

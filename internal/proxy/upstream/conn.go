@@ -15,6 +15,18 @@ const (
 	largeBuffer = 32 << 10 // lent while a body fills the small one
 )
 
+// buffers lends large buffers.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) get() *[largeBuffer]byte {
+	if buf, ok := b.pool.Get().(*[largeBuffer]byte); ok {
+		return buf
+	}
+	return new([largeBuffer]byte)
+}
+
+func (b *buffers) put(buf *[largeBuffer]byte) { b.pool.Put(buf) }
+
 // conn is a connection to a backend. It carries one request at a time.
 type conn struct {
 	nc        net.Conn
@@ -26,7 +38,7 @@ type conn struct {
 	in    []byte // in[r:w] was read and is not used yet
 	r, w  int
 	small [smallBuffer]byte
-	large *sync.Pool
+	large *buffers
 	lent  *[largeBuffer]byte // that in is, or nil
 	full  bool               // the last read filled in
 
@@ -55,7 +67,7 @@ const (
 	notAtOnce // not all could be written without waiting, or it failed
 )
 
-func newConn(nc net.Conn, backend string, large *sync.Pool) *conn {
+func newConn(nc net.Conn, backend string, large *buffers) *conn {
 	cn := &conn{nc: nc, backend: backend, large: large}
 	cn.in = cn.small[:]
 	cn.abort = func() { nc.Close() }
@@ -148,17 +160,14 @@ func (cn *conn) room() {
 }
 
 func (cn *conn) borrow() {
-	lent, ok := cn.large.Get().(*[largeBuffer]byte)
-	if !ok {
-		lent = new([largeBuffer]byte)
-	}
-	cn.lent, cn.in = lent, lent[:]
+	cn.lent = cn.large.get()
+	cn.in = cn.lent[:]
 }
 
 // settle readies an unread-free connection for being unused: nothing large is kept.
 func (cn *conn) settle() {
 	if cn.lent != nil {
-		cn.large.Put(cn.lent)
+		cn.large.put(cn.lent)
 		cn.lent = nil
 	}
 	cn.in, cn.r, cn.w, cn.full = cn.small[:], 0, 0, false
@@ -176,7 +185,7 @@ func (cn *conn) settle() {
 func (cn *conn) discard() {
 	cn.nc.Close()
 	if cn.lent != nil {
-		cn.large.Put(cn.lent)
+		cn.large.put(cn.lent)
 		cn.lent = nil
 	}
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"net"
@@ -130,12 +131,8 @@ func (c *Client) requestID(who *client) string {
 
 func randomID() string {
 	var raw [16]byte
-	for i, n := 0, 2; i < n; i++ {
-		v := rand.Uint64()
-		for j := range 8 {
-			raw[8*i+j] = byte(v >> (8 * j))
-		}
-	}
+	binary.LittleEndian.PutUint64(raw[:8], rand.Uint64())
+	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
 	var text [32]byte
 	hex.Encode(text[:], raw[:])
 	return string(text[:])

@@ -68,13 +68,9 @@ func TestClosedWhenAsked(t *testing.T) {
 		"PUT":             {"PUT", strings.Repeat("x", 100<<10), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var mu sync.Mutex
-			served := make(map[net.Conn]int)
+			isFirst := firstOfEach()
 			b := startRaw(t, func(c net.Conn, r *http.Request) bool {
-				mu.Lock()
-				served[c]++
-				first := served[c] == 1
-				mu.Unlock()
+				first := isFirst(c)
 				if r.Method == http.MethodHead {
 					io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
 					return first
@@ -97,16 +93,24 @@ func TestClosedWhenAsked(t *testing.T) {
 	}
 }
 
+// firstOfEach gives what tells whether a request is the first on its connection.
+func firstOfEach() func(net.Conn) bool {
+	var mu sync.Mutex
+	seen := make(map[net.Conn]bool)
+	return func(c net.Conn) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		first := !seen[c]
+		seen[c] = true
+		return first
+	}
+}
+
 // Once a byte of the answer has come the request is not sent again.
 func TestClosedWithinTheAnswer(t *testing.T) {
-	var mu sync.Mutex
-	served := make(map[net.Conn]int)
+	isFirst := firstOfEach()
 	b := startRaw(t, func(c net.Conn, r *http.Request) bool {
-		mu.Lock()
-		served[c]++
-		first := served[c] == 1
-		mu.Unlock()
-		if first {
+		if isFirst(c) {
 			return says(hello)(c, r)
 		}
 		io.WriteString(c, "H")

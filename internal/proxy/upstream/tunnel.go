@@ -245,7 +245,7 @@ func (x *exchange) stream(dst io.Writer, src io.Reader) error {
 	large := &x.client.large
 	defer func() {
 		if lent != nil {
-			large.Put(lent)
+			large.put(lent)
 		}
 	}()
 	for {
@@ -263,13 +263,10 @@ func (x *exchange) stream(dst io.Writer, src io.Reader) error {
 		}
 		switch {
 		case n == len(buf) && lent == nil:
-			var ok bool
-			if lent, ok = large.Get().(*[largeBuffer]byte); !ok {
-				lent = new([largeBuffer]byte)
-			}
+			lent = large.get()
 			buf = lent[:]
 		case n < idleTunnel && lent != nil:
-			large.Put(lent)
+			large.put(lent)
 			lent, buf = nil, small[:]
 		}
 	}

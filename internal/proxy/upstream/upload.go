@@ -18,7 +18,7 @@ type upload struct {
 	left    int64       // still to be sent; -1: chunks
 	trailer http.Header // filled by net/http at the end of body
 	answer  time.Duration
-	buffers *sync.Pool
+	buffers *buffers
 
 	done   chan struct{}
 	whole  bool // all was sent; valid once done
@@ -58,11 +58,8 @@ func (u *upload) run() {
 const chunkRoom = len("8000\r\n")
 
 func (u *upload) send() error {
-	buf, ok := u.buffers.Get().(*[largeBuffer]byte)
-	if !ok {
-		buf = new([largeBuffer]byte)
-	}
-	defer u.buffers.Put(buf)
+	buf := u.buffers.get()
+	defer u.buffers.put(buf)
 	for u.left != 0 {
 		data := buf[chunkRoom : len(buf)-2]
 		if u.left > 0 {
