@@ -23,7 +23,7 @@ import (
 // TestCrowd lets crowds of bad visitors in, one after the other, while a good one goes on. It is
 // not parallel: what it measures is time.
 func TestCrowd(t *testing.T) {
-	needDescriptors(t, 30_000)
+	needDescriptors(t, 12_000)
 	w := newWorld(t)
 	w.settings["proxy"] = "  header_timeout: 5s\n"
 	w.up()
@@ -129,7 +129,7 @@ func (w *world) idleCrowd(t *testing.T) {
 	w.goodVisitor(t)
 	each := (w.resident(t) - before) / n
 	t.Logf("%d idle connections take %d bytes each", n, each)
-	if each > 64<<10 {
+	if each > 128<<10 { // with the garbage of the handshakes, which proxy.GCPercent lets lie
 		t.Errorf("an idle connection takes %d bytes", each)
 	}
 }

@@ -117,7 +117,7 @@ func (a *App) release() {
 func (a *App) wireJobs(prober tenants.Prober) error {
 	imageDeps := a.imageDeps()
 	registry, err := registerKinds(tenants.KindDeps{
-		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(),
+		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(), Gates: gates{a},
 	}, imageDeps)
 	if err != nil {
 		return err

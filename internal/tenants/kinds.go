@@ -29,6 +29,7 @@ type KindDeps struct {
 	Store    Store
 	Observer *Observer
 	Prober   Prober
+	Gates    Gates // nil: there are no proxies
 	// HTTPSPort is where visitors reach the proxy, for the address that the personalize hook
 	// is told. Default 443.
 	HTTPSPort int

@@ -13,6 +13,9 @@ import (
 // DefaultStopTimeout is how long a clean stop may take before force is used.
 const DefaultStopTimeout = time.Minute
 
+// clearTime is how long a restart waits for requests that are being answered.
+const clearTime = 10 * time.Second
+
 // powerState is the state of tenant.start, tenant.stop and tenant.restart.
 type powerState struct {
 	whereabouts
@@ -56,7 +59,7 @@ func (c *crew) restart() jobs.Kind[powerState] {
 		Version: 1,
 		Steps: []jobs.Step[powerState]{
 			// Undo: the route shows what the instance is.
-			{Name: "hold", Do: c.holdRoute, Undo: c.holdRoute},
+			{Name: "hold", Do: c.holdRoute, Undo: c.showRoute},
 			// Undo: a tenant that ran goes on serving.
 			{Name: "stop", Do: c.powerDown, Undo: c.powerBack},
 			// No undo: it is the one of stop.
@@ -78,7 +81,22 @@ func (c *crew) wantAsBefore(ctx context.Context, _ *jobs.Run, s *powerState) err
 	return c.want(ctx, &s.whereabouts, s.Was, s.PurgeWas)
 }
 
-func (c *crew) holdRoute(_ context.Context, _ *jobs.Run, s *powerState) error {
+// holdRoute waits until new requests are held and the others answered. What takes longer, such as
+// a large download, is broken off by the restart.
+func (c *crew) holdRoute(ctx context.Context, run *jobs.Run, s *powerState) error {
+	c.Observer.Nudge(s.Name)
+	if c.Gates == nil {
+		return nil
+	}
+	short, cancel := context.WithTimeout(ctx, clearTime)
+	defer cancel()
+	if err := c.Gates.Clear(short, s.Name); err != nil && ctx.Err() == nil {
+		say(run, fmt.Sprintf("not waited for any longer: %v", err))
+	}
+	return ctx.Err()
+}
+
+func (c *crew) showRoute(_ context.Context, _ *jobs.Run, s *powerState) error {
 	c.Observer.Nudge(s.Name)
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi/lxdfake"
 )
 
@@ -73,6 +74,38 @@ func TestRestartHoldsRequests(t *testing.T) {
 		w.done(job, nil)
 		if r := w.route("acme"); r.State != fleet.RouteServe || r.Backend != was || held < 100 {
 			t.Errorf("route %+v after %d looks, want %s", r, held, was)
+		}
+	})
+}
+
+// slowGates never see the end of a tenant's requests.
+type slowGates func(tenant fleet.Name)
+
+func (g slowGates) Clear(ctx context.Context, tenant fleet.Name) error {
+	g(tenant)
+	<-ctx.Done()
+	return fleet.Errorf(fleet.Unavailable, "2 requests are still being answered")
+}
+
+func TestRestartWaitsForRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.registry = jobs.NewRegistry()
+		asked := 0
+		gates := slowGates(func(tenant fleet.Name) {
+			asked++
+			inst, err := w.lxd.Instance(t.Context(), "acme")
+			if r := w.route("acme"); tenant != "acme" || r.State != fleet.RouteHold || err != nil || inst.Status != fleet.InstanceRunning {
+				t.Errorf("%s is cleared with route %+v, instance %+v, %v", tenant, r, inst, err)
+			}
+		})
+		do(t, Register(w.registry, KindDeps{LXD: w.lxd, Store: w.store, Observer: w.observer, Prober: w, Gates: gates}))
+		w.start()
+		w.tenant("acme")
+		start := time.Now()
+		out := w.output(w.done(w.service.Restart(t.Context(), "acme", 0, Once{})))
+		if asked != 1 || time.Since(start) < clearTime || !strings.Contains(out, "2 requests are still being answered") {
+			t.Errorf("asked %d times in %s; the job says %q", asked, time.Since(start), out)
 		}
 	})
 }

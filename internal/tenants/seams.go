@@ -45,6 +45,13 @@ type LXD interface {
 	Inside
 }
 
+// Gates let visitors' requests through to a tenant, or hold them, at every proxy.
+type Gates interface {
+	// Clear returns once every proxy follows the tenant's state as it is now, and none of its
+	// requests is with its instance where that state holds them. Unavailable when ctx ends first.
+	Clear(ctx context.Context, tenant fleet.Name) error
+}
+
 // Store keeps tenants.
 type Store interface {
 	// InsertTenant takes the same id again; a name or domain of another is fleet.Taken.

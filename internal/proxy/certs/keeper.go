@@ -107,7 +107,8 @@ func Open(ctx context.Context, cfg Config) (*Keeper, error) {
 	k.prepare()
 	k.live = &tls.Config{
 		GetCertificate: k.GetCertificate, MinVersion: tls.VersionTLS12,
-		NextProtos: []string{"h2", "http/1.1", challengeProtocol},
+		// curl -0 offers nothing but http/1.0; net/http's server knows it.
+		NextProtos: []string{"h2", "http/1.1", "http/1.0", challengeProtocol},
 	}
 	k.tickets = newTickets(cfg.Storage, cfg.Now, k.live.SetSessionTicketKeys)
 	return k, nil

@@ -59,7 +59,7 @@ func TestProtocols(t *testing.T) {
 		offered []string
 		want    string
 	}{
-		"both": {[]string{"h2", "http/1.1"}, "h2"}, "old": {[]string{"http/1.1"}, "http/1.1"}, "none": {nil, ""},
+		"both": {[]string{"h2", "http/1.1"}, "h2"}, "old": {[]string{"http/1.1"}, "http/1.1"}, "oldest": {[]string{"http/1.0"}, "http/1.0"}, "none": {nil, ""},
 	} {
 		state, err := shake(t, addr, &tls.Config{ServerName: "acme.localhost", InsecureSkipVerify: true, NextProtos: tc.offered})
 		if err != nil || state.NegotiatedProtocol != tc.want || state.PeerCertificates[0].DNSNames[0] != "acme.localhost" {

@@ -217,7 +217,7 @@ func (c *Conn) prepare() error {
 	switch state.NegotiatedProtocol {
 	case "h2":
 		c.http2 = true
-	case "", "http/1.1":
+	case "", "http/1.1", "http/1.0":
 	default: // a certificate authority's check, over with the handshake
 		return io.EOF
 	}

@@ -1,0 +1,25 @@
+package app
+
+import (
+	"context"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// gates are those of all proxies, as jobs on tenants need them.
+type gates struct{ *App }
+
+// Clear implements tenants.Gates.
+func (g gates) Clear(ctx context.Context, tenant fleet.Name) error {
+	if g.routes == nil {
+		return nil
+	}
+	generation, err := g.routes.Refresh(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.hub.WaitSeen(ctx, generation); err != nil {
+		return err
+	}
+	return g.hub.Drain(ctx, tenant)
+}
