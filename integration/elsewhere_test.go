@@ -118,5 +118,7 @@ func TestProxyElsewhere(t *testing.T) {
 		t.Error("the successor does not serve")
 	}
 	w.must("proxy", "remove", "edge-1")
-	eventually(t, 15*time.Second, "a removed proxy is told so", func() bool { return strings.Contains(e.log.tail(20), "removed") || strings.Contains(e.log.tail(20), "refused") })
+	eventually(t, 15*time.Second, "a removed proxy is told so", func() bool {
+		return strings.Contains(e.log.tail(20), "removed") || strings.Contains(e.log.tail(20), "refused")
+	})
 }
