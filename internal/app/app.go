@@ -141,6 +141,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	a.tenants = tenants.NewService(tenants.ServiceDeps{
 		LXD: a.lxd, Store: a.store, Images: a.store, Jobs: a.store, Submit: a.engine, Observer: a.observer,
 		DNS: tenants.NewResolver(a.cfg.Domains.Resolver), Certificates: known,
+		Gates: gates{a},
 	}, tenants.ServiceOptions{
 		Verify: tenants.Verify(a.cfg.Domains.Verify), Target: a.cfg.Domains.Target,
 		BaseDomain: a.cfg.Tenants.BaseDomain, DefaultPlan: a.cfg.Tenants.DefaultPlan,

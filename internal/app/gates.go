@@ -9,8 +9,8 @@ import (
 // gates are those of all proxies, as jobs on tenants need them.
 type gates struct{ *App }
 
-// Clear implements tenants.Gates.
-func (g gates) Clear(ctx context.Context, tenant fleet.Name) error {
+// Follow implements tenants.Gates.
+func (g gates) Follow(ctx context.Context) error {
 	if g.routes == nil {
 		return nil
 	}
@@ -18,7 +18,12 @@ func (g gates) Clear(ctx context.Context, tenant fleet.Name) error {
 	if err != nil {
 		return err
 	}
-	if err := g.hub.WaitSeen(ctx, generation); err != nil {
+	return g.hub.WaitSeen(ctx, generation)
+}
+
+// Clear implements tenants.Gates.
+func (g gates) Clear(ctx context.Context, tenant fleet.Name) error {
+	if err := g.Follow(ctx); err != nil {
 		return err
 	}
 	return g.hub.Drain(ctx, tenant)

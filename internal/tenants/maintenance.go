@@ -29,7 +29,8 @@ type MaintenanceRequest struct {
 }
 
 // Maintain closes the tenant to visitors: they see a page with status 503 until it is opened or
-// its time is over, whatever the instance does. A second call replaces the first.
+// its time is over, whatever the instance does. It returns when every proxy does so. A second call
+// replaces the first.
 func (s *Service) Maintain(ctx context.Context, name fleet.Name, req MaintenanceRequest) (View, error) {
 	switch {
 	case !printable(req.Message, mostMessage):
@@ -48,7 +49,7 @@ func (s *Service) Maintain(ctx context.Context, name fleet.Name, req Maintenance
 	}
 	now := s.opt.Now()
 	m := &fleet.Maintenance{Message: strings.TrimSpace(req.Message), Page: req.Page, Since: now, Until: after(now, req.For)}
-	return s.viewed(ctx, t.ID, func(t *fleet.Tenant) (bool, error) { t.Maintenance = m; return true, nil })
+	return s.followed(ctx, t.ID, "maintenance", func(t *fleet.Tenant) (bool, error) { t.Maintenance = m; return true, nil })
 }
 
 // Open ends the tenant's maintenance. One that is open stays so.
@@ -71,7 +72,8 @@ var reasonRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$`)
 
 // Hold makes the tenant's requests wait at the gate, as long as the gate lets them, until the
 // reason is taken away or its time is over (0: it is not). The reason is kept in the store, so
-// it survives a restart. A second call with the same reason replaces the first.
+// it survives a restart. It returns when every proxy holds. A second call with the same reason
+// replaces the first.
 func (s *Service) Hold(ctx context.Context, name fleet.Name, reason string, span time.Duration) (View, error) {
 	if reason == "" {
 		reason = DefaultReason
@@ -89,7 +91,7 @@ func (s *Service) Hold(ctx context.Context, name fleet.Name, reason string, span
 	}
 	now := s.opt.Now()
 	hold := fleet.Hold{Reason: reason, Since: now, Until: after(now, span)}
-	return s.viewed(ctx, t.ID, func(t *fleet.Tenant) (bool, error) {
+	return s.followed(ctx, t.ID, "the hold", func(t *fleet.Tenant) (bool, error) {
 		holds := slices.DeleteFunc(slices.Clone(t.Holds), func(h fleet.Hold) bool { return h.Reason == reason })
 		if len(holds) == mostHolds {
 			return false, fleet.Errorf(fleet.Exhausted, "tenant %s is held for %d reasons already", t.Name, mostHolds).
@@ -123,6 +125,24 @@ func orNone(holds []fleet.Hold) []fleet.Hold {
 		return nil
 	}
 	return holds
+}
+
+// followTime is how long a change waits for proxies to follow it.
+const followTime = 5 * time.Second
+
+// followed is viewed, and returns when every proxy does what was changed. The error says which
+// does not; the change stands.
+func (s *Service) followed(ctx context.Context, id, what string, edit func(*fleet.Tenant) (bool, error)) (View, error) {
+	v, err := s.viewed(ctx, id, edit)
+	if err != nil || s.Gates == nil {
+		return v, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, followTime)
+	defer cancel()
+	if err := s.Gates.Follow(ctx); err != nil {
+		return v, fmt.Errorf("%s of tenant %s is stored, but not in use everywhere yet: %w", what, v.Name, err)
+	}
+	return v, nil
 }
 
 // viewed alters the tenant and shows it.

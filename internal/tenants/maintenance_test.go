@@ -45,6 +45,19 @@ func TestMaintenance(t *testing.T) {
 	})
 }
 
+func TestHoldThatIsNotSeen(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.tenant("acme")
+		w.service.Gates = slowGates(func(fleet.Name) { w.wantStatus("acme", fleet.TenantRunning, fleet.RouteHold) })
+		start := time.Now()
+		_, err := w.service.Hold(t.Context(), "acme", "backup", 0)
+		if fleet.CodeOf(err) != fleet.Unavailable || !strings.Contains(err.Error(), "stored") || time.Since(start) != followTime {
+			t.Errorf("%v after %s", err, time.Since(start))
+		}
+		w.wantStatus("acme", fleet.TenantRunning, fleet.RouteHold) // the hold stands
+	})
+}
+
 func TestHold(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.tenant("acme")

@@ -81,6 +81,8 @@ func TestRestartHoldsRequests(t *testing.T) {
 // slowGates never see the end of a tenant's requests.
 type slowGates func(tenant fleet.Name)
 
+func (g slowGates) Follow(ctx context.Context) error { return g.Clear(ctx, "") }
+
 func (g slowGates) Clear(ctx context.Context, tenant fleet.Name) error {
 	g(tenant)
 	<-ctx.Done()

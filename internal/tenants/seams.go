@@ -47,6 +47,9 @@ type LXD interface {
 
 // Gates let visitors' requests through to a tenant, or hold them, at every proxy.
 type Gates interface {
+	// Follow returns once every proxy does what the store says now. Unavailable, with the names
+	// of those that do not, when ctx ends first.
+	Follow(ctx context.Context) error
 	// Clear returns once every proxy follows the tenant's state as it is now, and none of its
 	// requests is with its instance where that state holds them. Unavailable when ctx ends first.
 	Clear(ctx context.Context, tenant fleet.Name) error

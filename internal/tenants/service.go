@@ -44,6 +44,7 @@ type ServiceDeps struct {
 	DNS Resolver
 	// Certificates knows those of domains; nil: there are none.
 	Certificates Certificates
+	Gates        Gates // nil: there are no proxies
 }
 
 // Service checks requests about tenants and makes jobs of them. What it refuses, it refuses
