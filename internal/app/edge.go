@@ -86,7 +86,8 @@ func newEdge(ctx context.Context, cfg config.Config, j joining, o Options) (_ *e
 		return nil, err
 	}
 	e.follower = link.NewFollower(link.FollowerConfig{
-		Client: e.client, Router: e.proxy.Router(), HoldsFile: filepath.Join(cfg.DataDir, "holds.json"), Version: e.Version, Log: e.log,
+		Client: e.client, Router: e.proxy.Router(), HoldsFile: filepath.Join(cfg.DataDir, "holds.json"),
+		Saved: e.proxy.WaitSaved, Version: e.Version, Log: e.log,
 	})
 	return e, nil
 }

@@ -9,7 +9,7 @@ import (
 // gates are those of all proxies, as jobs on tenants need them.
 type gates struct{ *App }
 
-// Follow implements tenants.Gates.
+// Follow implements tenants.Gates. What every proxy does it also does after it was killed.
 func (g gates) Follow(ctx context.Context) error {
 	if g.routes == nil {
 		return nil
@@ -17,6 +17,11 @@ func (g gates) Follow(ctx context.Context) error {
 	generation, err := g.routes.Refresh(ctx)
 	if err != nil {
 		return err
+	}
+	if g.proxy != nil {
+		if err := g.proxy.WaitSaved(ctx); err != nil {
+			return err
+		}
 	}
 	return g.hub.WaitSeen(ctx, generation)
 }

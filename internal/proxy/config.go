@@ -51,9 +51,6 @@ type Config struct {
 
 	// TableFile is where the table is saved for a cold start; empty: it is not.
 	TableFile string
-	// OnSwap is called with the generation of each new table once it is in use. It must not
-	// block.
-	OnSwap func(generation int64)
 	// Observe asks the control plane to look at a tenant again, because its backend cannot be
 	// connected to. It is called at most every 100 ms per tenant, and must not block.
 	Observe func(tenant fleet.Name)
@@ -114,9 +111,6 @@ func (c Config) withDefaults() Config {
 		ready := make(chan struct{})
 		close(ready)
 		c.PacketReady = ready
-	}
-	if c.OnSwap == nil {
-		c.OnSwap = func(int64) {}
 	}
 	if c.Observe == nil {
 		c.Observe = func(fleet.Name) {}

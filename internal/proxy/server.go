@@ -46,7 +46,7 @@ type Server struct {
 
 	upkeep    context.Context // of what only one process is to do: certificates, saving the table
 	endUpkeep context.CancelFunc
-	saving    chan *Table
+	saver     *saver
 }
 
 // New binds the listeners, opens the certificate authority and loads the last saved table.
@@ -57,7 +57,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, stop: make(chan struct{}), saving: make(chan *Table, 1), traffic: newTraffic()}
+	s := &Server{cfg: cfg, stop: make(chan struct{}), traffic: newTraffic()}
 	s.base, s.cancel = context.WithCancel(context.Background())
 	s.upkeep, s.endUpkeep = context.WithCancel(s.base)
 	defer func() {
@@ -70,6 +70,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	s.router = s.newRouter()
+	s.saver = newSaver(cfg.TableFile, s.router.Table().generation, cfg.Log)
 	s.certs, err = certs.Open(ctx, certs.Config{
 		Storage: cfg.Storage, CAName: cfg.CAName, Capacity: cfg.Certificates, ACME: cfg.ACME, Log: cfg.Log,
 		HTTP: s.HTTPAddr(), HTTPS: s.HTTPSAddr(),
@@ -159,17 +160,16 @@ func (s *Server) plain(w http.ResponseWriter, r *http.Request) {
 func (s *Server) swapped(t *Table) {
 	s.certs.Want(t)
 	s.guard.configure(t)
-	if s.cfg.TableFile != "" && !s.leaving.Load() {
-		for done := false; !done; {
-			select {
-			case s.saving <- t:
-				done = true
-			case <-s.saving: // an older table not saved yet
-			}
-		}
+	if !s.leaving.Load() {
+		s.saver.offer(t)
 	}
 	s.traffic.Follow(tenantsOf(t))
-	s.cfg.OnSwap(t.generation)
+}
+
+// WaitSaved returns when the routes that are in use are saved, so that a restart after any crash
+// begins with them. Errors are of code Unavailable.
+func (s *Server) WaitSaved(ctx context.Context) error {
+	return s.saver.wait(ctx, s.router.Table().generation)
 }
 
 // Router is what routes are published to and gates are held by.
@@ -204,7 +204,7 @@ func (s *Server) HTTPAddr() net.Addr {
 // error. It may be called once.
 func (s *Server) Serve() error {
 	s.work.Go(func() { s.certs.Run(s.upkeep) })
-	s.work.Go(func() { s.save(s.upkeep) })
+	s.work.Go(func() { s.saver.run(s.upkeep) })
 	ended := make(chan error, 3)
 	serving := 1
 	s.accepting.Go(func() { ended <- s.https.Serve(s.httpsLn) })
@@ -228,28 +228,6 @@ func (s *Server) Serve() error {
 		}
 	}
 	return err
-}
-
-// save writes tables as they come, until ctx ends; then the last one that is not written yet.
-func (s *Server) save(ctx context.Context) {
-	write := func(t *Table) {
-		if err := SaveTable(s.cfg.TableFile, t); err != nil {
-			s.cfg.Log.Warn("routes are not saved; a restart would begin with older ones", "error", err)
-		}
-	}
-	for {
-		select {
-		case t := <-s.saving:
-			write(t)
-		case <-ctx.Done():
-			select {
-			case t := <-s.saving:
-				write(t)
-			default:
-			}
-			return
-		}
-	}
 }
 
 // Shutdown ends the server: no new connections, held requests get a 503 at once, others are

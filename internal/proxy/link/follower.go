@@ -21,9 +21,11 @@ import (
 type FollowerConfig struct {
 	Client *Client // has to be set
 	Router Router  // has to be set
-	// HoldsFile is where holds are saved for a restart; empty: they are not. (The table is saved
-	// by the proxy itself.)
+	// HoldsFile is where holds are saved for a restart; empty: they are not.
 	HoldsFile string
+	// Saved returns when the proxy has saved the routes that are in use: they are confirmed to the
+	// controller after that. Default: it need not.
+	Saved func(ctx context.Context) error
 	Version   string // of lxdfleet
 	// Lease is how long a silent controller is waited for; default DefaultLease.
 	Lease time.Duration
@@ -57,6 +59,9 @@ func NewFollower(cfg FollowerConfig) *Follower {
 	}
 	if cfg.Pause == 0 {
 		cfg.Pause = 5 * time.Second
+	}
+	if cfg.Saved == nil {
+		cfg.Saved = func(context.Context) error { return nil }
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -188,8 +193,12 @@ func (f *Follower) note(connected bool) {
 	f.connected = connected
 }
 
-// take puts a whole snapshot or change to use. When it returns nil, requests see it.
-func (f *Follower) take(d down) error {
+// saveTime is how long a confirmation waits for a slow disk.
+const saveTime = 5 * time.Second
+
+// take puts a whole snapshot or change to use. When it returns nil, requests see it, and will
+// after a restart.
+func (f *Follower) take(ctx context.Context, d down) error {
 	next, err := f.state.after(d)
 	if err != nil {
 		return err
@@ -215,6 +224,11 @@ func (f *Follower) take(d down) error {
 	}
 	if d.Kind == kindSnapshot || len(d.Set)+len(d.Gone) > 0 {
 		f.cfg.Router.Publish(next.list())
+		short, cancel := context.WithTimeout(ctx, saveTime)
+		defer cancel()
+		if err := f.cfg.Saved(short); err != nil {
+			f.log.Warn("a restart without the controller would not know the newest routes", "error", err)
+		}
 	}
 	for _, h := range resumed {
 		f.cfg.Router.Resume(h.Tenant, h.Reason)

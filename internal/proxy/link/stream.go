@@ -82,7 +82,7 @@ func (s *stream) listen(ctx context.Context, in lines) error {
 		switch m.Kind {
 		case kindSnapshot, kindChange:
 			if part, err = gather(part, m); err == nil && !part.More {
-				err = s.take(*part)
+				err = s.take(ctx, *part)
 				part = nil
 			}
 		case kindBeat:
@@ -97,11 +97,11 @@ func (s *stream) listen(ctx context.Context, in lines) error {
 }
 
 // take puts a snapshot or change to use, and confirms it.
-func (s *stream) take(d down) error {
+func (s *stream) take(ctx context.Context, d down) error {
 	if d.Kind == kindChange && (!s.worked || d.Generation != s.at+1) {
 		return fmt.Errorf("generation %d follows %d: %w", d.Generation, s.at, errSequence)
 	}
-	if err := s.follower.take(d); err != nil {
+	if err := s.follower.take(ctx, d); err != nil {
 		return err
 	}
 	if !s.worked {
