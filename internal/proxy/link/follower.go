@@ -25,8 +25,8 @@ type FollowerConfig struct {
 	HoldsFile string
 	// Saved returns when the proxy has saved the routes that are in use: they are confirmed to the
 	// controller after that. Default: it need not.
-	Saved func(ctx context.Context) error
-	Version   string // of lxdfleet
+	Saved   func(ctx context.Context) error
+	Version string // of lxdfleet
 	// Lease is how long a silent controller is waited for; default DefaultLease.
 	Lease time.Duration
 	// Pause is the longest time between two attempts to connect; default 5 s.
