@@ -41,7 +41,13 @@ func TestTenThousandHosts(t *testing.T) {
 		for i := range 8 {
 			wg.Go(func() {
 				for j := i; j < len(hosts); j += 8 {
-					if got := w.hello(hosts[j]); got != hosts[j] {
+					got := w.hello(hosts[j])
+					for range 2 { // on a busy machine an order may take longer than a client waits
+						if got != hosts[j] {
+							got = w.hello(hosts[j])
+						}
+					}
+					if got != hosts[j] {
 						t.Errorf("certificate of %q for %s", got, hosts[j])
 						return
 					}
