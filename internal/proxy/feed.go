@@ -78,20 +78,26 @@ func (f *Feed) Nudge() {
 }
 
 // Refresh lists and publishes now, and returns the generation that has all that the source had
-// when it was called. It works while Run does. When the source fails, or ctx ends, the error says so.
+// when it was called. It works while Run does. When the source fails the error is the source's; when
+// ctx ends first it is of code Unavailable.
 func (f *Feed) Refresh(ctx context.Context) (int64, error) {
 	answer := make(chan error, 1)
 	select {
 	case f.asked <- answer:
 	case <-ctx.Done():
-		return 0, fmt.Errorf("list routes: %w", context.Cause(ctx))
+		return 0, notListed(ctx)
 	}
 	select {
 	case err := <-answer:
 		return f.published.Load(), err
 	case <-ctx.Done():
-		return 0, fmt.Errorf("list routes: %w", context.Cause(ctx))
+		return 0, notListed(ctx)
 	}
+}
+
+func notListed(ctx context.Context) error {
+	return fleet.Errorf(fleet.Unavailable, "the routes are not listed yet: %w", context.Cause(ctx)).
+		WithHint("the daemon's log says what it waits for; then say it again")
 }
 
 // Run lists and publishes until ctx ends.

@@ -15,6 +15,7 @@ type saver struct {
 	next chan *Table
 
 	mu    sync.Mutex
+	last  *Table        // that was offered; nil: none yet
 	saved int64         // generation of the last table that was tried
 	err   error         // what came of it
 	tried chan struct{} // closed at the next try
@@ -30,6 +31,9 @@ func (s *saver) offer(t *Table) {
 	if s.path == "" {
 		return
 	}
+	s.mu.Lock()
+	s.last = t
+	s.mu.Unlock()
 	for {
 		select {
 		case s.next <- t:
@@ -68,22 +72,36 @@ func (s *saver) write(t *Table) {
 	s.tried = make(chan struct{})
 }
 
-// wait returns when the generation, or a later one, is in the file. The error is of code
-// Unavailable when it could not be written, or ctx ends first.
+// again has the last table written once more, after it could not be.
+func (s *saver) again() {
+	s.mu.Lock()
+	last := s.last
+	s.mu.Unlock()
+	select {
+	case s.next <- last:
+	default: // a newer one is about to be written
+	}
+}
+
+// wait returns when the generation, or a later one, is in the file; one that could not be written is
+// tried once more. The error is of code Unavailable when that fails, or ctx ends first.
 func (s *saver) wait(ctx context.Context, generation int64) error {
 	if s.path == "" {
 		return nil
 	}
-	for {
+	for repeated := false; ; {
 		s.mu.Lock()
 		saved, err, tried := s.saved, s.err, s.tried
 		s.mu.Unlock()
-		if saved >= generation && err != nil {
+		switch {
+		case saved >= generation && err == nil:
+			return nil
+		case saved >= generation && repeated:
 			return fleet.Errorf(fleet.Unavailable, "the proxy would forget it in a restart: %w", err).
 				WithHint("make room on the disk, or mend it, then say it again")
-		}
-		if saved >= generation {
-			return nil
+		case saved >= generation: // perhaps there is room now
+			repeated = true
+			s.again()
 		}
 		select {
 		case <-tried:

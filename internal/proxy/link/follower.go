@@ -224,14 +224,15 @@ func (f *Follower) take(ctx context.Context, d down) error {
 	}
 	if d.Kind == kindSnapshot || len(d.Set)+len(d.Gone) > 0 {
 		f.cfg.Router.Publish(next.list())
-		short, cancel := context.WithTimeout(ctx, saveTime)
-		defer cancel()
-		if err := f.cfg.Saved(short); err != nil {
-			f.log.Warn("a restart without the controller would not know the newest routes", "error", err)
-		}
 	}
 	for _, h := range resumed {
 		f.cfg.Router.Resume(h.Tenant, h.Reason)
+	}
+	// Last, so that nobody waits for the disk but the confirmation.
+	short, cancel := context.WithTimeout(ctx, saveTime)
+	defer cancel()
+	if err := f.cfg.Saved(short); err != nil {
+		f.log.Warn("a restart without the controller would not know the newest routes", "error", err)
 	}
 	f.state = next
 	f.mu.Lock()
