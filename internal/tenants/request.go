@@ -60,12 +60,11 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 	if job, ok := s.active(ctx, name); ok {
 		return fleet.Job{}, busy(name, job)
 	}
-	if err := s.free(ctx, t); err != nil {
+	if err := s.unclaimed(ctx, t); err != nil {
+		if job, ok := s.active(ctx, name); ok { // begun just now: it is what has the name and the domains
+			err = busy(name, job)
+		}
 		return fleet.Job{}, err
-	}
-	if inst, ok := s.Observer.instance(name.String()); ok {
-		return fleet.Job{}, fleet.Errorf(fleet.Taken, "LXD has an instance named %s already, which is no tenant's", inst.Name).
-			WithField("name").WithHint("choose another name, take it in: lxdfleet tenant adopt %s, or delete it: lxc delete %s", name, name)
 	}
 	if t.Member, err = s.place(ctx, name, req.Member); err != nil {
 		return fleet.Job{}, err
@@ -78,6 +77,18 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 		s.Observer.survey.release(name.String())
 	}
 	return job, err
+}
+
+// unclaimed checks that neither a tenant nor an instance in LXD has the name or a domain.
+func (s *Service) unclaimed(ctx context.Context, t fleet.Tenant) error {
+	if err := s.free(ctx, t); err != nil {
+		return err
+	}
+	if inst, ok := s.Observer.instance(t.Name.String()); ok {
+		return fleet.Errorf(fleet.Taken, "LXD has an instance named %s already, which is no tenant's", inst.Name).
+			WithField("name").WithHint("choose another name, take it in: lxdfleet tenant adopt %s, or delete it: lxc delete %s", t.Name, t.Name)
+	}
+	return nil
 }
 
 // draft makes the part of a tenant that creating and adopting have in common.
