@@ -134,19 +134,28 @@ func TestCancelAtLastMoment(t *testing.T) {
 // TestCancelThenCrash: the request outlives the runner that got it.
 func TestCancelThenCrash(t *testing.T) {
 	inBubble(t, "", func(s *scene) {
-		s.on("-a", times(1, hang))
+		goOn := make(chan struct{})
+		first := times(1, hang)
+		s.on("-a", func(ctx context.Context, run *jobs.Run) error {
+			if err := first(ctx, run); err != nil {
+				return err
+			}
+			<-goOn
+			return nil
+		})
 		s.on("a", hang)
-		first := s.start()
-		id := s.submit(first)
+		one := s.start()
+		id := s.submit(one)
 		synctest.Wait()
-		_, err := first.Cancel(s.Context(), id)
+		_, err := one.Cancel(s.Context(), id)
 		s.ok(err)
 		synctest.Wait()
-		s.ok(first.Stop(s.Context()))
+		s.ok(one.Stop(s.Context()))
 		s.want("state", string(s.state(id)), string(fleet.JobUndoing))
 		second := s.start()
 		_, err = second.Cancel(s.Context(), id)
 		s.ok(err) // it is being cancelled: asking again is fine
+		close(goOn)
 		s.ends(second, id, fleet.JobCancelled)
 		s.want("acts", s.did(), "a -a -a")
 	})

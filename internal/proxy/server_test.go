@@ -242,9 +242,9 @@ func TestRestartKeepsAuthorityCertificatesAndRoutes(t *testing.T) {
 }
 
 func TestHeaderLimits(t *testing.T) {
-	f := startFront(t, func(c *Config) { c.ReadHeader = 100 * time.Millisecond })
-	f.publish(serving("acme.example", "acme", startBackend(t, says("ok"))))
 	t.Run("too large", func(t *testing.T) {
+		f := startFront(t, nil)
+		f.publish(serving("acme.example", "acme", startBackend(t, says("ok"))))
 		r, err := http.NewRequest(http.MethodGet, "https://acme.example/", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -255,6 +255,8 @@ func TestHeaderLimits(t *testing.T) {
 		}
 	})
 	t.Run("too slow", func(t *testing.T) {
+		f := startFront(t, func(c *Config) { c.ReadHeader = 100 * time.Millisecond })
+		f.publish(serving("acme.example", "acme", startBackend(t, says("ok"))))
 		conn := f.dial("acme.example")
 		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: acme.example\r\n")
 		if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
