@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/caddyserver/certmagic"
@@ -36,13 +37,13 @@ func (c *CertStorage) Lock(ctx context.Context, name string) error {
 	for {
 		began := time.Now()
 		etag, err := c.write(ctx, name, owner, 0, "")
-		if taken(err) {
+		if contended(err) {
 			var now string
 			if now, err = c.look(ctx, name); err == nil && now != "" {
 				if now != seen {
 					seen, since = now, time.Now()
 				} else if time.Since(since) >= c.lease {
-					if etag, err = c.write(ctx, name, owner, 0, seen); taken(err) {
+					if etag, err = c.write(ctx, name, owner, 0, seen); contended(err) {
 						etag, err = "", nil // somebody else was faster
 					}
 				}
@@ -77,6 +78,13 @@ func (c *CertStorage) write(ctx context.Context, name, owner string, beat int, s
 // taken reports whether a conditional write met another one.
 func taken(err error) bool {
 	return err != nil && (is(err, minio.PreconditionFailed, "ConditionalRequestConflict") || absent(err))
+}
+
+// contended reports whether a lock could not be taken because of what others do at that moment. A
+// server on a file system answers 409, with a code of its own, where it takes an empty folder away
+// while an object in it is made.
+func contended(err error) bool {
+	return taken(err) || err != nil && minio.ToErrorResponse(err).StatusCode == http.StatusConflict
 }
 
 // look gives the ETag of the lock's object, empty where there is none.
