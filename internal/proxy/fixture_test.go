@@ -28,10 +28,7 @@ type front struct {
 // startFront runs a server until the test ends. change, if not nil, edits its configuration.
 func startFront(t *testing.T, change func(*Config)) *front {
 	t.Helper()
-	cfg := Config{
-		HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Storage: &certmagic.FileStorage{Path: t.TempDir()},
-		Dial: 30 * time.Second, // a thousand at once, with the race detector, on a busy machine
-	}
+	cfg := Config{HTTPS: "127.0.0.1:0", HTTP: "127.0.0.1:0", Storage: &certmagic.FileStorage{Path: t.TempDir()}}
 	if change != nil {
 		change(&cfg)
 	}

@@ -37,6 +37,7 @@ func (c *CertStorage) Lock(ctx context.Context, name string) error {
 	for {
 		began := time.Now()
 		etag, err := c.write(ctx, name, owner, 0, "")
+		refused := err // said where the wait ends in vain: a server may refuse for ever
 		if contended(err) {
 			var now string
 			if now, err = c.look(ctx, name); err == nil && now != "" {
@@ -58,7 +59,7 @@ func (c *CertStorage) Lock(ctx context.Context, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait for lock %s: %w", name, ctx.Err())
+			return fmt.Errorf("wait for lock %s: %w; the S3 server said: %w", name, ctx.Err(), refused)
 		case <-time.After(lockPoll):
 		}
 	}

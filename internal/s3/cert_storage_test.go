@@ -5,7 +5,13 @@ package s3_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -45,6 +51,54 @@ func TestCertStorage(t *testing.T) {
 		},
 		Expires: 4 * time.Second,
 	})
+}
+
+// A server that answers 409 while somebody else's object goes is asked again; one that never answers
+// otherwise is quoted when the time is over.
+func TestLockMeetsConflicts(t *testing.T) {
+	cfg := s3server.Start(t).Bucket()
+	server, err := url.Parse(cfg.Endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refuse atomic.Int32
+	front := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(server)
+		r.Out.Host = r.In.Host // it is signed
+	}})
+	t.Cleanup(front.Close)
+	pass := front.Config.Handler
+	front.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPut && refuse.Add(-1) >= 0 {
+			w.WriteHeader(http.StatusConflict)
+			_, _ = io.WriteString(w, "<Error><Code>ExistingObjectIsDirectory</Code><Message>Existing Object is a directory.</Message></Error>")
+			return
+		}
+		pass.ServeHTTP(w, r)
+	})
+	cfg.Endpoint = front.URL
+	s := storageAt(t, cfg)
+	refuse.Store(2)
+	if err := s.Lock(t.Context(), "some"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unlock(t.Context(), "some"); err != nil {
+		t.Error(err)
+	}
+	refuse.Store(1000)
+	quoted := false
+	for range 5 { // the time may also end in the middle of a request
+		ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+		err := s.Lock(ctx, "some")
+		cancel()
+		if err == nil {
+			t.Fatal("a lock is taken that the server refuses")
+		}
+		quoted = quoted || errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "is a directory")
+	}
+	if !quoted {
+		t.Error("what the server said is never told")
+	}
 }
 
 func TestPrefixesAreApart(t *testing.T) {
