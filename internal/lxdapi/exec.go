@@ -17,7 +17,7 @@ import (
 //
 // LXD 5.0 can lose the end of more than 64 KiB of stderr when the instance is on another member
 // than the one we are connected to; where that happens stderr ends with a line that says so.
-// Such a loss on stdout is an error.
+// Such a loss on stdout is an error, where Stdout is wanted.
 //
 // When ctx ends the command gets SIGKILL (processes it started do not) and Exec returns the
 // cause; output may be cut off then. A read of Stdin that blocks is left behind.

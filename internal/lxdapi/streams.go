@@ -55,9 +55,9 @@ func (s *streams) receive(spec fleet.ExecSpec) (wait func() error) {
 		outErr = receive(s.stdout, spec.Stdout)
 		if spec.TTY { // a terminal ends by hanging up; LXD waits for us to do it too
 			_ = s.stdout.Close()
-			if errors.Is(outErr, errCutOff) {
-				outErr = nil
-			}
+		}
+		if errors.Is(outErr, errCutOff) && (spec.TTY || spec.Stdout == nil) {
+			outErr = nil // output that nobody wants has no end to lose
 		}
 	})
 	if !spec.TTY {

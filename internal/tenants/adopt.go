@@ -96,7 +96,7 @@ func (c *crew) adoptUnmark(ctx context.Context, _ *jobs.Run, s *adoptState) erro
 	return nil
 }
 
-func (c *crew) adoptActivate(ctx context.Context, _ *jobs.Run, s *adoptState) error {
+func (c *crew) adoptActivate(ctx context.Context, run *jobs.Run, s *adoptState) error {
 	_, err := change(ctx, c.Store, s.Tenant.ID, func(t *fleet.Tenant) bool {
 		was := t.Ready
 		t.Ready, t.UpdatedAt = true, c.Now()
@@ -109,5 +109,5 @@ func (c *crew) adoptActivate(ctx context.Context, _ *jobs.Run, s *adoptState) er
 		return err
 	}
 	c.Observer.Nudge(s.Tenant.Name)
-	return nil
+	return c.shown(ctx, run)
 }

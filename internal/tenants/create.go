@@ -145,7 +145,7 @@ func (c *crew) activate(ctx context.Context, run *jobs.Run, s *createState) erro
 		Name: s.instance(), Status: fleet.InstanceRunning, Location: t.Member, Config: config,
 		Profiles: []string{"default", t.Plan}, Image: s.Fingerprint, CreatedAt: time.Now(),
 	}, s.Address, new(true))
-	return nil
+	return c.shown(ctx, run)
 }
 
 func (c *crew) markReady(ctx context.Context, _ *jobs.Run, s *createState) error {

@@ -194,6 +194,23 @@ func (c *crew) mustOwn(ctx context.Context, w *whereabouts) error {
 		WithHint("restore it from a backup, or delete the tenant: lxdfleet tenant delete --now %s", w.Name)
 }
 
+// shownTime is how long a new tenant waits for the proxies to know it.
+const shownTime = 2 * time.Second
+
+// shown returns when every proxy knows the tenant, so that its page is there when its job is done.
+// A proxy that cannot be reached does not hold up the job: it is told later.
+func (c *crew) shown(ctx context.Context, run *jobs.Run) error {
+	if c.Gates == nil {
+		return nil
+	}
+	short, cancel := context.WithTimeout(ctx, shownTime)
+	defer cancel()
+	if err := c.Gates.Follow(short); err != nil && ctx.Err() == nil {
+		say(run, fmt.Sprintf("not served by every proxy yet: %v", err))
+	}
+	return ctx.Err()
+}
+
 // say tells watchers, and keeps it with the job.
 func say(run *jobs.Run, line string) {
 	run.Progress(fleet.Progress{Message: line})
