@@ -9,6 +9,8 @@ OAPI_CODEGEN := $(BIN)/oapi-codegen-2.8.2
 # Servers for tests: an ACME authority and an S3 server.
 PEBBLE := $(BIN)/pebble-2.10.1
 VERSITYGW := $(BIN)/versitygw-1.8.0
+# Runs `go test`, and once more what failed: docs/decisions/2026-11-21-tests-twice.md.
+GOTESTSUM := $(BIN)/gotestsum-1.13.0
 export CGO_ENABLED ?= 0
 
 .PHONY: help
@@ -42,7 +44,7 @@ integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it s
 	scripts/test-integration
 
 .PHONY: tools
-tools: $(PEBBLE) $(VERSITYGW) ## Build the servers that tests need into bin/
+tools: $(PEBBLE) $(VERSITYGW) $(GOTESTSUM) ## Build the programs that tests need into bin/
 
 .PHONY: kill-test
 kill-test: ## The daemon killed after each event of each kind of job, on a real cluster; integration has a part of it
@@ -91,6 +93,10 @@ $(GOLANGCI_LINT):
 $(PEBBLE):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/letsencrypt/pebble/v2/cmd/pebble@v2.10.1
 	mv $(BIN)/pebble $@
+
+$(GOTESTSUM):
+	GOBIN="$(CURDIR)/$(BIN)" $(GO) install gotest.tools/gotestsum@v1.13.0
+	mv $(BIN)/gotestsum $@
 
 $(VERSITYGW):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0

@@ -89,9 +89,17 @@ func (c *Client) attach(ctx context.Context, op api.Operation, tty bool) (*strea
 	}
 	if tty {
 		s.stdout = s.stdin
+		return s, nil
+	}
+	for _, conn := range []socket{s.stdout, s.stderr} {
+		conn.SetPingHandler(unanswered)
 	}
 	return s, nil
 }
+
+// unanswered takes a ping of an output stream. LXD looks for no answer there, and one that comes when
+// it has closed the connection already has its kernel throw away what we have not read yet.
+func unanswered(string) error { return nil }
 
 // converse moves the streams until the command ends, and gives its exit code.
 func (c *Client) converse(ctx context.Context, op api.Operation, s *streams, spec fleet.ExecSpec) (int, error) {
