@@ -76,9 +76,11 @@ func TestDistributorMemberComesBack(t *testing.T) {
 
 func TestDistributorDoesNotSpin(t *testing.T) {
 	distributing(t, func(t *testing.T, w *world, d *Distributor) {
-		w.forget(t, w.has(t, "1", true))
-		calls := w.lxd.Calls("EnsureUnpacked")
+		g := w.has(t, "1", true)
+		synctest.Wait() // it is at rest: nothing is brought before the pool is full
 		mend := w.lxd.Inject(lxdfake.Fault{Method: "EnsureUnpacked", Err: fleet.Errorf(fleet.Exhausted, "pool full")})
+		calls := w.lxd.Calls("EnsureUnpacked")
+		w.forget(t, g)
 		d.Nudge()
 		for range 100 {
 			time.Sleep(time.Second)
