@@ -57,7 +57,7 @@ func (s *streams) receive(spec fleet.ExecSpec) (wait func() error) {
 			_ = s.stdout.Close()
 		}
 		if errors.Is(outErr, errCutOff) && (spec.TTY || spec.Stdout == nil) {
-			outErr = nil // output that nobody wants has no end to lose
+			outErr = nil // a terminal ends so; output that nobody wants has no end to lose
 		}
 	})
 	if !spec.TTY {
