@@ -33,8 +33,11 @@ demo-down: ## Remove all that `make demo` made, and nothing else
 test: lint unit integration demo-test ## All tests
 
 .PHONY: unit
-unit: ## Unit tests with the race detector, no LXD needed
-	CGO_ENABLED=1 $(GO) test -race -skip '^TestKinds' -timeout 15m ./...
+unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
+	@# docs/decisions/2026-11-21-tests-twice.md
+	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails --hide-summary skipped \
+		--rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
+		--packages=./... -- -race -skip '^TestKinds' -timeout 15m
 	@# Every step of every kind of job repeated, failed and crashed: hundreds of fleets in
 	@# virtual time, which the race detector makes thirty times slower and no truer.
 	$(GO) test -run '^TestKinds' ./internal/tenants ./internal/images

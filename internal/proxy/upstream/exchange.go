@@ -252,6 +252,9 @@ const mostInformational = 32
 // failed says why there is no answer. Nothing was written to the client.
 func (x *exchange) failed(err error) error {
 	left := x.r.Context().Err() // before the upload is stopped, which may end it, too
+	if left != nil && x.up != nil {
+		x.up.settle()
+	}
 	if broke := x.stopUpload(); broke != nil {
 		return fmt.Errorf("%w: %w", ErrRequest, broke)
 	}

@@ -163,6 +163,22 @@ func (x *exchange) early() error {
 	return nil
 }
 
+// settleTime is how long an upload has to say why it ended. It needs it only where the machine
+// is busy.
+const settleTime = time.Second
+
+// settle waits for an upload whose request's context has ended. net/http ends the context when
+// it cannot read from the client, before it says so to whoever reads the body: without the wait
+// a body that was given up would be taken for a client that has left.
+func (u *upload) settle() {
+	late := time.NewTimer(settleTime)
+	defer late.Stop()
+	select {
+	case <-u.done:
+	case <-late.C:
+	}
+}
+
 // stopUpload ends an upload that has not ended yet, together with the connection. It gives the
 // error of the client's side, if that was what ended it.
 func (x *exchange) stopUpload() error {

@@ -2,11 +2,13 @@ package upstream
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +72,33 @@ func TestClientBreaksOff(t *testing.T) {
 				t.Error("the backend took it for whole")
 			}
 		})
+	}
+}
+
+// givenUp is a body that is given up: as in net/http its request's context ends first.
+type givenUp struct{ end context.CancelFunc }
+
+var errGivenUp = errors.New("the body is given up")
+
+func (b *givenUp) Read([]byte) (int, error) {
+	b.end()
+	time.Sleep(100 * time.Millisecond) // as on a busy machine
+	return 0, errGivenUp
+}
+
+func (*givenUp) Close() error { return nil }
+
+// A body that is given up is not taken for a client that has left, whatever is seen first.
+func TestBodyIsGivenUp(t *testing.T) {
+	backend := startBackend(t, func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
+	c := New(Config{})
+	t.Cleanup(c.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "http://acme.example/", &givenUp{end: cancel})
+	r.ContentLength = 1 << 20
+	if err := c.Forward(httptest.NewRecorder(), r, backend); !errors.Is(err, ErrRequest) || !errors.Is(err, errGivenUp) {
+		t.Errorf("error %v", err)
 	}
 }
 
