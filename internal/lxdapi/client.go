@@ -52,6 +52,8 @@ type Client struct {
 	edits   locks
 	clones  locks
 	closed  chan struct{}
+
+	machines capacities
 }
 
 // Connect finds LXD and asks it for an answer. It fails with fleet.Unavailable when nothing

@@ -15,9 +15,10 @@ import (
 // but still counted as online must not hold up the list.
 const memberTimeout = 3 * time.Second
 
-// Members lists the members with their memory, CPUs and use of the pool. A member that is
-// offline, or does not answer within three seconds, has zeros there. A stand-alone server is
-// one member, "none", always online.
+// Members lists the members with their memory, CPUs and use of the pool; what is said of
+// memory may be ten minutes old (resourcesEvery). A member that is offline, or does not answer
+// within three seconds, has zeros there. A stand-alone server is one member, "none", always
+// online.
 func (c *Client) Members(ctx context.Context) ([]fleet.Member, error) {
 	server, err := c.Server(ctx)
 	if err != nil {
@@ -37,6 +38,8 @@ func (c *Client) Members(ctx context.Context) ([]fleet.Member, error) {
 	for i := range members {
 		if members[i].Online {
 			all.Go(func() { c.measure(ctx, &members[i], pool) })
+		} else {
+			c.machines.forget(members[i].Name)
 		}
 	}
 	all.Wait()
@@ -66,24 +69,20 @@ func (c *Client) measure(ctx context.Context, m *fleet.Member, pool string) {
 	if target == standAlone {
 		target = ""
 	}
-	ask := func(path string, out any) bool {
+	ask := func(path string, out any) error {
 		_, err := c.call(ctx, request{method: http.MethodGet, path: path, global: true, target: target}, out)
 		if err != nil {
 			c.log.Debug("read a member's resources", "member", m.Name, "path", path, "error", err)
 		}
-		return err == nil
+		return err
 	}
 	var both sync.WaitGroup
 	both.Go(func() {
-		var r api.Resources
-		if ask("/resources", &r) {
-			m.MemoryTotal, m.MemoryUsed = fleet.Size(r.Memory.Total), fleet.Size(r.Memory.Used)
-			m.CPUs = int(r.CPU.Total)
-		}
+		c.machines.of(m.Name).fill(m, func(out any) error { return ask("/resources", out) })
 	})
 	both.Go(func() {
 		var r api.ResourcesStoragePool
-		if pool != "" && ask("/storage-pools/"+pool+"/resources", &r) {
+		if pool != "" && ask("/storage-pools/"+pool+"/resources", &r) == nil {
 			m.PoolTotal, m.PoolUsed = fleet.Size(r.Space.Total), fleet.Size(r.Space.Used)
 		}
 	})
