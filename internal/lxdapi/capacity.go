@@ -17,16 +17,19 @@ import (
 // stay so. docs/decisions/2026-11-22-lxd-resources.md
 const resourcesEvery = 10 * time.Minute
 
+// resourcesAgain is that time where LXD had no answer.
+const resourcesAgain = time.Minute
+
 // capacities remembers what the members' machines have.
 type capacities struct {
 	mu     sync.Mutex
 	byName map[string]*capacity
 }
 
-// capacity is what one member's machine has, and when LXD told.
+// capacity is what one member's machine has, and when LXD may be asked again.
 type capacity struct {
 	mu                      sync.Mutex // held while LXD is asked
-	at                      time.Time
+	next                    time.Time
 	memoryTotal, memoryUsed fleet.Size
 	cpus                    int
 }
@@ -54,15 +57,16 @@ func (k *capacities) forget(member string) {
 func (p *capacity) fill(m *fleet.Member, ask func(out any) error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.at.IsZero() || time.Since(p.at) >= resourcesEvery {
+	if !time.Now().Before(p.next) {
 		var r api.Resources
-		err := ask(&r)
-		if err != nil && !isCode(err, fleet.Failed) {
-			return // LXD did not come to it: it may be asked again soon
-		}
-		p.at = time.Now()
-		if err == nil {
+		switch err := ask(&r); {
+		case err == nil:
 			p.memoryTotal, p.memoryUsed, p.cpus = fleet.Size(r.Memory.Total), fleet.Size(r.Memory.Used), int(r.CPU.Total)
+			p.next = time.Now().Add(resourcesEvery)
+		case isCode(err, fleet.Failed):
+			p.next = time.Now().Add(resourcesAgain)
+		default:
+			return // LXD did not come to it: it may be asked again soon
 		}
 	}
 	m.MemoryTotal, m.MemoryUsed, m.CPUs = p.memoryTotal, p.memoryUsed, p.cpus

@@ -21,9 +21,9 @@ func TestResourcesAreAskedForOnce(t *testing.T) {
 		},
 	})
 	want := []fleet.Member{
-		{Name: "none", PoolUsed: 1, PoolTotal: 2}, // not told yet
-		{Name: "none", PoolUsed: 1, PoolTotal: 2, CPUs: 8, MemoryUsed: 3, MemoryTotal: 4},
-		{Name: "none", PoolUsed: 1, PoolTotal: 2, CPUs: 8, MemoryUsed: 3, MemoryTotal: 4},
+		{PoolUsed: 1, PoolTotal: 2}, // not told yet
+		{PoolUsed: 1, PoolTotal: 2, CPUs: 8, MemoryUsed: 3, MemoryTotal: 4},
+		{PoolUsed: 1, PoolTotal: 2, CPUs: 8, MemoryUsed: 3, MemoryTotal: 4},
 	}
 	for i, w := range want {
 		members, err := s.client.Members(t.Context())

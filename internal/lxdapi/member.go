@@ -17,8 +17,8 @@ const memberTimeout = 3 * time.Second
 
 // Members lists the members with their memory, CPUs and use of the pool; what is said of
 // memory may be ten minutes old (resourcesEvery). A member that is offline, or does not answer
-// within three seconds, has zeros there. A stand-alone server is one member, "none", always
-// online.
+// within three seconds, has zeros there; of memory and CPUs what it told before may stand until it
+// is asked again. A stand-alone server is one member, "none", always online.
 func (c *Client) Members(ctx context.Context) ([]fleet.Member, error) {
 	server, err := c.Server(ctx)
 	if err != nil {
