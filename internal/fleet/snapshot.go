@@ -1,0 +1,68 @@
+package fleet
+
+import "time"
+
+// Consistency says what a snapshot or a backup is worth after a restore.
+type Consistency string
+
+const (
+	// ConsistentApplication: the application was held still while it was taken.
+	ConsistentApplication Consistency = "application"
+	// ConsistentCrash: what a power cut at that moment would have left.
+	ConsistentCrash Consistency = "crash"
+)
+
+// SnapshotOrigin says who made a snapshot.
+type SnapshotOrigin string
+
+const (
+	OriginManual SnapshotOrigin = "manual" // somebody asked lxdfleet for it
+	OriginPolicy SnapshotOrigin = "policy"
+	OriginSafety SnapshotOrigin = "safety" // before a restore
+	OriginBackup SnapshotOrigin = "backup" // for as long as a backup takes
+	OriginLXC    SnapshotOrigin = "lxc"    // made beside lxdfleet
+)
+
+// Snapshot is a tenant's state at one moment, kept in the pool it lives in. LXD decides which
+// there are; what else is said of one is lxdfleet's record, empty for OriginLXC.
+type Snapshot struct {
+	Tenant    Name           `json:"tenant"`
+	Name      string         `json:"name"`
+	Origin    SnapshotOrigin `json:"origin"`
+	Policy    string         `json:"policy,omitempty"` // with OriginPolicy
+	Note      string         `json:"note,omitempty"`
+	Pinned    bool           `json:"pinned"` // survives retention and unforced deletes
+	CreatedAt time.Time      `json:"created_at"`
+	// Size is what the snapshot alone holds on to, in bytes; 0 where the driver does not tell.
+	Size        Size        `json:"size"`
+	Consistency Consistency `json:"consistency"`
+	// Why tells, of a crash-consistent one, why it is not application-consistent.
+	Why string `json:"why,omitempty"`
+	// Held is how long the application's writes were blocked.
+	Held time.Duration `json:"held_ns"`
+	// JobID is the job that made it.
+	JobID string `json:"job_id,omitempty"`
+}
+
+// InstanceSnapshot is a snapshot as LXD has it.
+type InstanceSnapshot struct {
+	Name      string
+	CreatedAt time.Time
+	Size      Size
+	Config    map[string]string
+}
+
+// CopySpec says which instance to make of an instance, or of one of its snapshots.
+type CopySpec struct {
+	Source   string
+	Snapshot string // empty: the instance as it is
+	Name     string
+	// Member the copy is made on; empty: the source's own, where the copy shares its blocks.
+	Member   string
+	Profiles []string
+	// Config replaces the source's configuration keys, but for volatile ones LXD makes anew. It
+	// must contain KeyJob, so that a repeat knows its own.
+	Config map[string]string
+	// Snapshots are copied along. Only without Snapshot.
+	Snapshots bool
+}
