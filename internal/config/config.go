@@ -12,21 +12,23 @@ import (
 type Config struct {
 	// DataDir holds the database (unless Store.DSN says otherwise), the internal certificate
 	// authority, certificates and uploads. Absolute.
-	DataDir string  `yaml:"data_dir"`
-	Socket  Socket  `yaml:"socket"`
-	LXD     LXD     `yaml:"lxd"`
-	Store   Store   `yaml:"store"`
-	Proxy   Proxy   `yaml:"proxy"`
-	Metrics Metrics `yaml:"metrics"`
-	Proxies Proxies `yaml:"proxies"`
-	TLS     TLS     `yaml:"tls"`
-	DNS     DNS     `yaml:"dns"`
-	S3      S3      `yaml:"s3"`
-	Tenants Tenants `yaml:"tenants"`
-	Domains Domains `yaml:"domains"`
-	Jobs    Jobs    `yaml:"jobs"`
-	Images  Images  `yaml:"images"`
-	Log     Log     `yaml:"log"`
+	DataDir   string    `yaml:"data_dir"`
+	Socket    Socket    `yaml:"socket"`
+	LXD       LXD       `yaml:"lxd"`
+	Store     Store     `yaml:"store"`
+	Proxy     Proxy     `yaml:"proxy"`
+	Metrics   Metrics   `yaml:"metrics"`
+	Proxies   Proxies   `yaml:"proxies"`
+	TLS       TLS       `yaml:"tls"`
+	DNS       DNS       `yaml:"dns"`
+	S3        S3        `yaml:"s3"`
+	Tenants   Tenants   `yaml:"tenants"`
+	Domains   Domains   `yaml:"domains"`
+	Snapshots Snapshots `yaml:"snapshots"`
+	Backups   Backups   `yaml:"backups"`
+	Jobs      Jobs      `yaml:"jobs"`
+	Images    Images    `yaml:"images"`
+	Log       Log       `yaml:"log"`
 }
 
 // Socket is the unix socket that the API is served on. Whoever can open it may do everything.
@@ -146,6 +148,25 @@ type Domains struct {
 	Resolver string `yaml:"resolver"` // DNS server, address or address:port; empty: the system's
 }
 
+// Snapshots are the rules for snapshots.
+type Snapshots struct {
+	PerMember int           `yaml:"per_member"` // most that policies take at once on one member
+	HoldLimit time.Duration `yaml:"hold_limit"` // longest an application is held still
+}
+
+// Backups say where backups are kept, and how they get there.
+type Backups struct {
+	// Location is file:///absolute/folder or s3://bucket/prefix (with the server and keys of
+	// S3). Use Config.BackupLocation, which fills in the default.
+	Location     string        `yaml:"location"`
+	KeyFile      string        `yaml:"key_file"`      // use Config.BackupKeyFile
+	UploadLimit  fleet.Size    `yaml:"upload_limit"`  // bytes in a second; 0: any
+	Parallel     int           `yaml:"parallel"`      // uploads of one backup at once
+	PerMember    int           `yaml:"per_member"`    // most that policies make at once on one member
+	LockFor      time.Duration `yaml:"lock_for"`      // object lock of what is written to S3; 0: none
+	ControlEvery time.Duration `yaml:"control_every"` // between two backups of the control plane; 0: none by itself
+}
+
 // Jobs are the rules for jobs.
 type Jobs struct {
 	Workers int           `yaml:"workers"`  // jobs that run at the same time
@@ -190,10 +211,12 @@ func Default() Config {
 			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,
 		},
-		Domains: Domains{Verify: "auto"},
-		Jobs:    Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
-		Images:  Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
-		Log:     Log{Level: "info", Format: "text"},
+		Domains:   Domains{Verify: "auto"},
+		Snapshots: Snapshots{PerMember: 2, HoldLimit: 5 * time.Second},
+		Backups:   Backups{Parallel: 4, PerMember: 1, ControlEvery: 24 * time.Hour},
+		Jobs:      Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
+		Images:    Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
+		Log:       Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -207,3 +230,23 @@ func (c Config) DSN() string {
 
 // UploadDir is where the API puts uploaded images until a job has taken them in.
 func (c Config) UploadDir() string { return filepath.Join(c.DataDir, "uploads") }
+
+// BackupLocation is where backups are kept: the location that is set, or a folder in the data
+// directory.
+func (c Config) BackupLocation() string {
+	if c.Backups.Location != "" {
+		return c.Backups.Location
+	}
+	return "file://" + filepath.Join(c.DataDir, "backups")
+}
+
+// BackupKeyFile is the file with the passphrase of the backups.
+func (c Config) BackupKeyFile() string {
+	if c.Backups.KeyFile != "" {
+		return c.Backups.KeyFile
+	}
+	return filepath.Join(c.DataDir, "backups.key")
+}
+
+// BackupCache is where what was read of the backups is kept for a while.
+func (c Config) BackupCache() string { return filepath.Join(c.DataDir, "backups.cache") }

@@ -159,7 +159,7 @@ func TestValidate(t *testing.T) {
 		{"tls.storage", func(c *Config) { c.TLS.Storage = "redis" }},
 		{"s3.endpoint", func(c *Config) { c.TLS.Storage = "s3" }},
 		{"s3.endpoint", func(c *Config) { c.S3.Endpoint = "s3.example" }},
-		{"s3.bucket", func(c *Config) { c.S3.Endpoint = "https://s3.example" }},
+		{"s3.bucket", func(c *Config) { c.S3.Endpoint, c.TLS.Storage = "https://s3.example", "s3" }},
 		{"s3.secret_key_file", func(c *Config) { c.S3.Endpoint, c.S3.Bucket, c.S3.AccessKey = "https://s3.example", "b", "a" }},
 		{"s3.ca_file", func(c *Config) { c.S3.Endpoint, c.S3.Bucket, c.S3.CAFile = "https://s3.example", "b", "ca.pem" }},
 		{"dns.provider", func(c *Config) { c.DNS.Provider = "bind" }},
@@ -181,6 +181,25 @@ func TestValidate(t *testing.T) {
 		{"tenants.stop_timeout", func(c *Config) { c.Tenants.StopTimeout = 0 }},
 		{"tenants.default_plan", func(c *Config) { c.Tenants.DefaultPlan = "" }},
 		{"tenants.health_interval", func(c *Config) { c.Tenants.HealthInterval = 0 }},
+		{"snapshots.per_member", func(c *Config) { c.Snapshots.PerMember = 0 }},
+		{"snapshots.hold_limit", func(c *Config) { c.Snapshots.HoldLimit = 0 }},
+		{"snapshots.hold_limit", func(c *Config) { c.Snapshots.HoldLimit = time.Hour }},
+		{"backups.location", func(c *Config) { c.Backups.Location = "/srv/backups" }},
+		{"backups.location", func(c *Config) { c.Backups.Location = "file://srv/backups" }},
+		{"backups.location", func(c *Config) { c.Backups.Location = "file:///" }},
+		{"backups.location", func(c *Config) { c.Backups.Location = "ftp://host/x" }},
+		{"backups.location", func(c *Config) { c.Backups.Location = "s3://Bucket" }},
+		{"backups.location", func(c *Config) { c.Backups.Location = "s3://key:secret@bucket" }},
+		{"s3.endpoint", func(c *Config) { c.Backups.Location = "s3://backups/fleet" }},
+		{"backups.key_file", func(c *Config) { c.Backups.KeyFile = "key" }},
+		{"backups.upload_limit", func(c *Config) { c.Backups.UploadLimit = 5 }},
+		{"backups.parallel", func(c *Config) { c.Backups.Parallel = 0 }},
+		{"backups.per_member", func(c *Config) { c.Backups.PerMember = 0 }},
+		{"backups.lock_for", func(c *Config) { c.Backups.LockFor = 48 * time.Hour }},
+		{"backups.lock_for", func(c *Config) {
+			c.S3.Endpoint, c.Backups.Location, c.Backups.LockFor = "https://s3.example", "s3://backups", time.Hour
+		}},
+		{"backups.control_every", func(c *Config) { c.Backups.ControlEvery = time.Second }},
 		{"jobs.workers", func(c *Config) { c.Jobs.Workers = 0 }},
 		{"jobs.keep_for", func(c *Config) { c.Jobs.KeepFor = time.Minute }},
 		{"images.debootstrap_mirror", func(c *Config) { c.Images.DebootstrapMirror = "ftp://x" }},
@@ -197,6 +216,20 @@ func TestValidate(t *testing.T) {
 				t.Errorf("got %v", e)
 			}
 		})
+	}
+}
+
+func TestWhereBackupsAre(t *testing.T) {
+	c := Default()
+	if c.BackupLocation() != "file:///var/lib/lxdfleet/backups" || c.BackupKeyFile() != "/var/lib/lxdfleet/backups.key" {
+		t.Error(c.BackupLocation(), c.BackupKeyFile())
+	}
+	c.S3.Endpoint, c.Backups.Location, c.Backups.KeyFile, c.Backups.LockFor = "https://s3.example", "s3://backups/fleet", "/etc/lxdfleet/key", 720*time.Hour
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	if c.BackupLocation() != "s3://backups/fleet" || c.BackupKeyFile() != "/etc/lxdfleet/key" || c.BackupCache() != "/var/lib/lxdfleet/backups.cache" {
+		t.Error(c.BackupLocation(), c.BackupKeyFile(), c.BackupCache())
 	}
 }
 

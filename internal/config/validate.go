@@ -18,8 +18,8 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkLXD, checkStore, checkProxy, checkSeen, checkProxies, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkJobs,
-		checkImages, checkLog,
+		checkPaths, checkLXD, checkStore, checkProxy, checkSeen, checkProxies, checkTLS, checkDNS, checkS3, checkTenants, checkDomains, checkSnapshots, checkBackups,
+		checkJobs, checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {
 			return err

@@ -98,7 +98,7 @@ func checkS3(c Config) *fleet.Error {
 	if u, err := url.Parse(s.Endpoint); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return invalid("s3.endpoint", "write it as https://s3.example", "%q is not the address of an S3 server", s.Endpoint)
 	}
-	if s.Bucket == "" {
+	if s.Bucket == "" && c.TLS.Storage == "s3" {
 		return invalid("s3.bucket", "name a bucket that exists", "no bucket is named")
 	}
 	if (s.AccessKey == "") != (s.SecretKeyFile == "") {
