@@ -60,6 +60,30 @@ type File struct {
 	Dir      bool // make a folder; Content is not used
 }
 
+// FileType says what a file is.
+type FileType string
+
+// Types of files.
+const (
+	FileRegular FileType = "file"
+	FileFolder  FileType = "folder"
+	FileSymlink FileType = "symlink"
+	FileOther   FileType = "other" // a device, socket or pipe
+)
+
+// FileInfo tells about one file or folder of an instance.
+type FileInfo struct {
+	Path string   `json:"path"` // absolute, in the instance
+	Type FileType `json:"type"`
+	Mode uint32   `json:"mode"` // permission bits with setuid, setgid and sticky, as chmod has them
+	UID  int64    `json:"uid"`  // as seen in the instance
+	GID  int64    `json:"gid"`
+	Size Size     `json:"size"`
+	// ModTime is to the second.
+	ModTime time.Time `json:"mod_time"`
+	Target  string    `json:"target,omitempty"` // of a symlink
+}
+
 // Keys of an instance's configuration that lxdfleet sets. The control plane's tenants can
 // be rebuilt from them.
 const (
@@ -72,7 +96,7 @@ const (
 	KeyState   = KeyPrefix + "state"   // desired state
 	KeySpec    = KeyPrefix + "spec"    // the rest of the tenant, JSON
 	KeyJob     = KeyPrefix + "job"     // the job that made the instance
-	KeyRole    = KeyPrefix + "role"    // tenant, builder, check, unpack
+	KeyRole    = KeyPrefix + "role"    // one of the roles below
 	KeyReady   = KeyPrefix + "ready"   // "true" once the tenant's creation passed its commit point
 )
 
@@ -82,4 +106,7 @@ const (
 	RoleBuilder = "builder"
 	RoleCheck   = "check"
 	RoleUnpack  = "unpack"
+	RoleReader  = "reader"  // a copy of a snapshot whose files are read
+	RoleDrill   = "drill"   // a restored backup that is tried out
+	RoleRestore = "restore" // becomes a tenant's instance when the restore is done
 )

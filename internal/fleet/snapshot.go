@@ -48,7 +48,7 @@ type Snapshot struct {
 type InstanceSnapshot struct {
 	Name      string
 	CreatedAt time.Time
-	Size      Size
+	Size      Size // 0 where the driver does not tell
 	Config    map[string]string
 }
 
@@ -59,10 +59,13 @@ type CopySpec struct {
 	Name     string
 	// Member the copy is made on; empty: the source's own, where the copy shares its blocks.
 	Member   string
-	Profiles []string
+	Profiles []string // nil: the source's
 	// Config replaces the source's configuration keys, but for volatile ones LXD makes anew. It
 	// must contain KeyJob, so that a repeat knows its own.
 	Config map[string]string
+	// Devices are added to the source's own, in place of those of the same name, the profiles'
+	// too: {"type": "none"} takes one away.
+	Devices map[string]map[string]string
 	// Snapshots are copied along. Only without Snapshot.
 	Snapshots bool
 }

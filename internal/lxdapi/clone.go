@@ -2,7 +2,6 @@ package lxdapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,10 +10,6 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
-
-// attempts bounds how often an ensure verb looks and tries again: each time something else
-// has worked on the instance in between.
-const attempts = 5
 
 // EnsureClone makes an instance from an image, with a copy-on-write clone of the image's
 // volume where the member's pool has it unpacked. One request and one wait do where nothing
@@ -25,22 +20,14 @@ const attempts = 5
 // fleet.Exhausted, an offline member fleet.Unavailable; a missing image, profile, member or
 // project is fleet.NotFound.
 func (c *Client) EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error {
-	job := spec.Config[fleet.KeyJob]
-	if job == "" {
+	if spec.Config[fleet.KeyJob] == "" {
 		return fleet.Errorf(fleet.Internal, "the clone %s has no %s", spec.Name, fleet.KeyJob)
 	}
-	var err error
-	for range attempts {
-		err = c.clone(ctx, spec, progress)
-		if err == nil || ctx.Err() != nil || isCode(err, fleet.Unavailable, fleet.Forbidden) {
-			break
-		}
-		var done bool
-		done, err = c.afterClone(ctx, spec, err)
-		if done || err != nil {
-			break
-		}
-	}
+	err := c.make(ctx, making{
+		name: spec.Name, job: spec.Config[fleet.KeyJob],
+		try: func() error { return c.clone(ctx, spec, progress) },
+		why: func(failure error) error { return c.whyNoClone(ctx, spec, failure) },
+	})
 	return within(err, "clone %s", spec.Name)
 }
 
@@ -68,36 +55,6 @@ func targetOf(member string) string {
 		return ""
 	}
 	return member
-}
-
-// afterClone looks at what is there after a clone failed, once nobody works on it any more.
-// done: the clone is there after all; neither done nor an error: try again.
-func (c *Client) afterClone(ctx context.Context, spec fleet.CloneSpec, failure error) (done bool, err error) {
-	waited, err := c.settle(ctx, spec.Name)
-	if err != nil {
-		return false, err
-	}
-	now, _, err := c.instance(ctx, spec.Name)
-	switch {
-	case isCode(err, fleet.NotFound) && (waited || errors.Is(failure, errVanished)):
-		return false, nil
-	case isCode(err, fleet.NotFound):
-		return false, c.whyNoClone(ctx, spec, failure)
-	case err != nil:
-		return false, err
-	case now.Config[fleet.KeyJob] != spec.Config[fleet.KeyJob]:
-		return false, taken(spec.Name)
-	case isComplete(&now):
-		return true, nil
-	}
-	return false, c.EnsureDeleted(ctx, spec.Name)
-}
-
-// isComplete tells a whole clone from one whose making was cut off: LXD marks an instance for
-// its first start when its volume is there, and takes the mark away at the first start.
-func isComplete(i *api.Instance) bool {
-	return i.Config["volatile.apply_template"] != "" || i.Config["volatile.last_state.power"] != "" ||
-		i.StatusCode == api.Running
 }
 
 // whyNoClone finds the reason of a failure that LXD tells by text only.

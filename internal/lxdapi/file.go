@@ -13,7 +13,8 @@ import (
 )
 
 // PushFile puts a file or folder into an instance, running or not, and makes the parent
-// folders it needs (mode 0755, owned by root). An existing file is overwritten.
+// folders it needs (mode 0755, owned by root). An existing file is overwritten. LXD keeps the
+// permission bits of the mode, not setuid, setgid and sticky.
 func (c *Client) PushFile(ctx context.Context, name string, file fleet.File) error {
 	if !path.IsAbs(file.Path) {
 		return fleet.Errorf(fleet.Invalid, "the path %q is not absolute", file.Path).WithField("path")
@@ -54,7 +55,7 @@ func (c *Client) push(ctx context.Context, name string, file fleet.File) error {
 			r.body = io.NopCloser(file.Content) // the HTTP client must not close what is not its own
 		}
 	}
-	r.header["X-LXD-mode"] = []string{fmt.Sprintf("%04o", mode)}
+	r.header["X-LXD-mode"] = []string{fmt.Sprintf("0%o", mode)}
 	_, err := c.call(ctx, r, nil)
 	return err
 }

@@ -43,6 +43,8 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 	member := s.members[last]
 	spec := s.clone(t, "there", last)
 	s.clone(t, "here", 0)
+	ok(t, s.lxd.EnsureSnapshot(ctx, "there", "before"))
+	lost := s.copyOf(t, "there", "lost")
 	faults.Kill(t, member)
 	t.Cleanup(func() { faults.Revive(t, member) })
 
@@ -81,10 +83,17 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 			_, err := s.lxd.Exec(ctx, "there", fleet.ExecSpec{Command: []string{"true"}})
 			return err
 		},
-		"PushFile":       func() error { return s.lxd.PushFile(ctx, "there", fleet.File{Path: "/x", Dir: true}) },
-		"ReadFile":       func() error { _, err := s.lxd.ReadFile(ctx, "there", "/x"); return err },
-		"EnsureClone":    func() error { return s.lxd.EnsureClone(ctx, fresh, nil) },
-		"EnsureUnpacked": func() error { return s.lxd.EnsureUnpacked(ctx, s.fingerprint, member) },
+		"Snapshots":             func() error { _, err := s.lxd.Snapshots(ctx, "there"); return err },
+		"EnsureSnapshot":        func() error { return s.lxd.EnsureSnapshot(ctx, "there", "now") },
+		"EnsureSnapshotDeleted": func() error { return s.lxd.EnsureSnapshotDeleted(ctx, "there", "before") },
+		"EnsureRestored":        func() error { return s.lxd.EnsureRestored(ctx, "there", "before") },
+		"EnsureCopy":            func() error { return s.lxd.EnsureCopy(ctx, lost, nil) },
+		"Files":                 func() error { _, err := s.lxd.Files(ctx, "there", "/"); return err },
+		"DiskUsed":              func() error { _, err := s.lxd.DiskUsed(ctx, "there"); return err },
+		"PushFile":              func() error { return s.lxd.PushFile(ctx, "there", fleet.File{Path: "/x", Dir: true}) },
+		"ReadFile":              func() error { _, err := s.lxd.ReadFile(ctx, "there", "/x"); return err },
+		"EnsureClone":           func() error { return s.lxd.EnsureClone(ctx, fresh, nil) },
+		"EnsureUnpacked":        func() error { return s.lxd.EnsureUnpacked(ctx, s.fingerprint, member) },
 	} {
 		calls.Go(func() { // together, because LXD itself waits 10 s for the member
 			start := time.Now()
@@ -94,6 +103,11 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 		})
 	}
 	calls.Wait()
+	all, err := s.lxd.AllSnapshots(ctx)
+	ok(t, err)
+	if len(all["there"]) != 1 || all["there"][0].Name != "before" {
+		t.Errorf("all snapshots are %v", all)
+	}
 	ok(t, s.lxd.EnsureStarted(ctx, "here"))
 	faults.Revive(t, member)
 	ok(t, s.lxd.EnsureStarted(ctx, "there"))

@@ -69,3 +69,50 @@ func (s *suite) read(t *testing.T, name, path string) string {
 	ok(t, err)
 	return string(content)
 }
+
+func (s *suite) testFolder(t *testing.T) {
+	ctx := t.Context()
+	s.clone(t, "acme", 1)
+	for _, f := range []fleet.File{
+		{Path: "/srv/site", Dir: true, Mode: 0o750, UID: 33, GID: 34},
+		{Path: "/srv/site/b b", Content: strings.NewReader("four"), Mode: 0o640, UID: 33, GID: 1000},
+		{Path: "/srv/site/a", Content: strings.NewReader("")},
+		{Path: "/srv/site/c/d", Content: strings.NewReader("deep"), Mode: 0o711},
+	} {
+		ok(t, s.lxd.PushFile(ctx, "acme", f))
+	}
+	for _, running := range []bool{false, true} {
+		if running {
+			ok(t, s.lxd.EnsureStarted(ctx, "acme"))
+		}
+		list, err := s.lxd.Files(ctx, "acme", "/srv/site/")
+		ok(t, err)
+		for i, want := range []fleet.FileInfo{
+			{Path: "/srv/site/a", Type: fleet.FileRegular, Mode: 0o644},
+			{Path: "/srv/site/b b", Type: fleet.FileRegular, Mode: 0o640, UID: 33, GID: 1000, Size: 4},
+			{Path: "/srv/site/c", Type: fleet.FileFolder, Mode: 0o755},
+		} {
+			if len(list) != 3 || list[i].ModTime.IsZero() {
+				t.Fatalf("the folder has %+v", list)
+			}
+			list[i].ModTime = want.ModTime
+			if want.Type == fleet.FileFolder {
+				list[i].Size = 0
+			}
+			if list[i] != want {
+				t.Errorf("file is %+v, want %+v", list[i], want)
+			}
+		}
+	}
+	one, err := s.lxd.Files(ctx, "acme", "/srv/site/c/d")
+	ok(t, err)
+	if len(one) != 1 || one[0].Path != "/srv/site/c/d" || one[0].Mode != 0o711 || one[0].Size != 4 {
+		t.Errorf("of a file Files gives %+v", one)
+	}
+	_, err = s.lxd.Files(ctx, "acme", "/srv/nothing")
+	code(t, err, fleet.NotFound)
+	_, err = s.lxd.Files(ctx, "nobody", "/srv")
+	code(t, err, fleet.NotFound)
+	_, err = s.lxd.Files(ctx, "acme", "srv")
+	code(t, err, fleet.Invalid)
+}

@@ -22,6 +22,15 @@ type LXD interface {
 	Instance(ctx context.Context, name string) (fleet.Instance, error)
 	Addresses(ctx context.Context, name string) ([]string, error)
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
+	EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
+	Snapshots(ctx context.Context, instance string) ([]fleet.InstanceSnapshot, error)
+	AllSnapshots(ctx context.Context) (map[string][]fleet.InstanceSnapshot, error)
+	EnsureSnapshot(ctx context.Context, instance, snapshot string) error
+	EnsureSnapshotDeleted(ctx context.Context, instance, snapshot string) error
+	EnsureRestored(ctx context.Context, instance, snapshot string) error
+	PoolDriver(ctx context.Context) (string, error)
+	DiskUsed(ctx context.Context, instance string) (fleet.Size, error)
+	Files(ctx context.Context, instance, folder string) ([]fleet.FileInfo, error)
 	SetConfig(ctx context.Context, name string, set map[string]string) error
 	SetProfiles(ctx context.Context, name string, profiles []string) error
 	EnsureStarted(ctx context.Context, name string) error

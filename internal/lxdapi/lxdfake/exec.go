@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"path"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -77,76 +76,6 @@ func (l *LXD) endCommands(name string, cause error) {
 type command struct {
 	name   string
 	cancel context.CancelCauseFunc
-}
-
-type file struct {
-	content []byte
-	mode    uint32
-	dir     bool
-}
-
-// PushFile puts a file or folder into an instance, with the parent folders it needs.
-func (l *LXD) PushFile(ctx context.Context, name string, f fleet.File) (err error) {
-	var content []byte
-	if !f.Dir && f.Content != nil {
-		if content, err = io.ReadAll(f.Content); err != nil {
-			return err
-		}
-	}
-	end, err := l.begin(ctx, "PushFile", name)
-	if err != nil {
-		return err
-	}
-	defer end(&err)
-	i, err := l.find(name)
-	if err != nil {
-		return err
-	}
-	if !path.IsAbs(f.Path) {
-		return fleet.Errorf(fleet.Invalid, "the path %q is not absolute", f.Path).WithField("path")
-	}
-	if i.files == nil {
-		i.files = map[string]file{}
-	}
-	for dir := path.Dir(f.Path); dir != "/"; dir = path.Dir(dir) {
-		i.files[dir] = file{dir: true, mode: 0o755}
-	}
-	i.files[path.Clean(f.Path)] = file{content: content, mode: f.Mode, dir: f.Dir}
-	return nil
-}
-
-// ReadFile reads a file that PushFile or SetFile put there; fleet.NotFound. A folder is
-// fleet.Invalid.
-func (l *LXD) ReadFile(ctx context.Context, name, filePath string) (_ io.ReadCloser, err error) {
-	end, err := l.begin(ctx, "ReadFile", name)
-	if err != nil {
-		return nil, err
-	}
-	defer end(&err)
-	i, err := l.find(name)
-	if err != nil {
-		return nil, err
-	}
-	f, ok := i.files[path.Clean(filePath)]
-	switch {
-	case !ok:
-		return nil, fleet.Errorf(fleet.NotFound, "the file %s does not exist in the instance %s", filePath, name)
-	case f.dir:
-		return nil, fleet.Errorf(fleet.Invalid, "%s is a folder", filePath)
-	}
-	return io.NopCloser(bytes.NewReader(f.content)), nil
-}
-
-// SetFile puts a file into an instance without a fault or event, as a command in it would.
-func (l *LXD) SetFile(name, filePath string, content []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if i := l.instances[name]; i != nil {
-		if i.files == nil {
-			i.files = map[string]file{}
-		}
-		i.files[path.Clean(filePath)] = file{content: content, mode: 0o644}
-	}
 }
 
 // ConsoleLog gives what SetConsoleLog set.

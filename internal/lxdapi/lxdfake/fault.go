@@ -91,8 +91,8 @@ func (l *LXD) SetOnline(memberName string, online bool) {
 	}
 }
 
-// SetPoolFull fills the pool of a member or empties it: clones there fail with
-// fleet.Exhausted.
+// SetPoolFull fills the pool of a member or empties it: clones, copies and snapshots there fail
+// with fleet.Exhausted.
 func (l *LXD) SetPoolFull(memberName string, full bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,8 +23,10 @@ type instance struct {
 	started   time.Time
 	addresses []string // it has these AddressDelay after started
 	set       bool     // addresses were set by hand: they are there at once
-	files     map[string]file
+	devices   map[string]map[string]string
+	files     map[string]file // changed in place: a snapshot has a copy
 	console   []byte
+	snapshots []snapshot // the oldest first
 }
 
 // find gives an instance whose member answers. The fake is locked.
@@ -158,25 +160,32 @@ func (l *LXD) place(spec fleet.CloneSpec) (*member, error) {
 	if l.images[spec.Fingerprint] == nil {
 		return nil, fleet.Errorf(fleet.NotFound, "the image %s does not exist", spec.Fingerprint)
 	}
-	for _, p := range spec.Profiles {
+	name := spec.Member
+	if name == "" {
+		best := l.fewest()
+		if best == nil {
+			return nil, fleet.Errorf(fleet.Unavailable, "no member is online")
+		}
+		name = best.name
+	}
+	return l.fitting(spec.Profiles, name)
+}
+
+// fitting gives the member of that name, where it can take an instance with these profiles.
+func (l *LXD) fitting(profiles []string, memberName string) (*member, error) {
+	for _, p := range profiles {
 		if _, ok := l.profiles[p]; !ok {
 			return nil, fleet.Errorf(fleet.NotFound, "the profile %s does not exist", p)
 		}
 	}
-	m := l.fewest()
-	if spec.Member != "" {
-		m = l.member(spec.Member)
-	}
+	m := l.member(memberName)
 	switch {
-	case m == nil && spec.Member == "":
-		return nil, fleet.Errorf(fleet.Unavailable, "no member is online")
 	case m == nil:
-		return nil, fleet.Errorf(fleet.NotFound, "the member %s does not exist", spec.Member)
+		return nil, fleet.Errorf(fleet.NotFound, "the member %s does not exist", memberName)
 	case m.offline:
 		return nil, offline(m.name)
 	case m.full:
-		return nil, fleet.Errorf(fleet.Exhausted, "the storage pool on %s is full", m.name).
-			WithHint("free space, grow the pool, or choose another member")
+		return nil, poolFull(m.name)
 	}
 	return m, nil
 }

@@ -32,6 +32,8 @@ type Options struct {
 	// PoolSize of each member, in bytes; 0: 100 GiB. InstanceSize is what each instance uses of
 	// it; 0: 64 MiB.
 	PoolSize, InstanceSize fleet.Size
+	// Driver of the pool; empty: btrfs. With zfs only the newest snapshot can be restored in place.
+	Driver string
 }
 
 // ExecFunc is a command run in an instance. It should return soon after ctx ends.
@@ -72,6 +74,9 @@ type image struct {
 func New(opts Options) *LXD {
 	if opts.Project == "" {
 		opts.Project = "lxdfleet"
+	}
+	if opts.Driver == "" {
+		opts.Driver = "btrfs"
 	}
 	if opts.PoolSize == 0 {
 		opts.PoolSize = 100 * fleet.GiB
@@ -243,14 +248,14 @@ func (l *LXD) Members(ctx context.Context) (_ []fleet.Member, err error) {
 	return members, nil
 }
 
-// Pools lists one btrfs pool, "default".
+// Pools lists one pool, "default".
 func (l *LXD) Pools(ctx context.Context) (_ []fleet.Pool, err error) {
 	end, err := l.begin(ctx, "Pools", "")
 	if err != nil {
 		return nil, err
 	}
 	defer end(&err)
-	return []fleet.Pool{{Name: "default", Driver: "btrfs", Status: "Created", Config: map[string]string{}}}, nil
+	return []fleet.Pool{{Name: "default", Driver: l.opts.Driver, Status: "Created", Config: map[string]string{}}}, nil
 }
 
 // Networks lists one bridge, "lxdbr0", that LXD manages.

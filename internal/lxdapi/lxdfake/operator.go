@@ -55,6 +55,27 @@ func (l *LXD) LxcDelete(name string) error {
 	return l.operate(name, func(i *instance) error { l.remove(i); return nil })
 }
 
+// LxcSnapshot is `lxc snapshot NAME SNAPSHOT`.
+func (l *LXD) LxcSnapshot(name, snapshot string) error {
+	return l.operate(name, func(i *instance) error {
+		if i.snapshotAt(snapshot) >= 0 {
+			return fleet.Errorf(fleet.Failed, "the snapshot %s exists already", snapshot)
+		}
+		return l.snapshot(i, snapshot)
+	})
+}
+
+// LxcDeleteSnapshot is `lxc delete NAME/SNAPSHOT`.
+func (l *LXD) LxcDeleteSnapshot(name, snapshot string) error {
+	return l.operate(name, func(i *instance) error {
+		if i.snapshotAt(snapshot) < 0 {
+			return noSnapshot(name, snapshot)
+		}
+		l.removeSnapshot(i, snapshot)
+		return nil
+	})
+}
+
 // LxcMove is `lxc move NAME --target MEMBER` of a stopped instance.
 func (l *LXD) LxcMove(name, memberName string) error {
 	return l.operate(name, func(i *instance) error {

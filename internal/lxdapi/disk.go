@@ -1,0 +1,41 @@
+package lxdapi
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/canonical/lxd/shared/api"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// PoolDriver tells the storage driver of the pool tenants live in: btrfs, zfs, dir and so on.
+func (c *Client) PoolDriver(ctx context.Context) (string, error) {
+	name, err := c.poolName(ctx)
+	if err == nil && name == "" {
+		err = fleet.Errorf(fleet.NotFound, "it cannot be told which storage pool tenants live in").
+			WithHint("name it by lxd.pool in the configuration, or give the project's default profile a root disk")
+	}
+	if err != nil {
+		return "", within(err, "read the storage pool")
+	}
+	var pool api.StoragePool
+	if err := c.getGlobal(ctx, "/storage-pools/"+url.PathEscape(name), nil, &pool); err != nil {
+		return "", within(err, "read the storage pool %s", name)
+	}
+	return pool.Driver, nil
+}
+
+// DiskUsed tells what an instance's root disk holds on to, in bytes, as the driver counts it; 0
+// where it does not (btrfs without quotas).
+func (c *Client) DiskUsed(ctx context.Context, name string) (fleet.Size, error) {
+	var state api.InstanceState
+	_, err := c.get(ctx, instancePath(name)+"/state", nil, &state)
+	if isCode(err, fleet.NotFound) {
+		err = notFound(name)
+	}
+	if err != nil {
+		return 0, within(err, "read the disk use of %s", name)
+	}
+	return fleet.Size(max(state.Disk["root"].Usage, 0)), nil
+}
