@@ -45,3 +45,22 @@ type Drill struct {
 	Checks []string      `json:"checks"` // what was looked at, with its outcome
 	JobID  string        `json:"job_id,omitempty"`
 }
+
+// BackupFilter narrows a list of backups; zero fields do not. Lists are newest first.
+type BackupFilter struct {
+	Tenant   Name
+	TenantID string
+	Damaged  bool
+	JobID    string
+	Before   *Backup // only those after it in the list (paging): its TakenAt and ID count
+	Limit    int     // 0: all
+}
+
+// DrillFilter narrows a list of drills; zero fields do not. Lists are newest first.
+type DrillFilter struct {
+	Tenant Name
+	Backup string // id of the backup
+	Failed bool
+	Before string // only drills with an id smaller than this (paging)
+	Limit  int    // 0: all
+}

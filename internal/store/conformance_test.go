@@ -76,6 +76,10 @@ func conformance(t *testing.T, db database) {
 		{"certificate storage", testCertStorage},
 		{"proxy", testProxy},
 		{"proxy concurrent", testProxyConcurrent},
+		{"backup", testBackup},
+		{"backup edited concurrently", testBackupConcurrent},
+		{"drill", testDrill},
+		{"facts about backups", testBackupFacts},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}
