@@ -20,8 +20,9 @@ const (
 type Instance struct {
 	Name      string
 	Status    InstanceStatus
-	Location  string            // the member it is on; "none" on a stand-alone server
-	Config    map[string]string // its own configuration keys, without the profiles' keys
+	Location  string                       // the member it is on; "none" on a stand-alone server
+	Config    map[string]string            // its own configuration keys, without the profiles' keys
+	Devices   map[string]map[string]string // its own, without the profiles'
 	Profiles  []string
 	Addresses []string // global IP addresses, IPv4 first; filled only where state was asked for
 	Image     string   // volatile.base_image: the fingerprint it was cloned from
@@ -35,6 +36,9 @@ type CloneSpec struct {
 	Member      string // empty: LXD chooses
 	Profiles    []string
 	Config      map[string]string // must contain KeyJob, so that a repeat knows its own
+	// Devices are its own, in place of those of the same name in the profiles: {"type": "none"}
+	// takes one away.
+	Devices map[string]map[string]string
 }
 
 // ExecSpec is a command to run in an instance, as root, without a shell.
@@ -100,6 +104,12 @@ const (
 	KeyReady   = KeyPrefix + "ready"   // "true" once the tenant's creation passed its commit point
 )
 
+// Keys of an instance of RoleKept.
+const (
+	KeyKept  = KeyPrefix + "kept"  // the id of the tenant whose it was
+	KeyUntil = KeyPrefix + "until" // when it is deleted, RFC 3339
+)
+
 // Roles an instance can have under KeyRole.
 const (
 	RoleTenant  = "tenant"
@@ -109,4 +119,5 @@ const (
 	RoleReader  = "reader"  // a copy of a snapshot whose files are read
 	RoleDrill   = "drill"   // a restored backup that is tried out
 	RoleRestore = "restore" // becomes a tenant's instance when the restore is done
+	RoleKept    = "kept"    // was a tenant's instance before a restore from a backup
 )

@@ -35,7 +35,7 @@ func (c *Client) clone(ctx context.Context, spec fleet.CloneSpec, progress func(
 	post := api.InstancesPost{
 		Name:        spec.Name,
 		Type:        api.InstanceTypeContainer,
-		InstancePut: api.InstancePut{Config: spec.Config, Profiles: spec.Profiles},
+		InstancePut: api.InstancePut{Config: spec.Config, Profiles: spec.Profiles, Devices: spec.Devices},
 		Source:      api.InstanceSource{Type: api.SourceTypeImage, Fingerprint: spec.Fingerprint},
 	}
 	target := targetOf(spec.Member)

@@ -33,9 +33,12 @@ func (s *suite) testClone(t *testing.T) {
 		}
 	}
 	anywhere := s.spec(t, "anywhere", 0)
-	anywhere.Member = ""
+	anywhere.Member, anywhere.Devices = "", map[string]map[string]string{"eth9": {"type": "none"}}
 	s.deleteAfter(t, "anywhere")
 	ok(t, s.lxd.EnsureClone(ctx, anywhere, nil))
+	if got := s.instance(t, "anywhere").Devices; len(got) != 1 || got["eth9"]["type"] != "none" {
+		t.Errorf("devices are %v", got)
+	}
 	list, err := s.lxd.Instances(ctx, false)
 	ok(t, err)
 	if len(list) != len(s.members)+1 || list[0].Name != "acme-"+s.members[0] {

@@ -61,7 +61,7 @@ func (l *LXD) view(i *instance, withAddresses bool) fleet.Instance {
 	}
 	v := fleet.Instance{
 		Name: i.name, Status: i.status, Location: i.location, Config: maps.Clone(i.config),
-		Profiles: slices.Clone(i.profiles), Image: i.image, CreatedAt: i.created,
+		Profiles: slices.Clone(i.profiles), Image: i.image, CreatedAt: i.created, Devices: cloneDevices(i.devices),
 	}
 	if withAddresses {
 		v.Addresses = l.addressesOf(i)
@@ -220,7 +220,7 @@ func (l *LXD) create(spec fleet.CloneSpec, location string) *instance {
 	}
 	i := &instance{
 		name: spec.Name, status: fleet.InstanceStopped, location: location, config: config,
-		profiles: profiles, image: spec.Fingerprint, created: time.Now(),
+		profiles: profiles, image: spec.Fingerprint, created: time.Now(), devices: cloneDevices(spec.Devices),
 		addresses: []string{fmt.Sprintf("10.%d.%d.%d", l.made>>16&255, l.made>>8&255, l.made&255)},
 	}
 	l.instances[spec.Name] = i

@@ -99,11 +99,16 @@ func (l *LXD) Profiles(ctx context.Context) (_ []fleet.ProfileSpec, err error) {
 
 // cloneProfile copies a profile; its maps are never nil.
 func cloneProfile(p fleet.ProfileSpec) fleet.ProfileSpec {
-	config, devices := map[string]string{}, map[string]map[string]string{}
+	config := map[string]string{}
 	maps.Copy(config, p.Config)
-	for name, device := range p.Devices {
+	p.Config, p.Devices = config, cloneDevices(p.Devices)
+	return p
+}
+
+func cloneDevices(from map[string]map[string]string) map[string]map[string]string {
+	devices := make(map[string]map[string]string, len(from))
+	for name, device := range from {
 		devices[name] = maps.Clone(device)
 	}
-	p.Config, p.Devices = config, devices
-	return p
+	return devices
 }
