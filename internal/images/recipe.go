@@ -111,10 +111,12 @@ const RecipeName = "recipe.yaml"
 //
 //	personalize    after the first start of a clone and after a change of its domains
 //	health         exits 0 while the application is well
-//	pre-snapshot   brings data to rest before a snapshot; post-snapshot lets it go on
+//	check          exits 0 where the application's data are whole; prints what it looked at
+//	pre-snapshot   holds the application still until its standard input ends
+//	post-snapshot  after that, in any case
 //	pre-upgrade    before a tenant leaves this version; upgrade: once it runs the new one
 func HookNames() []string {
-	return []string{"health", "personalize", "post-snapshot", "pre-snapshot", "pre-upgrade", "upgrade"}
+	return []string{"check", "health", "personalize", "post-snapshot", "pre-snapshot", "pre-upgrade", "upgrade"}
 }
 
 // HealthCheck gives the recipe's health check with the defaults filled in.

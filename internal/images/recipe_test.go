@@ -169,6 +169,19 @@ func TestParseRecipeEmpty(t *testing.T) {
 	}
 }
 
+// What two recipes share lies in the folder of each, and has to stay the same.
+func TestSharedFilesOfRecipes(t *testing.T) {
+	for _, name := range []string{"hold.php", "check.php", "pre-snapshot.sh", "quiet-generator.sh", "outgoing.sh"} {
+		one, err := recipes.ReadFile("recipes/wordpress/files/" + name)
+		do(t, err)
+		two, err := recipes.ReadFile("recipes/mautic/files/" + name)
+		do(t, err)
+		if string(one) != string(two) {
+			t.Errorf("files/%s of wordpress and of mautic differ", name)
+		}
+	}
+}
+
 func TestBuiltinRecipes(t *testing.T) {
 	if got := BuiltinNames(); !slices.Equal(got, []string{"mautic", "static", "wordpress"}) {
 		t.Fatalf("built in are %v", got)

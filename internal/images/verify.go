@@ -69,8 +69,10 @@ func (c *crew) tryOut(ctx context.Context, run *jobs.Run, e *edition) error {
 	if err := waitHealthy(ctx, c.HTTP, address, checkDomain, e.Image.Health); err != nil {
 		return err
 	}
-	if err := c.hook(ctx, run, e, "health"); err != nil {
-		return err
+	for _, name := range []string{"health", "check"} {
+		if err := c.hook(ctx, run, e, name); err != nil {
+			return err
+		}
 	}
 	say(run, "A clone was healthy %s after its start.", c.Now().Sub(began).Round(10*time.Millisecond))
 	return nil

@@ -1,10 +1,12 @@
 <?php
 // See personalize.sh. Every step may be repeated: a run that was killed
-// half-way is finished by the next one, with the same secrets.
+// half-way is finished by the next one, a first one with the same secrets.
 const SECRETS = '/etc/wordpress/secrets.php';
 const SITE = '/etc/wordpress/site.php';
 const CREDENTIALS = '/root/lxdfleet-credentials';
 const DONE = '/var/lib/lxdfleet/personalized';
+const HOST = '/var/lib/lxdfleet/host'; // the name it was last personalised under
+const QUIET = '/var/lib/lxdfleet/quiet'; // see lxdfleet-outgoing
 const BUILD_URL = 'http://build.invalid'; // what the image was installed with
 
 set_error_handler(static function (int $no, string $message): never {
@@ -26,12 +28,17 @@ try {
 function personalize(string $tenant, string $domain, string $url): void
 {
 	$first = !is_file(DONE);
+	$host = gethostname();
+	$copy = !$first && getenv('LXDFLEET_COPY') === '1' && (!is_file(HOST) || trim(file_get_contents(HOST)) !== $host);
+	if ($copy) {
+		forget();
+	}
 	// Files before the database: what the database is told can be read back
 	// from them if this run dies in between.
 	if (!is_file(SECRETS)) {
 		write_file(SECRETS, secrets(), 0640, 'www-data');
 	}
-	$password = $first ? admin_password($url) : '';
+	$password = $first || $copy ? admin_password($url) : '';
 	write_file(SITE, "<?php\n" . defines(['WP_HOME' => $url, 'WP_SITEURL' => $url]), 0640, 'www-data');
 	require SECRETS;
 
@@ -42,18 +49,59 @@ function personalize(string $tenant, string $domain, string $url): void
 	if ($first) {
 		set_up($db, $tenant, $domain, $url, $password);
 	}
+	if ($copy) {
+		set_apart($db, $url, $password);
+	}
 	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name IN ('siteurl', 'home')", [$url]);
 	$db->commit();
 	if ($first) {
 		write_file(DONE, '', 0644, 'root');
 	}
+	if ($copy) {
+		if (getenv('LXDFLEET_MAIL') !== '1') {
+			write_file(QUIET, '', 0644, 'root');
+		}
+		// PHP would go by the old secrets until it looks at the file again.
+		exec('systemctl reload-or-restart php8.2-fpm.service', $said, $code);
+		$code === 0 || throw new RuntimeException('PHP does not start again: ' . implode(' ', $said));
+	}
+	write_file(HOST, "$host\n", 0644, 'root'); // last: until then it is a copy
+}
+
+// forget removes the secrets that a copy has of the tenant it was made of.
+function forget(): void
+{
+	foreach ([SECRETS, CREDENTIALS, ...glob('/etc/ssh/ssh_host_*')] as $file) {
+		is_file($file) && unlink($file);
+	}
+	write_file('/etc/machine-id', bin2hex(random_bytes(16)) . "\n", 0444, 'root');
+}
+
+// set_apart gives a copy its address and its own passwords. Nobody who was
+// logged in there is logged in here.
+function set_apart(mysqli $db, string $url, string $password): void
+{
+	$old = $db->query("SELECT option_value FROM wp_options WHERE option_name = 'home'")->fetch_row()[0] ?? '';
+	if ($old !== '' && $old !== $url) {
+		$db->execute_query('UPDATE wp_posts SET post_content = REPLACE(post_content, ?, ?) WHERE INSTR(post_content, ?) > 0', [$old, $url, $old]);
+	}
+	$db->query("DELETE FROM wp_usermeta WHERE meta_key IN ('session_tokens', '_application_passwords')");
+	$db->execute_query("UPDATE wp_users SET user_pass = ?, user_activation_key = '' WHERE user_login = 'admin'", [hash_password($password)]);
+	if ($db->affected_rows === 0) {
+		unlink(CREDENTIALS); // its people have removed that user
+	}
+}
+
+function hash_password(string $password): string
+{
+	require_once '/usr/share/wordpress/wp-includes/class-phpass.php';
+	return (new PasswordHash(8, true))->HashPassword($password);
 }
 
 // set_up is for the first run only: later its user may have changed all this.
 function set_up(mysqli $db, string $tenant, string $domain, string $url, string $password): void
 {
-	require '/usr/share/wordpress/wp-includes/class-phpass.php';
-	$hash = (new PasswordHash(8, true))->HashPassword($password);
+	$hash = hash_password($password);
 	$mail = "admin@$domain";
 	$db->execute_query("UPDATE wp_users SET user_pass = ?, user_email = ?, user_url = ? WHERE user_login = 'admin'", [$hash, $mail, $url]);
 	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'blogname'", [$tenant]);
