@@ -35,6 +35,8 @@ type Config struct {
 	PathStyle bool
 	// CAFile is a PEM file of what the server's certificate has to come from; empty: the system's.
 	CAFile string
+	// Attempts is how often a request is made that the server does not answer; 0: 10.
+	Attempts int
 }
 
 // Bucket is an open bucket, or the part of it below a prefix. Its methods may be called from any
@@ -59,7 +61,7 @@ func Open(cfg Config) (*Bucket, error) {
 	if cfg.Bucket == "" {
 		return nil, invalid("bucket", "name a bucket", "no bucket is named")
 	}
-	options := &minio.Options{Secure: u.Scheme == "https", Region: cfg.Region, BucketLookup: minio.BucketLookupDNS}
+	options := &minio.Options{Secure: u.Scheme == "https", Region: cfg.Region, BucketLookup: minio.BucketLookupDNS, MaxRetries: cfg.Attempts}
 	if cfg.PathStyle {
 		options.BucketLookup = minio.BucketLookupPath
 	}
@@ -114,6 +116,9 @@ func (b *Bucket) Client() *minio.Client { return b.client }
 
 // Name is the bucket's.
 func (b *Bucket) Name() string { return b.name }
+
+// String names the bucket, for people.
+func (b *Bucket) String() string { return b.where }
 
 // Key gives the name that an object has in the whole bucket.
 func (b *Bucket) Key(object string) string { return b.prefix + object }

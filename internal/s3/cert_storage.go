@@ -22,7 +22,7 @@ type CertStorage struct {
 	lease        time.Duration
 
 	mu   sync.Mutex
-	held map[string]*certLock // by name
+	held map[string]*Lock // by name
 }
 
 var _ certmagic.Storage = (*CertStorage)(nil)
@@ -32,7 +32,7 @@ const certLease = 30 * time.Second
 
 // CertStorage gives the storage in this bucket: values below "files", locks below "locks".
 func (b *Bucket) CertStorage() *CertStorage {
-	return &CertStorage{files: b.Below("files"), locks: b.Below("locks"), lease: certLease, held: make(map[string]*certLock)}
+	return &CertStorage{files: b.Below("files"), locks: b.Below("locks"), lease: certLease, held: make(map[string]*Lock)}
 }
 
 // put writes a small object in one request.
