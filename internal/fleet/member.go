@@ -1,5 +1,7 @@
 package fleet
 
+import "time"
+
 // Member is an LXD server of the cluster; a stand-alone server is a fleet of one member,
 // named "none" as LXD's location.
 type Member struct {
@@ -14,6 +16,37 @@ type Member struct {
 	MemoryTotal Size `json:"memory_total"`
 	MemoryUsed  Size `json:"memory_used"`
 	CPUs        int  `json:"cpus"`
+	// Load is the average number of processes that ran or waited for a processor in the last
+	// minute; nil where LXD does not tell (before 5.5, and without a cluster).
+	Load *float64 `json:"load,omitempty"`
+	// Status is LXD's word for its state. Online is true for the first alone.
+	Status        MemberStatus `json:"status"`
+	Groups        []string     `json:"groups,omitempty"` // LXD's cluster groups it is in
+	FailureDomain string       `json:"failure_domain,omitempty"`
+	Roles         []string     `json:"roles,omitempty"` // in LXD's database
+}
+
+// MemberStatus is LXD's word for the state of a member.
+type MemberStatus string
+
+const (
+	MemberOnline    MemberStatus = "Online"
+	MemberOffline   MemberStatus = "Offline"
+	MemberEvacuated MemberStatus = "Evacuated" // an operator emptied it: lxc cluster evacuate
+	MemberBlocked   MemberStatus = "Blocked"   // it waits for others to be upgraded
+)
+
+// MemberRecord is what operators have said of a member. One without a record is not cordoned
+// and has no labels.
+type MemberRecord struct {
+	Name string `json:"name"`
+	// Cordoned: no tenant is placed on it or moved to it. What is there stays.
+	Cordoned bool              `json:"cordoned"`
+	Reason   string            `json:"reason,omitempty"` // of the cordon, for people
+	Labels   map[string]string `json:"labels,omitempty"`
+	// UpdatedAt and Revision are as a tenant's.
+	UpdatedAt time.Time `json:"updated_at"`
+	Revision  int64     `json:"revision"`
 }
 
 // Server is what the LXD server says of itself.

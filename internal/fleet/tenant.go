@@ -31,7 +31,9 @@ type Tenant struct {
 	Holds []Hold `json:"holds,omitempty"`
 	// Guard is what its visitors may do; nil: the proxy's general rules hold alone. It is not
 	// changed once set, but replaced.
-	Guard   *GuardRules `json:"guard,omitempty"`
+	Guard *GuardRules `json:"guard,omitempty"`
+	// Wishes say which member it wants to live on; nil: any.
+	Wishes  *Wishes     `json:"wishes,omitempty"`
 	Health  HealthCheck `json:"health"`
 	Desired Desired     `json:"desired"`
 	// Ready is false until the create or adopt job has passed its commit point.

