@@ -76,6 +76,8 @@ func conformance(t *testing.T, db database) {
 		{"certificate storage", testCertStorage},
 		{"proxy", testProxy},
 		{"proxy concurrent", testProxyConcurrent},
+		{"member", testMember},
+		{"member concurrent", testMemberConcurrent},
 		{"backup", testBackup},
 		{"backup edited concurrently", testBackupConcurrent},
 		{"drill", testDrill},

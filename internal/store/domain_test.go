@@ -113,7 +113,7 @@ func testUpgrade(t *testing.T, db database) {
 	dsn := db(t)
 	s := openAt(t, dsn)
 	want := aTenant("acme")
-	want.DomainSettings, want.Maintenance, want.Holds, want.Guard = nil, nil, nil, nil
+	want.DomainSettings, want.Maintenance, want.Holds, want.Guard, want.Wishes = nil, nil, nil, nil, nil
 	ok(t, s.InsertTenant(t.Context(), want))
 	// SQLite wants the index gone before its column; MySQL takes it along.
 	_, _ = s.writer.ExecContext(t.Context(), `DROP INDEX tenant_domains_pending`)
@@ -122,7 +122,7 @@ func testUpgrade(t *testing.T, db database) {
 		`ALTER TABLE tenant_domains DROP COLUMN check_at`, `ALTER TABLE tenant_domains DROP COLUMN check_next`,
 		`ALTER TABLE tenant_domains DROP COLUMN check_fails`, `ALTER TABLE tenant_domains DROP COLUMN check_error`,
 		`DROP TABLE cert_files`, `DROP TABLE cert_locks`, `DROP TABLE proxies`, `DROP TABLE proxy_tokens`, `DROP TABLE proxy_authority`,
-		`DROP TABLE backups`, `DROP TABLE drills`, `DROP TABLE backup_facts`,
+		`DROP TABLE backups`, `DROP TABLE drills`, `DROP TABLE backup_facts`, `DROP TABLE members`,
 		`DELETE FROM ` + versionTable + ` WHERE version_id >= 2`,
 	} {
 		_, err := s.writer.ExecContext(t.Context(), statement)

@@ -51,6 +51,7 @@ type site struct {
 	Maintenance *fleet.Maintenance                   `json:"maintenance,omitempty"`
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
 	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
+	Wishes      *fleet.Wishes                        `json:"wishes,omitempty"`
 }
 
 func toTenantRow(t fleet.Tenant) (tenantRow, error) {
@@ -65,7 +66,7 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	if err != nil {
 		return tenantRow{}, err
 	}
-	site, err := toJSON(site{Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard})
+	site, err := toJSON(site{Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard, Wishes: t.Wishes})
 	if err != nil {
 		return tenantRow{}, err
 	}
@@ -119,7 +120,7 @@ func (r tenantRow) tenant() (fleet.Tenant, error) {
 	if err := fromJSON("site", r.Site, &more); err != nil {
 		return fleet.Tenant{}, damaged(r.Name, err)
 	}
-	t.DomainSettings, t.Maintenance, t.Holds, t.Guard = more.Domains, more.Maintenance, more.Holds, more.Guard
+	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = more.Domains, more.Maintenance, more.Holds, more.Guard, more.Wishes
 	return t, nil
 }
 

@@ -31,6 +31,9 @@ func aTenant(name string, domains ...fleet.Domain) fleet.Tenant {
 			Burst: 3, PerAddressPerSecond: 5, PerAddressBurst: 10, MaxInflight: 20, MaxBody: 2 * fleet.GiB,
 			HSTS: &fleet.HSTS{MaxAge: 5, Subdomains: true}, SecurityHeaders: true,
 		},
+		Wishes: &fleet.Wishes{
+			Require: []string{"disk=nvme"}, Prefer: []string{"rack=a"}, Apart: []string{"globex"}, Together: []string{"client=x"}, Pinned: true,
+		},
 		Health:  fleet.HealthCheck{Port: 8080, Path: "/up", Status: 204, Body: "fine", Timeout: 90 * time.Second},
 		Desired: fleet.DesiredRunning, Ready: true, Member: "n1", PurgeAt: &purge, CreatedAt: at(1), UpdatedAt: at(2),
 		Revision: 1,

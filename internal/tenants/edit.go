@@ -12,6 +12,37 @@ type EditRequest struct {
 	DisplayName *string
 	Contact     *string
 	Labels      map[string]string // set; an empty value removes the label
+	Wishes      WishesEdit
+}
+
+// WishesEdit asks for other wishes of a tenant's member. What is nil stays as it is; an empty list
+// takes the wishes of its kind away. It moves nothing: see Service.RebalancePlan.
+type WishesEdit struct {
+	Require, Prefer, Apart, Together *[]string
+	Pinned                           *bool
+}
+
+// apply gives the wishes after the edit.
+func (e WishesEdit) apply(was *fleet.Wishes) (*fleet.Wishes, error) {
+	var w fleet.Wishes
+	if was != nil {
+		w = *was
+	}
+	set(&w.Require, e.Require)
+	set(&w.Prefer, e.Prefer)
+	set(&w.Apart, e.Apart)
+	set(&w.Together, e.Together)
+	set(&w.Pinned, e.Pinned)
+	return tidy(w)
+}
+
+// tidy gives wishes as a tenant has them: nil where there are none.
+func tidy(w fleet.Wishes) (*fleet.Wishes, error) {
+	w, err := w.Tidy()
+	if err != nil || w.Empty() {
+		return nil, err
+	}
+	return &w, nil
 }
 
 // Edit changes what is written down about a tenant, without a job. It may be repeated. Errors:
@@ -41,7 +72,17 @@ func (s *Service) Edit(ctx context.Context, name fleet.Name, req EditRequest) (V
 			})
 			t.Labels = labels
 		}
-		changed := t.DisplayName != was.DisplayName || t.Contact != was.Contact || !maps.Equal(t.Labels, was.Labels)
+		wishes, err := req.Wishes.apply(t.Wishes)
+		if err != nil {
+			return false, err
+		}
+		t.Wishes = wishes
+		changed := t.DisplayName != was.DisplayName || t.Contact != was.Contact || !maps.Equal(t.Labels, was.Labels) ||
+			!sameWishes(t.Wishes, was.Wishes)
 		return changed, checkTexts(*t)
 	})
+}
+
+func sameWishes(a, b *fleet.Wishes) bool {
+	return a == b || a != nil && b != nil && a.Equal(*b)
 }

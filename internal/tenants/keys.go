@@ -19,6 +19,7 @@ type spec struct {
 	Maintenance *fleet.Maintenance                   `json:"maintenance,omitempty"` // without its page, which may be large
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
 	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
+	Wishes      *fleet.Wishes                        `json:"wishes,omitempty"`
 	Health      fleet.HealthCheck                    `json:"health"`
 	PurgeAt     *time.Time                           `json:"purge_at,omitempty"`
 	CreatedAt   time.Time                            `json:"created_at"`
@@ -35,7 +36,7 @@ func keysOf(t fleet.Tenant) map[string]string {
 	}
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
-		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds, Guard: t.Guard,
+		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds, Guard: t.Guard, Wishes: t.Wishes,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})
 	if err != nil {
@@ -96,7 +97,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 		return fleet.Tenant{}, err
 	}
 	t.DisplayName, t.Contact, t.Labels = rest.DisplayName, rest.Contact, rest.Labels
-	t.DomainSettings, t.Maintenance, t.Holds, t.Guard = rest.Domains, rest.Maintenance, rest.Holds, rest.Guard
+	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = rest.Domains, rest.Maintenance, rest.Holds, rest.Guard, rest.Wishes
 	t.Health, t.PurgeAt, t.CreatedAt = rest.Health, rest.PurgeAt, rest.CreatedAt
 	t.UpdatedAt = t.CreatedAt
 	return t, nil

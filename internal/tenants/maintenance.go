@@ -33,7 +33,7 @@ type MaintenanceRequest struct {
 // replaces the first.
 func (s *Service) Maintain(ctx context.Context, name fleet.Name, req MaintenanceRequest) (View, error) {
 	switch {
-	case !printable(req.Message, mostMessage):
+	case !fleet.Printable(req.Message, mostMessage):
 		return View{}, fleet.Errorf(fleet.Invalid, "the message is too long or has characters that cannot be printed").WithField("message").
 			WithHint("use at most %d printable characters", mostMessage)
 	case !utf8.ValidString(req.Page) || fleet.Size(len(req.Page)) > MostPage:

@@ -7,11 +7,12 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/placement"
 )
 
-// promise keeps a place on the member for the tenant until its instance is seen there.
-func (s *survey) promise(name, member string) {
+// promise keeps a place for the tenant on its member: of a new tenant until it is known to live
+// there, of one that moves until it is released.
+func (s *survey) promise(t placement.Tenant, move bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.promises[name] = promise{member: member, until: time.Now().Add(promiseFor)}
+	s.promises[t.Name] = promise{tenant: t, move: move, until: time.Now().Add(promiseFor)}
 }
 
 // release gives the place back.
@@ -19,36 +20,6 @@ func (s *survey) release(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.promises, name)
-}
-
-// placementView is the members as last read, with the tenants on each: instances that are
-// there and promises for those that are not yet.
-func (o *Observer) placementView(rules placement.Rules) placement.View {
-	tenants, there := map[string]int{}, map[string]bool{}
-	o.mu.Lock()
-	for name, s := range o.seen {
-		if s.inst.Config[fleet.KeyRole] == fleet.RoleTenant {
-			tenants[s.inst.Location]++
-			there[name] = true
-		}
-	}
-	o.mu.Unlock()
-	s := o.survey
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	for name, p := range s.promises {
-		if there[name] || now.After(p.until) {
-			delete(s.promises, name)
-			continue
-		}
-		tenants[p.member]++
-	}
-	view := placement.View{Rules: rules}
-	for _, m := range s.members {
-		view.Members = append(view.Members, placement.Member{Member: m, Tenants: tenants[m.Name]})
-	}
-	return view
 }
 
 // instance gives the instance with this name as last seen.

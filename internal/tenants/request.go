@@ -3,14 +3,10 @@ package tenants
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
-	"github.com/lxdfleet/lxdfleet/internal/placement"
 )
 
 // CreateRequest asks for a new tenant.
@@ -24,6 +20,7 @@ type CreateRequest struct {
 	// Domains are the hosts it is served at, the first the primary one; none: NAME.BaseDomain.
 	Domains []string
 	Member  string             // empty: placement chooses
+	Wishes  fleet.Wishes       // of its member; Pinned: it stays where it is placed
 	Health  *fleet.HealthCheck // nil: the image's
 }
 
@@ -57,6 +54,9 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 	if err := checkHealth(t.Health); err != nil {
 		return fleet.Job{}, err
 	}
+	if t.Wishes, err = tidy(req.Wishes); err != nil {
+		return fleet.Job{}, err
+	}
 	if job, ok := s.active(ctx, name); ok {
 		return fleet.Job{}, busy(name, job)
 	}
@@ -66,7 +66,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 		}
 		return fleet.Job{}, err
 	}
-	if t.Member, err = s.place(ctx, name, req.Member); err != nil {
+	if t.Member, err = s.place(ctx, t, image, req.Member); err != nil {
 		return fleet.Job{}, err
 	}
 	t.Desired = fleet.DesiredRunning
@@ -212,34 +212,10 @@ func (s *Service) free(ctx context.Context, t fleet.Tenant) error {
 	return nil
 }
 
-// place chooses a member and promises it to the tenant. A refusal on what was last known of
-// the members is looked at again with fresh eyes.
-func (s *Service) place(ctx context.Context, name fleet.Name, pinned string) (string, error) {
-	s.placing.Lock()
-	defer s.placing.Unlock()
-	if err := s.Observer.survey.fresh(ctx); err != nil {
-		return "", err
-	}
-	choice, err := placement.Choose(s.Observer.placementView(*s.opt.Rules), placement.Wish{Member: pinned})
-	if err != nil {
-		if err := s.Observer.survey.read(ctx); err != nil {
-			return "", err
-		}
-		choice, err = placement.Choose(s.Observer.placementView(*s.opt.Rules), placement.Wish{Member: pinned})
-	}
-	if err != nil {
-		return "", err
-	}
-	s.Observer.survey.promise(name.String(), choice.Member)
-	return choice.Member, nil
-}
-
-var labelRule = regexp.MustCompile(`^[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?$`)
-
 // checkTexts checks what people wrote: it is printed in terminals and kept in LXD.
 func checkTexts(t fleet.Tenant) error {
 	for field, text := range map[string]string{"display_name": t.DisplayName, "contact": t.Contact} {
-		if !printable(text, 200) {
+		if !fleet.Printable(text, 200) {
 			return fleet.Errorf(fleet.Invalid, "%q is too long or has characters that cannot be printed", text).WithField(field).
 				WithHint("use at most 200 printable characters")
 		}
@@ -248,17 +224,11 @@ func checkTexts(t fleet.Tenant) error {
 		return fleet.Errorf(fleet.Invalid, "%d labels", len(t.Labels)).WithField("labels").WithHint("use at most 64")
 	}
 	for key, value := range t.Labels {
-		if !labelRule.MatchString(key) || !printable(value, 200) {
-			return fleet.Errorf(fleet.Invalid, "%q=%q is not a label", key, value).WithField("labels").
-				WithHint("write the key with 1 to 63 lower-case letters, digits, dots, slashes, underscores and hyphens, the value with at most 200 printable characters")
+		if err := fleet.CheckLabel(key, value); err != nil {
+			return err
 		}
 	}
 	return nil
-}
-
-func printable(text string, longest int) bool {
-	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= longest &&
-		!strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // choices lists what there is to choose from, or says how to come by something.

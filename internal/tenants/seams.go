@@ -73,6 +73,12 @@ type Store interface {
 	// SaveDomainCheck writes nothing where the tenant with the id has not d any more.
 	SaveDomainCheck(ctx context.Context, id string, d fleet.Domain, check fleet.DomainCheck) error
 	DeleteTenant(ctx context.Context, id string) error
+	// MemberRecords lists what operators said of members; most have no record.
+	MemberRecords(ctx context.Context) ([]fleet.MemberRecord, error)
+	// MemberRecord of a member without one is the zero record of that name.
+	MemberRecord(ctx context.Context, name string) (fleet.MemberRecord, error)
+	// SaveMemberRecord fails with fleet.Conflict when m.Revision is not the stored one.
+	SaveMemberRecord(ctx context.Context, m fleet.MemberRecord) (fleet.MemberRecord, error)
 	// Generation grows with every change of a tenant, by this process or another.
 	Generation(ctx context.Context) (int64, error)
 }

@@ -26,7 +26,7 @@ type ServiceOptions struct {
 	Verify Verify
 	// Target is the host name or address that domains are to lead to; empty: it is not known.
 	Target string
-	// Rules are the limits of placement. Default: placement.DefaultHeadRoom of the pool.
+	// Rules are the limits of placement. Default: placement.DefaultRules.
 	Rules *placement.Rules
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
@@ -63,7 +63,7 @@ func NewService(deps ServiceDeps, opt ServiceOptions) *Service {
 	opt.TrashFor = cmp.Or(opt.TrashFor, 7*24*time.Hour)
 	opt.StopTimeout = cmp.Or(opt.StopTimeout, DefaultStopTimeout)
 	if opt.Rules == nil {
-		opt.Rules = &placement.Rules{PoolHeadRoom: placement.DefaultHeadRoom()}
+		opt.Rules = new(placement.DefaultRules())
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now

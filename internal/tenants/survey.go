@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/placement"
 )
 
 // survey holds what requests need to know of the fleet besides tenants: members, plans, and
@@ -19,13 +20,15 @@ type survey struct {
 	mu       sync.Mutex
 	members  []fleet.Member
 	plans    []string
+	needs    map[string]placement.Needs // by plan
 	readAt   time.Time
 	promises map[string]promise // by tenant name
 }
 
-// promise keeps a place on a member for a tenant that is about to be created.
+// promise keeps a place on a member for a tenant that is about to come there.
 type promise struct {
-	member string
+	tenant placement.Tenant // as it will be there
+	move   bool             // it lives on another member until then
 	until  time.Time
 }
 
@@ -45,14 +48,16 @@ func (s *survey) read(ctx context.Context) error {
 		return fmt.Errorf("read profiles: %w", err)
 	}
 	var plans []string
+	needs := map[string]placement.Needs{}
 	for _, p := range profiles {
 		if p.Name != "default" && !strings.HasPrefix(p.Name, fleet.ReservedPrefix) {
 			plans = append(plans, p.Name)
+			needs[p.Name] = placement.NeedsOf(p)
 		}
 	}
 	slices.Sort(plans)
 	s.mu.Lock()
-	s.members, s.plans, s.readAt = members, plans, time.Now()
+	s.members, s.plans, s.needs, s.readAt = members, plans, needs, time.Now()
 	s.mu.Unlock()
 	return nil
 }
