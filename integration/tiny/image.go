@@ -18,7 +18,7 @@ import (
 var applets = []string{
 	"sh", "cat", "echo", "ls", "mkdir", "rm", "mv", "cp", "ln", "chmod", "chown", "sleep", "ip", "ps", "kill", "init", "halt",
 	"poweroff", "reboot", "udhcpc", "httpd", "ifconfig", "route", "hostname", "mount", "touch", "test", "[", "true", "false",
-	"grep", "sed", "cut", "head", "tail", "tr", "od", "env", "id", "find", "sync", "truncate", "stat", "wc", "date", "seq", "sha256sum", "which", "tee", "basename", "dirname", "xargs", "sort", "awk", "printf",
+	"grep", "sed", "cut", "head", "tail", "tr", "od", "env", "id", "find", "sync", "truncate", "stat", "wc", "date", "seq", "sha256sum", "which", "tee", "basename", "dirname", "xargs", "sort", "awk", "printf", "tar",
 }
 
 // The machine id of an instance is what the tests compare; systemd would make one.

@@ -66,6 +66,10 @@ type CopySpec struct {
 	// Devices are added to the source's own, in place of those of the same name, the profiles'
 	// too: {"type": "none"} takes one away.
 	Devices map[string]map[string]string
+	// Bare: the copy has no profiles and no devices but the source's root disk, so no limits and
+	// no network; on the source's member it has the source's user ids, so that LXD need not give
+	// all of its files to others. For an instance that lives shortly.
+	Bare bool
 	// Snapshots are copied along. Only without Snapshot.
 	Snapshots bool
 }

@@ -39,59 +39,89 @@ func sourceName(spec fleet.CopySpec) string {
 }
 
 func (c *Client) copy(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error {
-	source, _, err := c.instance(ctx, spec.Source)
+	source, err := c.copySource(ctx, spec)
 	if err != nil {
 		return err
 	}
-	member := spec.Member
-	if member == "" {
-		member = source.Location
+	if spec.Member == "" {
+		spec.Member = source.Location
 	}
-	config := source.Config
-	if spec.Snapshot != "" {
-		snapshot, err := c.snapshot(ctx, spec.Source, spec.Snapshot)
-		if err != nil {
-			return err
-		}
-		config = snapshot.Config
-	}
-	if member == source.Location { // quick: see EnsureClone
-		unlock, err := c.clones.lock(ctx, targetOf(member))
+	if spec.Member == source.Location { // quick: see EnsureClone
+		unlock, err := c.clones.lock(ctx, targetOf(spec.Member))
 		if err != nil {
 			return err
 		}
 		defer unlock()
 	}
-	post := copyPost(spec, &source, config)
+	post := copyPost(spec, &source)
 	post.Source.Project = c.project
-	_, err = c.run(ctx, request{method: http.MethodPost, path: "/instances", body: post, target: targetOf(member)}, progress)
+	_, err = c.run(ctx, request{
+		method: http.MethodPost, path: "/instances", body: post, target: targetOf(spec.Member),
+	}, progress)
 	return err
 }
 
-// copyPost is the request for a copy. config is the source's. LXD adds the keys of the source
-// that the request does not name: those that are not wanted are named, with no value.
-func copyPost(spec fleet.CopySpec, source *api.Instance, config map[string]string) api.InstancesPost {
+// copySource reads what is copied; of a snapshot its location and profiles are the instance's.
+func (c *Client) copySource(ctx context.Context, spec fleet.CopySpec) (api.Instance, error) {
+	source, _, err := c.instance(ctx, spec.Source)
+	if err != nil || spec.Snapshot == "" {
+		return source, err
+	}
+	snapshot, err := c.snapshot(ctx, spec.Source, spec.Snapshot)
+	if err != nil {
+		return source, err
+	}
+	source.Config, source.ExpandedConfig = snapshot.Config, snapshot.ExpandedConfig
+	source.Devices, source.ExpandedDevices = snapshot.Devices, snapshot.ExpandedDevices
+	return source, nil
+}
+
+// copyPost is the request for a copy. LXD adds the keys and devices of the source that the
+// request does not name: those that are not wanted are named, with no value.
+func copyPost(spec fleet.CopySpec, source *api.Instance) api.InstancesPost {
 	put := api.InstancePut{
 		Architecture: source.Architecture, Config: map[string]string{}, Profiles: spec.Profiles, Devices: map[string]map[string]string{},
 	}
-	for key := range config {
+	for key := range source.Config {
 		if !strings.HasPrefix(key, "volatile.") {
 			put.Config[key] = ""
 		}
 	}
-	maps.Copy(put.Config, spec.Config)
-	if image := config["volatile.base_image"]; image != "" {
-		put.Config["volatile.base_image"] = image
+	if image := source.Config[keyBaseImage]; image != "" {
+		put.Config[keyBaseImage] = image
 	}
 	if put.Profiles == nil {
 		put.Profiles = source.Profiles
 	}
 	maps.Copy(put.Devices, source.Devices)
+	if spec.Bare {
+		put.Profiles, put.Devices = []string{}, bareDevices(source)
+		if spec.Member == source.Location {
+			maps.Copy(put.Config, sameIDs(source))
+		}
+	}
+	maps.Copy(put.Config, spec.Config)
 	maps.Copy(put.Devices, spec.Devices)
 	return api.InstancesPost{
 		Name: spec.Name, Type: api.InstanceTypeContainer, InstancePut: put,
 		Source: api.InstanceSource{Type: api.SourceTypeCopy, Source: sourceName(spec), InstanceOnly: !spec.Snapshots},
 	}
+}
+
+const keyBaseImage = "volatile.base_image"
+
+// bareDevices are the source's root disk, and its other devices taken away.
+func bareDevices(source *api.Instance) map[string]map[string]string {
+	devices := map[string]map[string]string{}
+	for name := range source.Devices {
+		devices[name] = map[string]string{"type": "none"}
+	}
+	for name, device := range source.ExpandedDevices {
+		if device["type"] == "disk" && device["path"] == "/" {
+			devices[name] = device
+		}
+	}
+	return devices
 }
 
 // whyNoCopy finds the reason of a failure that LXD tells by text only.

@@ -2,6 +2,7 @@ package lxdapi
 
 import (
 	"context"
+	"encoding/json"
 	"math/rand/v2"
 	"strconv"
 	"time"
@@ -21,7 +22,11 @@ import (
 // idmapSize is how many ids an instance has where security.idmap.size does not say.
 const idmapSize = 65536
 
-const keyIDSize = "security.idmap.size"
+const (
+	keyIsolated = "security.idmap.isolated"
+	keyIDBase   = "security.idmap.base"
+	keyIDSize   = "security.idmap.size"
+)
 
 // renewTries bounds how often ids are chosen anew: each time others may be making instances.
 const renewTries = 20
@@ -52,8 +57,8 @@ func hasForeignIDs(i *api.Instance) bool {
 	if n, err := strconv.Atoi(i.ExpandedConfig[keyIDSize]); err == nil {
 		size = n
 	}
-	return i.ExpandedConfig["security.idmap.isolated"] == "true" && i.StatusCode == api.Stopped &&
-		i.Config["security.idmap.base"] == "" && i.Config["volatile.idmap.base"] == strconv.Itoa(size)
+	return i.ExpandedConfig[keyIsolated] == "true" && i.StatusCode == api.Stopped &&
+		i.Config[keyIDBase] == "" && i.Config["volatile.idmap.base"] == strconv.Itoa(size)
 }
 
 // renewIDs has LXD choose the instance's ids again, which it does when their number is set;
@@ -72,4 +77,23 @@ func (c *Client) renewIDs(ctx context.Context, i *api.Instance) error {
 	}
 	defer unlock()
 	return c.SetConfig(ctx, i.Name, map[string]string{keyIDSize: size})
+}
+
+// sameIDs is the configuration that gives a copy the user ids that the source's files belong to
+// on the disk. It is empty where the files are not shifted there, or the source has the ids that
+// all instances share.
+func sameIDs(source *api.Instance) map[string]string {
+	var ranges []struct{ Hostid, Nsid, Maprange int64 }
+	if source.ExpandedConfig[keyIsolated] != "true" ||
+		json.Unmarshal([]byte(source.Config["volatile.last_state.idmap"]), &ranges) != nil || len(ranges) == 0 {
+		return nil
+	}
+	for _, r := range ranges { // of user ids and of group ids
+		if r != ranges[0] || r.Nsid != 0 {
+			return nil
+		}
+	}
+	return map[string]string{
+		keyIsolated: "true", keyIDBase: strconv.FormatInt(ranges[0].Hostid, 10), keyIDSize: strconv.FormatInt(ranges[0].Maprange, 10),
+	}
 }

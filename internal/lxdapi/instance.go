@@ -58,7 +58,7 @@ func (c *Client) instance(ctx context.Context, name string) (i api.Instance, eta
 func instanceOf(i *api.Instance) fleet.Instance {
 	return fleet.Instance{
 		Name: i.Name, Status: fleet.InstanceStatus(i.Status), Location: i.Location, Config: i.Config, Devices: i.Devices,
-		Profiles: i.Profiles, Image: i.Config["volatile.base_image"], CreatedAt: i.CreatedAt,
+		Profiles: i.Profiles, Image: i.Config[keyBaseImage], CreatedAt: i.CreatedAt,
 	}
 }
 

@@ -9,10 +9,10 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
-// Sweep deletes instances that lxdfleet left behind: its own builders, checks and unpackers,
-// and clones whose creation was undone. It deletes nothing else: not what has none of its
-// keys, not what belongs to a job that is unfinished or stuck, not what has ever been a
-// tenant in service.
+// Sweep deletes instances that lxdfleet left behind: its own builders, checks, unpackers,
+// readers and drills, and clones whose creation was undone. It deletes nothing else: not what
+// has none of its keys, not what belongs to a job that is unfinished or stuck, not what has ever
+// been a tenant in service.
 type Sweep struct {
 	LXD   LXD
 	Store Store
@@ -25,7 +25,7 @@ type Sweep struct {
 	Logger *slog.Logger
 }
 
-// orphanAge is how old a builder, check or unpacker must be to be deleted when the job it
+// orphanAge is how old a builder or the like must be to be deleted when the job it
 // came from is not known.
 const orphanAge = time.Hour
 
@@ -73,7 +73,7 @@ func (w *Sweep) Once(ctx context.Context) error {
 func (w *Sweep) leftover(ctx context.Context, inst fleet.Instance) (string, error) {
 	role, jobID := inst.Config[fleet.KeyRole], inst.Config[fleet.KeyJob]
 	switch role {
-	case fleet.RoleBuilder, fleet.RoleCheck, fleet.RoleUnpack:
+	case fleet.RoleBuilder, fleet.RoleCheck, fleet.RoleUnpack, fleet.RoleReader, fleet.RoleDrill:
 		if jobID != "" {
 			job, err := w.Jobs.Job(ctx, jobID)
 			if err == nil {

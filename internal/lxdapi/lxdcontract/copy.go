@@ -64,9 +64,24 @@ func (s *suite) testCopy(t *testing.T) {
 		s.status(t, spec.Name, fleet.InstanceRunning)
 	}
 	s.status(t, "acme", fleet.InstanceRunning)
+	s.testBareCopy(t)
 	ok(t, s.lxd.EnsureDeleted(ctx, "acme"))
 	spec := s.copyOf(t, "acme", "copy0")
 	ok(t, s.lxd.EnsureCopy(ctx, spec, nil)) // it is there, though its source is gone
+}
+
+// testBareCopy: it starts, and has no network.
+func (s *suite) testBareCopy(t *testing.T) {
+	t.Helper()
+	for n, member := range []string{s.member(1), s.member(2)} {
+		spec := s.copyOf(t, "acme", fmt.Sprintf("bare%d", n))
+		spec.Member, spec.Bare, spec.Profiles = member, true, nil
+		ok(t, s.lxd.EnsureCopy(t.Context(), spec, nil))
+		ok(t, s.lxd.EnsureStarted(t.Context(), spec.Name))
+		if i := s.instance(t, spec.Name); len(i.Profiles) != 0 || i.Location != member {
+			t.Errorf("instance is %+v", i)
+		}
+	}
 }
 
 // member names the n-th member, or one before where there are fewer.

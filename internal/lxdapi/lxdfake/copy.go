@@ -38,6 +38,9 @@ func (l *LXD) EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func
 		}
 		from = source.snapshots[at]
 	}
+	if spec.Bare {
+		spec.Profiles, from.devices = []string{}, nil
+	}
 	if spec.Profiles == nil {
 		spec.Profiles = source.profiles
 	}
