@@ -52,10 +52,7 @@ func (l *LXD) EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func
 		Name: spec.Name, Fingerprint: source.image, Profiles: spec.Profiles, Config: spec.Config,
 	}, m.name)
 	clone.files = maps.Clone(from.files)
-	clone.devices = maps.Clone(from.devices)
-	if clone.devices == nil {
-		clone.devices = map[string]map[string]string{}
-	}
+	clone.devices = cloneDevices(from.devices)
 	maps.Copy(clone.devices, spec.Devices)
 	if spec.Snapshots {
 		clone.snapshots = slices.Clone(source.snapshots)
