@@ -9,11 +9,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/lxdfleet/lxdfleet/integration/bench"
 )
 
 func main() {
@@ -47,10 +48,11 @@ func run(ctx context.Context) error {
 		gate    = flag.Bool("gate", true, "exit 1 where a ratio is over its target")
 	)
 	flag.Parse()
-	ours, err := newFleet(*socket, *https, *ca, *image, *plan)
+	daemon, err := bench.OpenFleet(*socket, *https, *ca)
 	if err != nil {
 		return err
 	}
+	ours := &lxdfleet{fleet: daemon, image: *image, plan: *plan}
 	bare, err := newLXC(ctx, *project, *image, *plan)
 	if err != nil {
 		return err
@@ -87,7 +89,7 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 			slices.Reverse(pair)
 		}
 		for _, p := range pair {
-			if err := waitClean(ctx, settle); err != nil {
+			if err := bench.WaitClean(ctx, settle); err != nil {
 				return 0, err
 			}
 			before := busy()
@@ -100,9 +102,9 @@ func compare(ctx context.Context, bare, ours subject, at, rounds int, target flo
 				at, round+1, rounds, p.name, took.Seconds(), before.Seconds())
 		}
 	}
-	ratio := float64(median(times)) / float64(median(floor))
+	ratio := float64(bench.Median(times)) / float64(bench.Median(floor))
 	fmt.Printf("%-16d %9.2fs %9.2fs %8.2f %8.2f   lxc %s, lxdfleet %s\n", at,
-		median(floor).Seconds(), median(times).Seconds(), ratio, target, seconds(floor), seconds(times))
+		bench.Median(floor).Seconds(), bench.Median(times).Seconds(), ratio, target, bench.Seconds(floor), bench.Seconds(times))
 	return ratio, nil
 }
 
@@ -120,7 +122,7 @@ func measure(ctx context.Context, s subject, at, round int, ours bool, pid int, 
 	took := time.Since(start)
 	served()
 	if err == nil && ours && pid != 0 && at > 1 && round == 0 {
-		if err := sleep(ctx, 10*time.Second); err != nil {
+		if err := bench.Sleep(ctx, 10*time.Second); err != nil {
 			return 0, err
 		}
 		fmt.Printf("  (daemon idle with %d tenants: %s)\n", at, resident(pid))
@@ -129,19 +131,6 @@ func measure(ctx context.Context, s subject, at, round int, ours bool, pid int, 
 		err = cleanup
 	}
 	return took, err
-}
-
-// waitClean waits until btrfs has cleaned up after deleted instances. It does so in the
-// background with a whole processor: the next turn would pay for the removal of the last.
-func waitClean(ctx context.Context, pool string) error {
-	if pool == "" {
-		return nil
-	}
-	out, err := exec.CommandContext(ctx, "btrfs", "subvolume", "sync", pool).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("btrfs subvolume sync %s: %w: %s", pool, err, out)
-	}
-	return sleep(ctx, 2*time.Second)
 }
 
 // each calls f for all names at once and gives the first error.
@@ -158,26 +147,4 @@ func each(names []string, f func(string) error) error {
 		}
 	}
 	return nil
-}
-
-func median(d []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(d))
-	return sorted[len(sorted)/2]
-}
-
-func seconds(d []time.Duration) string {
-	out := ""
-	for _, t := range d {
-		out += fmt.Sprintf(" %.2f", t.Seconds())
-	}
-	return out[1:]
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
 }

@@ -132,7 +132,9 @@ func (l *Load) Await(ctx context.Context, more int) error {
 	want, deadline := acked()+more, time.Now().Add(time.Minute)
 	for acked() < want {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%d of %d commits in a minute; failures: %q", acked(), want, l.Failures())
+			failures := l.Failures()
+			return fmt.Errorf("%d of %d commits in a minute; %d requests failed, such as %q",
+				acked(), want, len(failures), failures[max(0, len(failures)-3):])
 		}
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
@@ -238,7 +240,7 @@ func (l *Load) do(method, path string, body io.Reader) (string, error) {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %.200s", resp.Status, answer)
+		err = fmt.Errorf("%s: %.100q", resp.Status, answer)
 	}
 	return string(answer), err
 }
