@@ -73,6 +73,10 @@ bench: ## Go benchmarks, each once
 bench-clone: build ## tenant create against bare lxc, side by side
 	scripts/bench-clone
 
+.PHONY: bench-snapshot
+bench-snapshot: build ## Snapshots and restores under load against bare lxc, side by side
+	scripts/bench-snapshot
+
 .PHONY: bench-proxy
 bench-proxy: ## The proxy beside nginx, HAProxy and Caddy, side by side
 	scripts/bench-proxy
