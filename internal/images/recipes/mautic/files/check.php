@@ -7,7 +7,7 @@ mysqli_report(MYSQLI_REPORT_ERROR | MYSQLI_REPORT_STRICT);
 const VIRTUAL = ['information_schema', 'performance_schema', 'sys'];
 [, $application] = $argv;
 $needed = array_slice($argv, 2);
-$wrong = 0;
+$wrong = [];
 
 try {
 	$db = connect(60.0);
@@ -33,7 +33,10 @@ try {
 } catch (Throwable $e) {
 	wrong($e->getMessage());
 }
-exit($wrong > 0 ? 1 : 0);
+foreach ($wrong as $what) { // last: who shows one line only shows this
+	fwrite(STDERR, "check: $what\n");
+}
+exit($wrong ? 1 : 0);
 
 function check_schema(string $schema, array $tables): void
 {
@@ -76,8 +79,7 @@ function check_rows(string $schema, string $table): void
 function wrong(string $what): void
 {
 	global $wrong;
-	$wrong++;
-	fwrite(STDERR, "check: $what\n");
+	$wrong[] = $what;
 }
 
 function name(string $identifier): string

@@ -12,8 +12,15 @@ host=/var/lib/lxdfleet/host
 quiet=/var/lib/lxdfleet/quiet
 secret() { head -c 24 /dev/urandom | base64 | tr -d '+/='; }
 
+# It was personalised with another name and another network card.
+is_new() {
+	[ -r $host ] || return 0
+	{ read -r name && read -r card; } <$host || card=none
+	[ "$name" != "$(cat /proc/sys/kernel/hostname)" ] && [ "$card" != "$(cat /sys/class/net/eth0/address)" ]
+}
+
 copy=
-if [ -e "$done" ] && [ "${LXDFLEET_COPY:-}" = 1 ] && ! cmp -s $host /proc/sys/kernel/hostname; then
+if [ -e "$done" ] && [ "${LXDFLEET_COPY:-}" = 1 ] && is_new; then
 	copy=1
 	rm -f "$secrets" /root/lxdfleet-credentials
 	tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
@@ -75,7 +82,7 @@ SQL
 	runuser -u www-data -- php bin/console cache:clear --no-interaction >/dev/null
 fi
 if [ -n "$copy" ] && [ "${LXDFLEET_MAIL:-}" != 1 ]; then : >$quiet; fi
-cat /proc/sys/kernel/hostname >$host
+cat /proc/sys/kernel/hostname /sys/class/net/eth0/address >$host || true # it may have no card
 # Quiet since it was started, and no longer to be.
 if [ -d /run/systemd/generator.early/php8.2-fpm.service.d ] && [ ! -e $quiet ]; then
 	/usr/sbin/lxdfleet-outgoing on

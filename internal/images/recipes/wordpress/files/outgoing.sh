@@ -25,7 +25,7 @@ apply() {
 case ${1:-} in
 on)
 	rm -f $state/quiet
-	cat /proc/sys/kernel/hostname >$state/host
+	cat /proc/sys/kernel/hostname /sys/class/net/eth0/address >$state/host || true # it may have no card
 	apply
 	;;
 off)

@@ -5,7 +5,7 @@ const SECRETS = '/etc/wordpress/secrets.php';
 const SITE = '/etc/wordpress/site.php';
 const CREDENTIALS = '/root/lxdfleet-credentials';
 const DONE = '/var/lib/lxdfleet/personalized';
-const HOST = '/var/lib/lxdfleet/host'; // the name it was last personalised under
+const HOST = '/var/lib/lxdfleet/host'; // the name and network card it was last personalised with
 const QUIET = '/var/lib/lxdfleet/quiet'; // see lxdfleet-outgoing
 const BUILD_URL = 'http://build.invalid'; // what the image was installed with
 
@@ -28,8 +28,7 @@ try {
 function personalize(string $tenant, string $domain, string $url): void
 {
 	$first = !is_file(DONE);
-	$host = gethostname();
-	$copy = !$first && getenv('LXDFLEET_COPY') === '1' && (!is_file(HOST) || trim(file_get_contents(HOST)) !== $host);
+	$copy = !$first && getenv('LXDFLEET_COPY') === '1' && is_new();
 	if ($copy) {
 		forget();
 	}
@@ -65,7 +64,20 @@ function personalize(string $tenant, string $domain, string $url): void
 		exec('systemctl reload-or-restart php8.2-fpm.service', $said, $code);
 		$code === 0 || throw new RuntimeException('PHP does not start again: ' . implode(' ', $said));
 	}
-	write_file(HOST, "$host\n", 0644, 'root'); // last: until then it is a copy
+	write_file(HOST, implode("\n", identity()) . "\n", 0644, 'root'); // last: until then it is a copy
+}
+
+// is_new tells a copy that has not been personalised from one that has, and
+// from a tenant that was renamed or got a new network card.
+function is_new(): bool
+{
+	return !is_file(HOST) || !array_intersect_assoc(file(HOST, FILE_IGNORE_NEW_LINES), identity());
+}
+
+function identity(): array
+{
+	$card = '/sys/class/net/eth0/address';
+	return [gethostname(), is_readable($card) ? trim(file_get_contents($card)) : 'none'];
 }
 
 // forget removes the secrets that a copy has of the tenant it was made of.
