@@ -21,6 +21,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/link"
+	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
@@ -44,6 +45,11 @@ type App struct {
 	tenants  *tenants.Service
 	images   *images.Service
 	spread   *images.Distributor
+
+	snapshots *snapshots.Service
+	scheduler *snapshots.Scheduler
+	retention *snapshots.Retention
+
 	proxy    *proxy.Server // nil: no HTTPS address is configured
 	packets  *packets      // nil likewise
 	hub      *link.Hub     // leads this proxy and those on other hosts
@@ -116,9 +122,11 @@ func (a *App) release() {
 
 func (a *App) wireJobs(prober tenants.Prober) error {
 	imageDeps := a.imageDeps()
-	registry, err := registerKinds(tenants.KindDeps{
+	tenantDeps := tenants.KindDeps{
 		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(), Gates: gates{a},
-	}, imageDeps)
+	}
+	snapshotDeps := a.snapshotDeps(tenantDeps)
+	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps)
 	if err != nil {
 		return err
 	}
@@ -149,6 +157,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	})
 	a.images = images.NewService(imageDeps, a.engine)
 	a.spread = images.NewDistributor(imageDeps, a.engine)
+	a.wireSnapshots(snapshotDeps)
 	return nil
 }
 
@@ -160,17 +169,20 @@ func (a *App) imageDeps() images.Deps {
 }
 
 // registerKinds makes every kind of job there is known.
-func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps) (*jobs.Registry, error) {
+func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotDeps snapshots.KindDeps) (*jobs.Registry, error) {
 	registry := jobs.NewRegistry()
 	if err := tenants.Register(registry, tenantDeps); err != nil {
 		return nil, err
 	}
-	return registry, images.Register(registry, imageDeps)
+	if err := images.Register(registry, imageDeps); err != nil {
+		return nil, err
+	}
+	return registry, snapshots.Register(registry, snapshotDeps)
 }
 
 // Kinds lists every kind of job the daemon runs.
 func Kinds() []jobs.KindInfo {
-	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{})
+	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{})
 	if err != nil {
 		panic(err) // a kind that contradicts itself: every test finds it
 	}
@@ -226,6 +238,7 @@ func (s routeSource) Generation(ctx context.Context) (int64, error) {
 
 func (a *App) jobEvent(job fleet.Job, event fleet.JobEvent) {
 	a.observer.JobEvent(job, event)
+	a.retention.JobEvent(job, event)
 	kind := "job.event"
 	if event.Type == fleet.EventState {
 		kind = "job.changed"
@@ -307,6 +320,7 @@ func (a *App) loops() []func(context.Context) {
 		(&tenants.Lapses{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.DomainWatch{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.Sweep{LXD: a.lxd, Store: a.store, Jobs: a.store, Logger: a.log}).Run,
+		a.scheduler.Run, a.retention.Run, a.snapshots.Readers.Run,
 	}
 	if a.routes != nil {
 		loops = append(loops, a.routes.Run)

@@ -102,6 +102,7 @@ const (
 	KeyJob     = KeyPrefix + "job"     // the job that made the instance
 	KeyRole    = KeyPrefix + "role"    // one of the roles below
 	KeyReady   = KeyPrefix + "ready"   // "true" once the tenant's creation passed its commit point
+	KeyHistory = KeyPrefix + "history" // with RoleHistory, the id of the tenant whose it was
 )
 
 // Keys of an instance of RoleKept.
@@ -120,4 +121,5 @@ const (
 	RoleDrill   = "drill"   // a restored backup that is tried out
 	RoleRestore = "restore" // becomes a tenant's instance when the restore is done
 	RoleKept    = "kept"    // was a tenant's instance before a restore from a backup
+	RoleHistory = "history" // was a tenant's instance before a restore, and has its older snapshots
 )

@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// KindRestore is the kind of the jobs that bring a tenant back to one of its snapshots. Its
+// visitors wait meanwhile.
+const KindRestore = "snapshot.restore"
+
 // JobState is where a job is in its life. queued → running → done | undoing → undone |
 // cancelled; and stuck, from which only an operator's retry leads back to running or undoing.
 type JobState string

@@ -37,3 +37,16 @@ type Keep struct {
 	Yearly  int           `json:"yearly,omitempty"`
 	MinAge  time.Duration `json:"min_age_ns,omitempty"`
 }
+
+// What a policy has a schedule of.
+const (
+	ScheduleSnapshots = "snapshots"
+	ScheduleBackups   = "backups"
+	ScheduleDrills    = "drills"
+)
+
+// ScheduleMark is how far a tenant's schedule was followed.
+type ScheduleMark struct {
+	Rule string    // the expression and zone that were followed
+	Last time.Time // the last run, or the first look
+}

@@ -42,6 +42,9 @@ type Snapshot struct {
 	Held time.Duration `json:"held_ns"`
 	// JobID is the job that made it.
 	JobID string `json:"job_id,omitempty"`
+	// Instance has it; empty: the tenant's own. A restore on ZFS leaves snapshots with the
+	// instance that the tenant had before.
+	Instance string `json:"instance,omitempty"`
 }
 
 // InstanceSnapshot is a snapshot as LXD has it.
@@ -73,3 +76,18 @@ type CopySpec struct {
 	// Snapshots are copied along. Only without Snapshot.
 	Snapshots bool
 }
+
+// FileChange is a file that is not the same in two snapshots.
+type FileChange struct {
+	Path   string    `json:"path"`
+	Change string    `json:"change"` // added, removed or changed
+	Before *FileInfo `json:"before,omitempty"`
+	After  *FileInfo `json:"after,omitempty"`
+}
+
+// Ways in which a file can differ.
+const (
+	FileAdded   = "added"
+	FileRemoved = "removed"
+	FileChanged = "changed"
+)

@@ -33,9 +33,14 @@ type Tenant struct {
 	// changed once set, but replaced.
 	Guard *GuardRules `json:"guard,omitempty"`
 	// Wishes say which member it wants to live on; nil: any.
-	Wishes  *Wishes     `json:"wishes,omitempty"`
-	Health  HealthCheck `json:"health"`
-	Desired Desired     `json:"desired"`
+	Wishes *Wishes `json:"wishes,omitempty"`
+	// Policy is the name of the policy it is snapshotted and backed up by; empty: none.
+	Policy string `json:"policy,omitempty"`
+	// TimeZone is the IANA name of the zone its policy is read in; empty: the policy's.
+	TimeZone string      `json:"time_zone,omitempty"`
+	Quiesce  *Quiesce    `json:"quiesce,omitempty"` // nil: by the image's hook
+	Health   HealthCheck `json:"health"`
+	Desired  Desired     `json:"desired"`
 	// Ready is false until the create or adopt job has passed its commit point.
 	Ready bool `json:"ready"`
 	// Member is where the tenant is wanted; Observation.Location is where it is.

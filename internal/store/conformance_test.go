@@ -82,6 +82,11 @@ func conformance(t *testing.T, db database) {
 		{"backup edited concurrently", testBackupConcurrent},
 		{"drill", testDrill},
 		{"facts about backups", testBackupFacts},
+		{"snapshot", testSnapshot},
+		{"snapshot concurrent edits", testSnapshotConcurrent},
+		{"policy", testPolicy},
+		{"policy concurrent", testPolicyConcurrent},
+		{"schedule marks", testScheduleMarks},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}

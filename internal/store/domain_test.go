@@ -123,6 +123,7 @@ func testUpgrade(t *testing.T, db database) {
 		`ALTER TABLE tenant_domains DROP COLUMN check_fails`, `ALTER TABLE tenant_domains DROP COLUMN check_error`,
 		`DROP TABLE cert_files`, `DROP TABLE cert_locks`, `DROP TABLE proxies`, `DROP TABLE proxy_tokens`, `DROP TABLE proxy_authority`,
 		`DROP TABLE backups`, `DROP TABLE drills`, `DROP TABLE backup_facts`, `DROP TABLE members`,
+		`DROP TABLE snapshots`, `DROP TABLE policies`, `DROP TABLE schedule_marks`,
 		`DELETE FROM ` + versionTable + ` WHERE version_id >= 2`,
 	} {
 		_, err := s.writer.ExecContext(t.Context(), statement)

@@ -64,7 +64,8 @@ func (s *Store) UpdateTenant(ctx context.Context, t fleet.Tenant) (fleet.Tenant,
 	return stored.tenant()
 }
 
-// DeleteTenant removes the tenant and frees its name and domains. A missing one is success.
+// DeleteTenant removes the tenant, with the records of its snapshots, and frees its name and
+// domains. A missing one is success.
 func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 	return s.write(ctx, "delete tenant "+id, func(tx *sqlx.Tx) error {
 		if err := grow(ctx, tx); err != nil {
@@ -76,6 +77,11 @@ func (s *Store) DeleteTenant(ctx context.Context, id string) error {
 		}
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return or(err, errUnchanged)
+		}
+		for _, table := range []string{"snapshots", "schedule_marks"} {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE tenant_id = ?`, id); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

@@ -52,6 +52,9 @@ type site struct {
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
 	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
 	Wishes      *fleet.Wishes                        `json:"wishes,omitempty"`
+	Policy      string                               `json:"policy,omitempty"`
+	TimeZone    string                               `json:"time_zone,omitempty"`
+	Quiesce     *fleet.Quiesce                       `json:"quiesce,omitempty"`
 }
 
 func toTenantRow(t fleet.Tenant) (tenantRow, error) {
@@ -66,7 +69,10 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	if err != nil {
 		return tenantRow{}, err
 	}
-	site, err := toJSON(site{Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard, Wishes: t.Wishes})
+	site, err := toJSON(site{
+		Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard,
+		Wishes: t.Wishes, Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce,
+	})
 	if err != nil {
 		return tenantRow{}, err
 	}
@@ -121,6 +127,7 @@ func (r tenantRow) tenant() (fleet.Tenant, error) {
 		return fleet.Tenant{}, damaged(r.Name, err)
 	}
 	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = more.Domains, more.Maintenance, more.Holds, more.Guard, more.Wishes
+	t.Policy, t.TimeZone, t.Quiesce = more.Policy, more.TimeZone, more.Quiesce
 	return t, nil
 }
 

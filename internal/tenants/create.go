@@ -20,6 +20,8 @@ type createState struct {
 	Hook bool `json:"hook"`
 	// Address is what the instance said of itself after its hook; empty: ask LXD.
 	Address string `json:"address,omitempty"`
+	// From is what it is made of in place of the image; nil: the image.
+	From *origin `json:"from,omitempty"`
 }
 
 func (s *createState) instance() string { return s.Tenant.Name.String() }
@@ -102,7 +104,7 @@ func (c *crew) startClone(ctx context.Context, _ *jobs.Run, s *createState) erro
 
 func (c *crew) personalise(ctx context.Context, run *jobs.Run, s *createState) error {
 	defer c.Observer.hold(s.instance())()
-	address, err := c.runHook(ctx, run, s.Tenant, s.Hook)
+	address, err := c.runHook(ctx, run, s.Tenant, s.Hook, s.From.told())
 	if err != nil {
 		if fleet.CodeOf(err) == fleet.Failed {
 			hooks.Autopsy(ctx, c.LXD, s.instance(), run.Output())

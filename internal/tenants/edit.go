@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
 	"maps"
 
@@ -13,6 +14,9 @@ type EditRequest struct {
 	Contact     *string
 	Labels      map[string]string // set; an empty value removes the label
 	Wishes      WishesEdit
+	Policy      *string        // empty: none
+	TimeZone    *string        // an IANA name; empty: the policy's
+	Quiesce     *fleet.Quiesce // how its application is held still for snapshots; the zero one: by the image's hook
 }
 
 // WishesEdit asks for other wishes of a tenant's member. What is nil stays as it is; an empty list
@@ -52,8 +56,14 @@ func (s *Service) Edit(ctx context.Context, name fleet.Name, req EditRequest) (V
 	if err != nil {
 		return View{}, err
 	}
+	if req.Policy != nil {
+		if err := s.policy(ctx, *req.Policy); err != nil {
+			return View{}, err
+		}
+	}
 	return s.viewed(ctx, t.ID, func(t *fleet.Tenant) (bool, error) {
 		was := *t
+		req.schedule(t)
 		if req.DisplayName != nil {
 			t.DisplayName = *req.DisplayName
 		}
@@ -78,8 +88,8 @@ func (s *Service) Edit(ctx context.Context, name fleet.Name, req EditRequest) (V
 		}
 		t.Wishes = wishes
 		changed := t.DisplayName != was.DisplayName || t.Contact != was.Contact || !maps.Equal(t.Labels, was.Labels) ||
-			!sameWishes(t.Wishes, was.Wishes)
-		return changed, checkTexts(*t)
+			!sameWishes(t.Wishes, was.Wishes) || t.Policy != was.Policy || t.TimeZone != was.TimeZone || t.Quiesce != was.Quiesce
+		return changed, cmp.Or(checkTexts(*t), checkSchedule(*t))
 	})
 }
 

@@ -3,6 +3,7 @@ package tenants
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -31,8 +32,8 @@ exit 0`
 
 // runHook runs the personalize hook, where the image has one, and gives the address the
 // instance has, empty where it told none. What the hook prints is kept only when it fails:
-// fleet.Failed. Without a hook nothing but a silent LXD is a failure.
-func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooked bool) (string, error) {
+// fleet.Failed. It is told more besides the tenant. Without a hook nothing but a silent LXD is a failure.
+func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooked bool, more map[string]string) (string, error) {
 	domains := make([]string, len(t.Domains))
 	for i, d := range t.Domains {
 		domains[i] = d.String()
@@ -46,6 +47,7 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 	if len(t.Domains) > 0 {
 		env["LXDFLEET_URL"] = t.Domains[0].URL(c.HTTPSPort)
 	}
+	maps.Copy(env, more)
 	hook := ""
 	if hooked {
 		hook = fleet.HookDir + "/personalize"

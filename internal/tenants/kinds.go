@@ -45,15 +45,20 @@ type crew struct {
 	nursery nursery
 }
 
-// Register makes every kind of job on tenants known to the engine.
-func Register(reg *jobs.Registry, deps KindDeps) error {
+func newCrew(deps KindDeps) *crew {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
 	deps.HTTPSPort = cmp.Or(deps.HTTPSPort, 443)
-	c := &crew{KindDeps: deps, looking: make(chan struct{}, 4)}
+	return &crew{KindDeps: deps, looking: make(chan struct{}, 4)}
+}
+
+// Register makes every kind of job on tenants known to the engine.
+func Register(reg *jobs.Registry, deps KindDeps) error {
+	c := newCrew(deps)
 	return cmp.Or(
 		jobs.Register(reg, c.create()),
+		jobs.Register(reg, c.cloneTenant()),
 		jobs.Register(reg, c.start()),
 		jobs.Register(reg, c.stop()),
 		jobs.Register(reg, c.restart()),

@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,9 +20,11 @@ type CreateRequest struct {
 	Plan        string // empty: the default plan
 	// Domains are the hosts it is served at, the first the primary one; none: NAME.BaseDomain.
 	Domains []string
-	Member  string             // empty: placement chooses
-	Wishes  fleet.Wishes       // of its member; Pinned: it stays where it is placed
-	Health  *fleet.HealthCheck // nil: the image's
+	Member  string       // empty: placement chooses
+	Wishes  fleet.Wishes // of its member; Pinned: it stays where it is placed
+	// Policy and TimeZone as in EditRequest.
+	Policy, TimeZone string
+	Health           *fleet.HealthCheck // nil: the image's
 }
 
 // Create checks the request and makes the job that creates the tenant. Errors: fleet.Invalid
@@ -40,7 +43,8 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 		return fleet.Job{}, err
 	}
 	t.DisplayName, t.Contact, t.Labels = req.DisplayName, req.Contact, req.Labels
-	if err := checkTexts(t); err != nil {
+	t.Policy, t.TimeZone = req.Policy, req.TimeZone
+	if err := cmp.Or(checkTexts(t), checkSchedule(t), s.policy(ctx, t.Policy)); err != nil {
 		return fleet.Job{}, err
 	}
 	image, err := s.image(ctx, req.Image)

@@ -82,7 +82,7 @@ func routeOf(t fleet.Tenant, job fleet.Job, o fleet.Observation, now time.Time) 
 func routeState(t fleet.Tenant, job fleet.Job, o fleet.Observation) (fleet.RouteState, string) {
 	if job.State != fleet.JobStuck { // a stuck job holds nothing up: what is, shows
 		switch job.Kind {
-		case KindStart, KindRestart, KindUndelete:
+		case KindStart, KindRestart, KindUndelete, fleet.KindRestore:
 			return fleet.RouteHold, ""
 		case KindStop, KindRemove, KindPurge:
 			return fleet.RouteStopped, ""

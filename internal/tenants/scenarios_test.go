@@ -2,6 +2,7 @@ package tenants
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"testing"
 	"testing/synctest"
@@ -138,6 +139,36 @@ func scenarios() []jobstest.Scenario {
 			wants(fleet.TenantRunning, fleet.RouteServe)(t, w)
 			if inst, _ := w.lxd.Seen("acme"); inst.Config[fleet.KeyReady] != "true" {
 				t.Errorf("the instance is not marked as ready: %v", inst.Config)
+			}
+		}),
+		scenario(KindClone, func(t *testing.T, w *world) {
+			w.placed(t, "globex", fleet.DesiredRunning)
+			w.lxd.SetFile("globex", "/etc/machine-id", []byte("globex's own"))
+			do(t, w.lxd.LxcSnapshot("globex", "monday"))
+		}, func(t *testing.T, w *world) any {
+			original, err := w.store.Tenant(t.Context(), "globex")
+			do(t, err)
+			return createState{
+				Tenant: fleet.Tenant{
+					ID: fleet.NewID(time.Now()), Name: "acme", Image: w.image.Ref(), Plan: "small",
+					Domains: []fleet.Domain{"acme.test"}, Health: w.image.Health, Desired: fleet.DesiredRunning,
+					Member: "n1", CreatedAt: time.Now(), UpdatedAt: time.Now(),
+				},
+				Hook: true, From: &origin{Tenant: original.ID, Instance: "globex", Snapshot: "monday"},
+			}
+		}, func(t *testing.T, w *world) {
+			wants(fleet.TenantRunning, fleet.RouteServe)(t, w)
+			inst, _ := w.lxd.Seen("acme")
+			if inst.Config[fleet.KeyReady] != "true" || inst.Config[fleet.KeyTenant] != w.get("acme").ID {
+				t.Errorf("the instance's keys: %v", inst.Config)
+			}
+			id, err := w.lxd.ReadFile(t.Context(), "acme", "/etc/machine-id")
+			do(t, err)
+			if content, _ := io.ReadAll(id); len(content) > 0 {
+				t.Errorf("the machine's id is %q", content)
+			}
+			if told := w.hooks[len(w.hooks)-1].Env; told["LXDFLEET_COPY"] != "1" || told["LXDFLEET_MAIL"] != "" {
+				t.Errorf("the hook was told %v", told)
 			}
 		}),
 		scenario(KindStart, acmeIs(fleet.DesiredStopped), power, wants(fleet.TenantRunning, fleet.RouteServe)),

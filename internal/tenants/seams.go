@@ -25,6 +25,9 @@ type Viewer interface {
 type Changer interface {
 	// EnsureClone knows its own by fleet.KeyJob: an instance of that name with another job is fleet.Taken.
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
+	// EnsureCopy makes a stopped instance of another or of a snapshot; like EnsureClone.
+	EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
+	PushFile(ctx context.Context, name string, f fleet.File) error
 	SetConfig(ctx context.Context, name string, set map[string]string) error
 	SetProfiles(ctx context.Context, name string, profiles []string) error
 	EnsureStarted(ctx context.Context, name string) error
@@ -79,6 +82,8 @@ type Store interface {
 	MemberRecord(ctx context.Context, name string) (fleet.MemberRecord, error)
 	// SaveMemberRecord fails with fleet.Conflict when m.Revision is not the stored one.
 	SaveMemberRecord(ctx context.Context, m fleet.MemberRecord) (fleet.MemberRecord, error)
+	// Policy fails with fleet.NotFound.
+	Policy(ctx context.Context, name string) (fleet.Policy, error)
 	// Generation grows with every change of a tenant, by this process or another.
 	Generation(ctx context.Context) (int64, error)
 }

@@ -73,7 +73,7 @@ func (w *Sweep) Once(ctx context.Context) error {
 func (w *Sweep) leftover(ctx context.Context, inst fleet.Instance) (string, error) {
 	role, jobID := inst.Config[fleet.KeyRole], inst.Config[fleet.KeyJob]
 	switch role {
-	case fleet.RoleBuilder, fleet.RoleCheck, fleet.RoleUnpack, fleet.RoleReader, fleet.RoleDrill:
+	case fleet.RoleBuilder, fleet.RoleCheck, fleet.RoleUnpack, fleet.RoleReader, fleet.RoleDrill, fleet.RoleRestore:
 		if jobID != "" {
 			job, err := w.Jobs.Job(ctx, jobID)
 			if err == nil {
@@ -86,10 +86,31 @@ func (w *Sweep) leftover(ctx context.Context, inst fleet.Instance) (string, erro
 		if !inst.CreatedAt.IsZero() && w.now().Sub(inst.CreatedAt) > orphanAge {
 			return "a " + role + " that no known job made", nil
 		}
+	case fleet.RoleHistory:
+		return w.history(ctx, inst)
 	case fleet.RoleTenant:
 		return w.undoneClone(ctx, inst, jobID)
 	}
 	return "", nil
+}
+
+// history is leftover for an instance that has older snapshots of a tenant: it goes with the tenant.
+func (w *Sweep) history(ctx context.Context, inst fleet.Instance) (string, error) {
+	id := inst.Config[fleet.KeyHistory]
+	if id == "" {
+		return "", nil
+	}
+	_, err := w.Store.TenantByID(ctx, id)
+	if err == nil {
+		return "", nil
+	}
+	if fleet.CodeOf(err) != fleet.NotFound {
+		return "", fmt.Errorf("read tenant of %s: %w", inst.Name, err)
+	}
+	if !inst.CreatedAt.IsZero() && w.now().Sub(inst.CreatedAt) < orphanAge {
+		return "", nil // a store that was lost is perhaps being recovered
+	}
+	return "the snapshots of a tenant that is gone", nil
 }
 
 // undoneClone is leftover for the clone of a creation that was undone.
@@ -104,7 +125,7 @@ func (w *Sweep) undoneClone(ctx context.Context, inst fleet.Instance, jobID stri
 	if err != nil {
 		return "", fmt.Errorf("read job %s: %w", jobID, err)
 	}
-	if job.Kind != KindCreate || job.State != fleet.JobUndone && job.State != fleet.JobCancelled {
+	if job.Kind != KindCreate && job.Kind != KindClone || job.State != fleet.JobUndone && job.State != fleet.JobCancelled {
 		return "", nil
 	}
 	_, err = w.Store.TenantByID(ctx, inst.Config[fleet.KeyTenant])

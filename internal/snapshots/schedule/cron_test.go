@@ -129,12 +129,12 @@ func TestOnceADay(t *testing.T) {
 		zone := in(t, rapid.SampledFrom(zoneNames).Draw(r, "zone"))
 		cron := must(t, fmt.Sprintf("%d %d * * *", minute, hour))
 		year := rapid.IntRange(2015, 2035).Draw(r, "year")
-		at := time.Date(year, 1, 1, 12, 0, 0, 0, zone)
+		at := time.Date(year, rapid.SampledFrom([]time.Month{1, 5}).Draw(r, "month"), 1, 12, 0, 0, 0, zone)
 		last := at // the day of the run before
-		if hour >= 12 {
+		if hour > 12 || hour == 12 && minute > 0 {
 			last = at.AddDate(0, 0, -1)
 		}
-		for range 370 {
+		for range 200 {
 			at = cron.Next(at, zone)
 			want := last.AddDate(0, 0, 1)
 			if at.In(zone).YearDay() != want.YearDay() {
@@ -171,7 +171,7 @@ func TestEveryHour(t *testing.T) {
 		zone := in(t, rapid.SampledFrom([]string{"UTC", "Europe/Berlin", "America/New_York", "America/Santiago"}).Draw(r, "zone"))
 		at := time.Unix(rapid.Int64Range(1_420_000_000, 2_050_000_000).Draw(r, "at"), 0)
 		cron := must(t, "@hourly")
-		for range 24 * 200 {
+		for range 24 * 40 {
 			next := cron.Next(at, zone)
 			if next.Sub(at) > time.Hour {
 				r.Fatalf("%s after %s", next.In(zone), at.In(zone))

@@ -1,0 +1,81 @@
+package tenants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/hooks"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
+)
+
+// Hands lets the jobs of other packages, such as restores, work on a tenant as its own jobs do.
+// The job's subject must be the tenant's.
+type Hands struct{ c *crew }
+
+// NewHands makes Hands.
+func NewHands(deps KindDeps) *Hands { return &Hands{newCrew(deps)} }
+
+// Grip says that a step works on the instance of that name: what LXD tells of it meanwhile is
+// looked at when the step has let go.
+func (h *Hands) Grip(name string) (release func()) { return h.c.Observer.hold(name) }
+
+// Hold makes visitors of the tenant wait, and returns when those that are being answered have
+// been, 10 s at most. Its route is in hold already while a job of fleet.KindRestore, or another
+// that says so, is unfinished.
+func (h *Hands) Hold(ctx context.Context, run *jobs.Run, name fleet.Name) error {
+	return h.c.holdRoute(ctx, run, &powerState{whereabouts{Name: name}})
+}
+
+// Show says that the tenant's route may have changed.
+func (h *Hands) Show(name fleet.Name) { h.c.Observer.Nudge(name) }
+
+// Look has what the instance is now known.
+func (h *Hands) Look(ctx context.Context, name string) error { return h.c.look(ctx, name) }
+
+// Seen tells whether the tenant's instance ran when it was last seen.
+func (h *Hands) Seen(t fleet.Tenant) fleet.Observation { return h.c.Observer.Observation(t) }
+
+// Stop stops the tenant's instance cleanly within the timeout, by force when it is over; 0 is
+// DefaultStopTimeout.
+func (h *Hands) Stop(ctx context.Context, run *jobs.Run, t fleet.Tenant, timeout time.Duration) error {
+	return h.c.down(ctx, run, &whereabouts{ID: t.ID, Name: t.Name, StopTimeout: timeout})
+}
+
+// Kill stops the tenant's instance at once. Only for one whose state is not kept.
+func (h *Hands) Kill(ctx context.Context, t fleet.Tenant) error {
+	defer h.c.Observer.hold(t.Name.String())()
+	if _, err := h.c.LXD.EnsureStopped(ctx, t.Name.String(), 0); err != nil && fleet.CodeOf(err) != fleet.NotFound {
+		return fmt.Errorf("stop %s: %w", t.Name, err)
+	}
+	return nil
+}
+
+// Start starts the tenant's instance.
+func (h *Hands) Start(ctx context.Context, t fleet.Tenant) error {
+	return h.c.up(ctx, &whereabouts{ID: t.ID, Name: t.Name})
+}
+
+// Await waits until the started tenant passes its health check and has that known, so that its
+// route leads to it. fleet.Unhealthy where it does not in time: what the instance can say of it
+// is in the job's output then.
+func (h *Hands) Await(ctx context.Context, run *jobs.Run, t fleet.Tenant) error {
+	defer h.c.Observer.hold(t.Name.String())()
+	address, err := h.c.awaitHealthy(ctx, run, t, "")
+	if err != nil {
+		if fleet.CodeOf(err) == fleet.Unhealthy {
+			hooks.Autopsy(ctx, h.c.LXD, t.Name.String(), run.Output())
+		}
+		return err
+	}
+	inst, err := h.c.LXD.Instance(ctx, t.Name.String())
+	if err != nil {
+		return fmt.Errorf("read instance %s: %w", t.Name, err)
+	}
+	h.c.Observer.settle(inst, address, new(true))
+	return nil
+}
+
+// Keys gives the configuration keys that say whose the tenant's instance is.
+func Keys(t fleet.Tenant) map[string]string { return keysOf(t) }
