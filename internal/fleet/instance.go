@@ -29,6 +29,12 @@ type Instance struct {
 	CreatedAt time.Time
 }
 
+// InstanceUse is what an instance uses of its member, in bytes; 0 where LXD does not tell.
+type InstanceUse struct {
+	Disk   Size // of the pool, as the driver counts it: btrfs without quotas does not
+	Memory Size // 0 while it is stopped
+}
+
 // CloneSpec says which instance to make from which image.
 type CloneSpec struct {
 	Name        string

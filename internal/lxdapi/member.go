@@ -3,6 +3,8 @@ package lxdapi
 import (
 	"context"
 	"net/http"
+	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,13 +20,16 @@ const memberTimeout = 3 * time.Second
 // Members lists the members with their memory, CPUs and use of the pool; what is said of
 // memory may be ten minutes old (resourcesEvery). A member that is offline, or does not answer
 // within three seconds, has zeros there; of memory and CPUs what it told before may stand until it
-// is asked again. A stand-alone server is one member, "none", always online.
+// is asked again. The load is told by clusters of LXD 5.5 and later. A stand-alone server is one
+// member, "none", always online.
 func (c *Client) Members(ctx context.Context) ([]fleet.Member, error) {
 	server, err := c.Server(ctx)
 	if err != nil {
 		return nil, within(err, "list the members")
 	}
-	members := []fleet.Member{{Name: standAlone, Online: true, Message: "Stand-alone server", Address: server.Address}}
+	members := []fleet.Member{{
+		Name: standAlone, Online: true, Status: fleet.MemberOnline, Message: "Stand-alone server", Address: server.Address,
+	}}
 	if server.Clustered {
 		if members, err = c.clusterMembers(ctx); err != nil {
 			return nil, within(err, "list the members")
@@ -34,10 +39,11 @@ func (c *Client) Members(ctx context.Context) ([]fleet.Member, error) {
 	if err != nil {
 		return nil, within(err, "list the members")
 	}
+	tellsLoad := server.Clustered && slices.Contains(server.Extensions, "cluster_member_state")
 	var all sync.WaitGroup
 	for i := range members {
-		if members[i].Online {
-			all.Go(func() { c.measure(ctx, &members[i], pool) })
+		if members[i].Status != fleet.MemberOffline {
+			all.Go(func() { c.measure(ctx, &members[i], pool, tellsLoad) })
 		} else {
 			c.machines.forget(members[i].Name)
 		}
@@ -53,16 +59,17 @@ func (c *Client) clusterMembers(ctx context.Context) ([]fleet.Member, error) {
 	}
 	members := make([]fleet.Member, len(found))
 	for i, m := range found {
-		members[i] = fleet.Member{Name: m.ServerName, Online: m.Status == memberOnline, Message: m.Message, Address: m.URL}
+		status := fleet.MemberStatus(m.Status)
+		members[i] = fleet.Member{
+			Name: m.ServerName, Online: status == fleet.MemberOnline, Status: status, Message: m.Message, Address: m.URL,
+			Groups: slices.Sorted(slices.Values(m.Groups)), FailureDomain: m.FailureDomain, Roles: slices.Sorted(slices.Values(m.Roles)),
+		}
 	}
 	return members, nil
 }
 
-// memberOnline is LXD's status of a member that answers and takes instances.
-const memberOnline = "Online"
-
-// measure fills in what the member uses, both answers at once.
-func (c *Client) measure(ctx context.Context, m *fleet.Member, pool string) {
+// measure fills in what the member uses, all answers at once.
+func (c *Client) measure(ctx context.Context, m *fleet.Member, pool string, tellsLoad bool) {
 	ctx, cancel := context.WithTimeout(ctx, memberTimeout)
 	defer cancel()
 	target := m.Name
@@ -76,15 +83,23 @@ func (c *Client) measure(ctx context.Context, m *fleet.Member, pool string) {
 		}
 		return err
 	}
-	var both sync.WaitGroup
-	both.Go(func() {
+	var all sync.WaitGroup
+	all.Go(func() {
 		c.machines.of(m.Name).fill(m, func(out any) error { return ask("/resources", out) })
 	})
-	both.Go(func() {
+	all.Go(func() {
 		var r api.ResourcesStoragePool
 		if pool != "" && ask("/storage-pools/"+pool+"/resources", &r) == nil {
 			m.PoolTotal, m.PoolUsed = fleet.Size(r.Space.Total), fleet.Size(r.Space.Used)
 		}
 	})
-	both.Wait()
+	if tellsLoad {
+		all.Go(func() {
+			var state api.ClusterMemberState
+			if ask("/cluster/members/"+url.PathEscape(m.Name)+"/state", &state) == nil && len(state.SysInfo.LoadAverages) > 0 {
+				m.Load = &state.SysInfo.LoadAverages[0]
+			}
+		})
+	}
+	all.Wait()
 }

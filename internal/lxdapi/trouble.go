@@ -83,7 +83,7 @@ func (c *Client) memberTrouble(ctx context.Context, name string) error {
 		return fleet.Errorf(fleet.NotFound, "the member %s does not exist", name).WithField("member")
 	case err != nil:
 		return nil
-	case m.Status != memberOnline:
+	case m.Status != string(fleet.MemberOnline):
 		return offline(name)
 	}
 	_, err = c.call(ctx, request{method: http.MethodGet, global: true, target: name, probe: true}, nil)
@@ -108,7 +108,7 @@ func (c *Client) anyOffline(ctx context.Context, failure error) error {
 		return failure
 	}
 	for _, m := range members {
-		if m.Status != memberOnline {
+		if m.Status != string(fleet.MemberOnline) {
 			return offline(m.ServerName)
 		}
 	}

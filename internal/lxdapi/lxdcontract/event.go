@@ -157,6 +157,7 @@ func (s *suite) testContextEnded(t *testing.T) {
 		"Files":                 func() error { _, err := s.lxd.Files(ctx, "acme", "/"); return err },
 		"PoolDriver":            func() error { _, err := s.lxd.PoolDriver(ctx); return err },
 		"DiskUsed":              func() error { _, err := s.lxd.DiskUsed(ctx, "acme"); return err },
+		"Use":                   func() error { _, err := s.lxd.Use(ctx, "acme"); return err },
 		"Images":                func() error { _, err := s.lxd.Images(ctx); return err },
 		"Image":                 func() error { _, err := s.lxd.Image(ctx, "x"); return err },
 		"EnsureAlias":           func() error { return s.lxd.EnsureAlias(ctx, "x", s.fingerprint) },

@@ -90,6 +90,7 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 		"EnsureCopy":            func() error { return s.lxd.EnsureCopy(ctx, lost, nil) },
 		"Files":                 func() error { _, err := s.lxd.Files(ctx, "there", "/"); return err },
 		"DiskUsed":              func() error { _, err := s.lxd.DiskUsed(ctx, "there"); return err },
+		"Use":                   func() error { _, err := s.lxd.Use(ctx, "there"); return err },
 		"PushFile":              func() error { return s.lxd.PushFile(ctx, "there", fleet.File{Path: "/x", Dir: true}) },
 		"ReadFile":              func() error { _, err := s.lxd.ReadFile(ctx, "there", "/x"); return err },
 		"EnsureClone":           func() error { return s.lxd.EnsureClone(ctx, fresh, nil) },

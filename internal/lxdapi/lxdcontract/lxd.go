@@ -29,6 +29,7 @@ type LXD interface {
 	EnsureSnapshotDeleted(ctx context.Context, instance, snapshot string) error
 	EnsureRestored(ctx context.Context, instance, snapshot string) error
 	PoolDriver(ctx context.Context) (string, error)
+	Use(ctx context.Context, instance string) (fleet.InstanceUse, error)
 	DiskUsed(ctx context.Context, instance string) (fleet.Size, error)
 	Files(ctx context.Context, instance, folder string) ([]fleet.FileInfo, error)
 	SetConfig(ctx context.Context, name string, set map[string]string) error

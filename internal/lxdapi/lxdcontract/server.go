@@ -35,6 +35,12 @@ func (s *suite) testMembers(t *testing.T) {
 		if !m.Online || m.PoolTotal <= 0 || m.PoolUsed < 0 || m.PoolUsed > m.PoolTotal || m.MemoryTotal <= 0 || m.CPUs <= 0 {
 			t.Errorf("something is wrong in %+v", m)
 		}
+		if m.Status != fleet.MemberOnline {
+			t.Errorf("the status of %s is %q", m.Name, m.Status)
+		}
+		if inCluster := m.Name != "none"; inCluster != (len(m.Groups) > 0 && m.FailureDomain != "") {
+			t.Errorf("groups %v and failure domain %q of %s", m.Groups, m.FailureDomain, m.Name)
+		}
 	}
 }
 

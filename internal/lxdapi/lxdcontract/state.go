@@ -78,6 +78,11 @@ func (s *suite) testState(t *testing.T) {
 		s.status(t, "acme", fleet.InstanceRunning)
 	}
 	s.booted(t, "acme")
+	use, err := s.lxd.Use(ctx, "acme")
+	ok(t, err)
+	if use.Memory <= 0 || use.Memory > fleet.GiB || use.Disk < 0 {
+		t.Errorf("running, it uses %+v", use)
+	}
 	for range 2 {
 		forced, err := s.lxd.EnsureStopped(ctx, "acme", 30*time.Second)
 		ok(t, err)
@@ -87,7 +92,14 @@ func (s *suite) testState(t *testing.T) {
 		s.status(t, "acme", fleet.InstanceStopped)
 	}
 	code(t, s.lxd.EnsureStarted(ctx, "nobody"), fleet.NotFound)
-	_, err := s.lxd.EnsureStopped(ctx, "nobody", time.Second)
+	_, err = s.lxd.EnsureStopped(ctx, "nobody", time.Second)
+	code(t, err, fleet.NotFound)
+	use, err = s.lxd.Use(ctx, "acme")
+	ok(t, err)
+	if use.Memory != 0 {
+		t.Errorf("stopped, it uses %+v", use)
+	}
+	_, err = s.lxd.Use(ctx, "nobody")
 	code(t, err, fleet.NotFound)
 }
 

@@ -107,3 +107,15 @@ func (l *LXD) SetExec(fn ExecFunc) {
 	defer l.mu.Unlock()
 	l.execFn = fn
 }
+
+// SetMember has edit change what is told of a member each time the members are listed, after all
+// else; nil ends that.
+func (l *LXD) SetMember(name string, edit func(m *fleet.Member)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.members {
+		if m.name == name {
+			m.told = edit
+		}
+	}
+}

@@ -63,6 +63,7 @@ type member struct {
 	name    string
 	offline bool
 	full    bool
+	told    func(*fleet.Member) // nil: nothing is changed
 }
 
 type image struct {
@@ -228,21 +229,25 @@ func (l *LXD) Members(ctx context.Context) (_ []fleet.Member, err error) {
 	members := make([]fleet.Member, len(l.members))
 	for i, m := range l.members {
 		members[i] = fleet.Member{
-			Name: m.name, Online: !m.offline, Message: "Fully operational",
+			Name: m.name, Online: !m.offline, Status: fleet.MemberOnline, Message: "Fully operational",
 			PoolTotal: l.opts.PoolSize, PoolUsed: min(used[m.name], l.opts.PoolSize),
 			MemoryTotal: 16 * fleet.GiB, MemoryUsed: 2 * fleet.GiB, CPUs: 8,
 		}
 		if len(l.opts.Members) > 0 {
 			members[i].Address = fmt.Sprintf("https://10.0.0.%d:8443", i+1)
+			members[i].Groups, members[i].FailureDomain, members[i].Roles = []string{"default"}, "default", []string{"database"}
 		}
 		if m.full {
 			members[i].PoolUsed = l.opts.PoolSize
 		}
 		if m.offline {
 			members[i] = fleet.Member{
-				Name: m.name, Address: members[i].Address,
-				Message: "No heartbeat for 20s",
+				Name: m.name, Address: members[i].Address, Status: fleet.MemberOffline,
+				Message: "No heartbeat for 20s", Groups: members[i].Groups, FailureDomain: members[i].FailureDomain, Roles: members[i].Roles,
 			}
+		}
+		if m.told != nil {
+			m.told(&members[i])
 		}
 	}
 	return members, nil

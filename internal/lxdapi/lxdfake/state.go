@@ -122,3 +122,21 @@ func (l *LXD) rename(from, to string) error {
 	})
 	return nil
 }
+
+// Use tells InstanceSize of Options, and 64 MiB of memory while the instance runs.
+func (l *LXD) Use(ctx context.Context, name string) (_ fleet.InstanceUse, err error) {
+	end, err := l.begin(ctx, "Use", name)
+	if err != nil {
+		return fleet.InstanceUse{}, err
+	}
+	defer end(&err)
+	i, err := l.find(name)
+	if err != nil {
+		return fleet.InstanceUse{}, err
+	}
+	use := fleet.InstanceUse{Disk: l.opts.InstanceSize}
+	if i.status == fleet.InstanceRunning {
+		use.Memory = 64 * fleet.MiB
+	}
+	return use, nil
+}
