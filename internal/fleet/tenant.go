@@ -44,7 +44,9 @@ type Tenant struct {
 	// Ready is false until the create or adopt job has passed its commit point.
 	Ready bool `json:"ready"`
 	// Member is where the tenant is wanted; Observation.Location is where it is.
-	Member    string     `json:"member"`
+	Member string `json:"member"`
+	// MovedAt is when it came to its member from another; zero: it was made there.
+	MovedAt   time.Time  `json:"moved_at,omitzero"`
 	PurgeAt   *time.Time `json:"purge_at,omitempty"` // set while in the trash
 	CreatedAt time.Time  `json:"created_at"`
 	UpdatedAt time.Time  `json:"updated_at"`

@@ -225,6 +225,14 @@ func TestChoose(t *testing.T) {
 			tenants: []Tenant{{Name: "a", Member: "n2", Needs: Needs{Memory: 7 * fleet.GiB}}}, wish: Wish{Needs: small}, want: "n1",
 		},
 		{
+			name: "to another member", members: []Member{roomy("n1", nil), roomy("n2", nil)}, tenants: append(crowd("n2", 5), acme),
+			wish: Wish{Tenant: "acme", Leave: "n1"}, want: "n2",
+		},
+		{
+			name: "to another member, and there is none", members: []Member{roomy("n1", nil), roomy("n2", offlineNow)}, tenants: []Tenant{acme},
+			wish: Wish{Tenant: "acme", Leave: "n1"}, code: fleet.Exhausted, says: []string{"n1 is where it is"},
+		},
+		{
 			name: "pack", members: []Member{roomy("n1", nil), roomy("n2", nil)}, rules: func(r *Rules) { r.Strategy = Pack },
 			tenants: crowd("n2", 3), wish: Wish{Needs: small}, want: "n2",
 		},
@@ -291,6 +299,17 @@ func TestScoresAreShown(t *testing.T) {
 	}
 	if rejected := choice.Verdicts[1]; rejected.Filter != "online" || rejected.Score != 0 || rejected.Parts != nil {
 		t.Errorf("%+v", rejected)
+	}
+}
+
+func TestStandings(t *testing.T) {
+	view := three(living("n1", "a", "b"), living("n3", "c"), []Tenant{{Name: "lost", Member: "n9"}})
+	var got []string
+	for _, s := range Standings(view) {
+		got = append(got, fmt.Sprintf("%s %d %s %.1f", s.Member.Name, s.Tenants, s.Reserved.Memory, s.Level.Memory))
+	}
+	if want := []string{"n1 2 2GiB 25.0", "n2 0 0B 0.0", "n3 1 1GiB 12.5"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

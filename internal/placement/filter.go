@@ -21,6 +21,7 @@ type filter struct {
 // filters run in this order; the first that rejects a member gives its reason.
 var filters = [...]filter{
 	{"pinned", fleet.Invalid, false, isPinned, func(_ *ledger, _ *place, w *want) string { return "is not " + w.Member }},
+	{"elsewhere", fleet.Exhausted, false, leaves, func(*ledger, *place, *want) string { return "is where it is" }},
 	{"online", fleet.Unavailable, false, isOnline, whyOffline},
 	{"cordon", fleet.Exhausted, false, isOpen, whyCordoned},
 	{"labels", fleet.Exhausted, true, hasLabels, whyNoLabels},
@@ -43,6 +44,8 @@ func (l *ledger) firstRejecting(p *place, w *want) *filter {
 }
 
 func isPinned(_ *ledger, p *place, w *want) bool { return w.Member == "" || w.Member == p.Name }
+
+func leaves(_ *ledger, p *place, w *want) bool { return w.Leave == "" || w.Leave != p.Name }
 
 func isOnline(_ *ledger, p *place, _ *want) bool { return p.Online }
 

@@ -84,6 +84,8 @@ type Wish struct {
 	Wishes fleet.Wishes
 	// Member is the only one in question; empty: any.
 	Member string
+	// Leave is the member it is to leave; empty: none.
+	Leave string
 	// Image is the fingerprint of what it is cloned from; empty: it is not known.
 	Image string
 	// Pool is the space, in bytes, the tenant takes at once, beyond the head-room. A clone

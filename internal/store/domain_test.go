@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -114,6 +115,7 @@ func testUpgrade(t *testing.T, db database) {
 	s := openAt(t, dsn)
 	want := aTenant("acme")
 	want.DomainSettings, want.Maintenance, want.Holds, want.Guard, want.Wishes = nil, nil, nil, nil, nil
+	want.MovedAt = time.Time{}
 	ok(t, s.InsertTenant(t.Context(), want))
 	// SQLite wants the index gone before its column; MySQL takes it along.
 	_, _ = s.writer.ExecContext(t.Context(), `DROP INDEX tenant_domains_pending`)

@@ -35,7 +35,7 @@ func aTenant(name string, domains ...fleet.Domain) fleet.Tenant {
 			Require: []string{"disk=nvme"}, Prefer: []string{"rack=a"}, Apart: []string{"globex"}, Together: []string{"client=x"}, Pinned: true,
 		},
 		Health:  fleet.HealthCheck{Port: 8080, Path: "/up", Status: 204, Body: "fine", Timeout: 90 * time.Second},
-		Desired: fleet.DesiredRunning, Ready: true, Member: "n1", PurgeAt: &purge, CreatedAt: at(1), UpdatedAt: at(2),
+		Desired: fleet.DesiredRunning, Ready: true, Member: "n1", MovedAt: at(3), PurgeAt: &purge, CreatedAt: at(1), UpdatedAt: at(2),
 		Revision: 1,
 	}
 }

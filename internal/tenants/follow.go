@@ -65,7 +65,7 @@ func (o *Observer) follow(ctx context.Context, id, instance string) error {
 			}
 			after.Name = name
 		case moved:
-			after.Member = inst.Location
+			after.Member, after.MovedAt = inst.Location, time.Now()
 		case started:
 			after.Desired = fleet.DesiredRunning
 		}

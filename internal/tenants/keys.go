@@ -23,6 +23,7 @@ type spec struct {
 	Policy      string                               `json:"policy,omitempty"`
 	TimeZone    string                               `json:"time_zone,omitempty"`
 	Quiesce     *fleet.Quiesce                       `json:"quiesce,omitempty"`
+	MovedAt     time.Time                            `json:"moved_at,omitzero"`
 	Health      fleet.HealthCheck                    `json:"health"`
 	PurgeAt     *time.Time                           `json:"purge_at,omitempty"`
 	CreatedAt   time.Time                            `json:"created_at"`
@@ -40,7 +41,7 @@ func keysOf(t fleet.Tenant) map[string]string {
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
 		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds, Guard: t.Guard, Wishes: t.Wishes,
-		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce,
+		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, MovedAt: t.MovedAt,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})
 	if err != nil {
@@ -103,6 +104,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 	t.DisplayName, t.Contact, t.Labels = rest.DisplayName, rest.Contact, rest.Labels
 	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = rest.Domains, rest.Maintenance, rest.Holds, rest.Guard, rest.Wishes
 	t.Policy, t.TimeZone, t.Quiesce = rest.Policy, rest.TimeZone, rest.Quiesce
+	t.MovedAt = rest.MovedAt
 	t.Health, t.PurgeAt, t.CreatedAt = rest.Health, rest.PurgeAt, rest.CreatedAt
 	t.UpdatedAt = t.CreatedAt
 	return t, nil

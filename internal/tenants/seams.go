@@ -17,6 +17,8 @@ type Viewer interface {
 	Instance(ctx context.Context, name string) (fleet.Instance, error)
 	// Addresses gives the global addresses of a running instance, IPv4 first; none when it has none yet.
 	Addresses(ctx context.Context, name string) ([]string, error)
+	// Use tells what an instance uses; it costs LXD some ten milliseconds.
+	Use(ctx context.Context, name string) (fleet.InstanceUse, error)
 	// Events runs until ctx ends, and sends fleet.EventsResumed after each connect.
 	Events(ctx context.Context) <-chan fleet.LXDEvent
 }

@@ -28,6 +28,11 @@ type ServiceOptions struct {
 	Target string
 	// Rules are the limits of placement. Default: placement.DefaultRules.
 	Rules *placement.Rules
+	// Targets are what a rebalance brings members under. Default: placement.DefaultTargets.
+	Targets placement.Targets
+	// Rest is how long a rebalance leaves a tenant alone after a move. Default an hour;
+	// negative: not at all.
+	Rest time.Duration
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -54,12 +59,15 @@ type Service struct {
 	opt ServiceOptions
 
 	placing sync.Mutex // one placement at a time, so that each sees the promise of the one before
+	gauge   gauge
 }
 
 // NewService makes a Service.
 func NewService(deps ServiceDeps, opt ServiceOptions) *Service {
 	opt.DefaultPlan = cmp.Or(opt.DefaultPlan, "small")
 	opt.Verify = cmp.Or(opt.Verify, VerifyAuto)
+	opt.Targets = cmp.Or(opt.Targets, placement.DefaultTargets())
+	opt.Rest = cmp.Or(opt.Rest, time.Hour)
 	opt.TrashFor = cmp.Or(opt.TrashFor, 7*24*time.Hour)
 	opt.StopTimeout = cmp.Or(opt.StopTimeout, DefaultStopTimeout)
 	if opt.Rules == nil {
