@@ -58,12 +58,12 @@ func (c *crew) takeSnapshot(ctx context.Context, run *jobs.Run, s *createState) 
 		return fleet.Errorf(fleet.Conflict, "the instance %s is not that of tenant %s", inst.Name, t.Name).
 			WithHint("see lxdfleet tenant show %s", t.Name)
 	}
-	snapshot, err := c.Snapshots.Take(ctx, t, inst.Name, snapshotName(run.JobID), s.Crash)
+	snapshot, err := c.Snapshots.Take(ctx, run, t, snapshotName(run.JobID), s.Crash)
 	if err != nil {
 		return fmt.Errorf("snapshot %s: %w", t.Name, err)
 	}
 	if snapshot.Consistency == fleet.ConsistentCrash && !s.Crash {
-		say(run, "The backup is crash-consistent: %s", snapshot.Why)
+		say(run, "The backup will be crash-consistent: %s", snapshot.Why)
 	}
 	s.Tenant, s.Kept = t.Name, keepsakeOf(t, inst)
 	s.Kept.Record = fleet.Backup{
@@ -83,7 +83,7 @@ func (c *crew) lost(s *createState, err error) error {
 }
 
 func (c *crew) dropSnapshot(ctx context.Context, run *jobs.Run, s *createState) error {
-	if err := c.Snapshots.Drop(ctx, s.Tenant.String(), snapshotName(run.JobID)); err != nil {
+	if err := c.Snapshots.Drop(ctx, run, s.TenantID, s.Tenant, snapshotName(run.JobID)); err != nil {
 		return fmt.Errorf("delete the backup's snapshot of %s: %w", s.Tenant, err)
 	}
 	return nil
@@ -126,6 +126,9 @@ func (c *crew) stream(ctx context.Context, run *jobs.Run, repo Repository, s *cr
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the snapshot of %s: %w", s.Tenant, err)
+	}
+	if lacks := reader.Lacks(); lacks != "" {
+		say(run, "Not all of %s can be backed up: %s", s.Tenant, lacks)
 	}
 	meta := Meta{
 		Kind: KindTenant, Tenant: s.Tenant.String(), TakenAt: s.Kept.Record.TakenAt,

@@ -116,7 +116,7 @@ func TestCreateTenantDeletedWhileRead(t *testing.T) {
 		_, out := w.ends(fleet.JobDone, job, nil)
 		b, err := w.service.List(t.Context(), fleet.BackupFilter{})
 		do(t, err)
-		if b[0].Consistency != fleet.ConsistentCrash || !strings.Contains(b[0].Why, "no such user") || !strings.Contains(out, "crash-consistent") {
+		if b[0].Consistency != fleet.ConsistentCrash || !strings.Contains(b[0].Why, "no such user") || !strings.Contains(out, "will be crash-consistent") {
 			t.Errorf("backup %+v, output %q", b[0], out)
 		}
 		do(t, w.lxd.EnsureDeleted(t.Context(), "acme"))
@@ -138,7 +138,7 @@ func TestCreateRefused(t *testing.T) {
 		wantError(t, err, fleet.Invalid, "note")
 		job, err := w.service.Create(t.Context(), "acme", CreateRequest{}, Once{})
 		do(t, err)
-		_, err = w.service.Due(t.Context(), "acme", "gold")
+		_, err = Backups{w.service}.Due(t.Context(), fleet.Tenant{ID: "id-of-acme", Name: "acme"}, fleet.Policy{Name: "gold"}, time.Now())
 		wantError(t, err, fleet.Busy, job.ID)
 		w.ends(fleet.JobDone, job, nil)
 		do(t, w.vault.Close(t.Context()))

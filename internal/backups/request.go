@@ -59,11 +59,6 @@ func (s *Service) Create(ctx context.Context, name fleet.Name, req CreateRequest
 	return s.create(ctx, name, req, "", once)
 }
 
-// Due makes a backup that a policy asks for.
-func (s *Service) Due(ctx context.Context, name fleet.Name, policy string) (fleet.Job, error) {
-	return s.create(ctx, name, CreateRequest{}, policy, Once{})
-}
-
 func (s *Service) create(ctx context.Context, name fleet.Name, req CreateRequest, policy string, once Once) (fleet.Job, error) {
 	if err := checkNote(req.Note); err != nil {
 		return fleet.Job{}, err

@@ -70,9 +70,9 @@ type Jobs interface {
 type Snapshots interface {
 	// Take snapshots the tenant's instance under a name, its application held still unless crash.
 	// A snapshot of that name is replaced: what is known of it was lost with the job's step.
-	Take(ctx context.Context, t fleet.Tenant, instance, snapshot string, crash bool) (fleet.Snapshot, error)
-	// Drop deletes one. A missing one, or a missing instance, is success.
-	Drop(ctx context.Context, instance, snapshot string) error
+	Take(ctx context.Context, run *jobs.Run, t fleet.Tenant, snapshot string, crash bool) (fleet.Snapshot, error)
+	// Drop deletes one. A missing one, or a missing tenant, is success.
+	Drop(ctx context.Context, run *jobs.Run, tenantID string, tenant fleet.Name, snapshot string) error
 }
 
 // Readers read whole snapshots.
@@ -86,6 +86,8 @@ type Readers interface {
 type Reader interface {
 	// Tar writes the root file system as a tar stream.
 	Tar(ctx context.Context, w io.Writer) error
+	// Lacks says what the stream cannot hold; empty: it holds all.
+	Lacks() string
 	// Close removes the copy.
 	Close(ctx context.Context) error
 }

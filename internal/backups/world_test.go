@@ -135,7 +135,8 @@ func (w *world) noted(kind string) bool {
 }
 
 // Take implements Snapshots.
-func (w *world) Take(ctx context.Context, t fleet.Tenant, instance, snapshot string, crash bool) (fleet.Snapshot, error) {
+func (w *world) Take(ctx context.Context, _ *jobs.Run, t fleet.Tenant, snapshot string, crash bool) (fleet.Snapshot, error) {
+	instance := t.Name.String()
 	if err := w.lxd.EnsureSnapshotDeleted(ctx, instance, snapshot); err != nil {
 		return fleet.Snapshot{}, err
 	}
@@ -152,8 +153,8 @@ func (w *world) Take(ctx context.Context, t fleet.Tenant, instance, snapshot str
 }
 
 // Drop implements Snapshots.
-func (w *world) Drop(ctx context.Context, instance, snapshot string) error {
-	err := w.lxd.EnsureSnapshotDeleted(ctx, instance, snapshot)
+func (w *world) Drop(ctx context.Context, _ *jobs.Run, _ string, tenant fleet.Name, snapshot string) error {
+	err := w.lxd.EnsureSnapshotDeleted(ctx, tenant.String(), snapshot)
 	if fleet.CodeOf(err) == fleet.NotFound {
 		return nil
 	}
@@ -204,6 +205,8 @@ func (r *reading) Tar(_ context.Context, out io.Writer) error {
 	}
 	return w.Close()
 }
+
+func (r *reading) Lacks() string { return "" }
 
 func (r *reading) Close(ctx context.Context) error { return r.w.lxd.EnsureDeleted(ctx, r.name) }
 
