@@ -26,7 +26,7 @@ type Keepsake struct {
 
 // keepsakeLabel and jobLabel are the labels of an entry in the repository.
 const (
-	keepsakeLabel = "lxdfleet"
+	keepsakeLabel = "keepsake"
 	jobLabel      = "job"
 )
 

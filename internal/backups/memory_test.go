@@ -185,17 +185,20 @@ func (s *session) Delete(_ context.Context, id string) error {
 	return nil
 }
 
-func (s *session) Verify(_ context.Context, id string, _ bool, progress func(fleet.Progress)) ([]string, error) {
+func (s *session) Verify(_ context.Context, ids []string, _ bool, progress func(fleet.Progress)) (map[string][]string, error) {
 	if err := s.ready(); err != nil {
 		return nil, err
 	}
 	progress(fleet.Progress{Message: "reading"})
 	s.v.mu.Lock()
 	defer s.v.mu.Unlock()
-	if what := s.v.damaged[id]; what != "" {
-		return []string{what}, nil
+	wrong := map[string][]string{}
+	for _, id := range ids {
+		if what := s.v.damaged[id]; what != "" {
+			wrong[id] = []string{what}
+		}
 	}
-	return nil, nil
+	return wrong, nil
 }
 
 func (s *session) Prune(context.Context, func(fleet.Progress)) error {

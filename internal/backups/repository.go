@@ -19,8 +19,9 @@ type Repository interface {
 	List(ctx context.Context, kind string) ([]Stored, error)
 	// Delete drops one. A missing one is success. What only it needed goes with a Prune.
 	Delete(ctx context.Context, id string) error
-	// Verify reads what one backup needs, its contents too with deep, and gives what is wrong.
-	Verify(ctx context.Context, id string, deep bool, progress func(fleet.Progress)) ([]string, error)
+	// Verify reads what backups need, their contents too with deep, and gives what is wrong with
+	// each that is damaged, by its id.
+	Verify(ctx context.Context, ids []string, deep bool, progress func(fleet.Progress)) (map[string][]string, error)
 	// Prune frees what no backup needs any more.
 	Prune(ctx context.Context, progress func(fleet.Progress)) error
 	// Rotate has the repository ask for another key from now on.

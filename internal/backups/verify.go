@@ -46,21 +46,24 @@ func (c *crew) readAll(ctx context.Context, run *jobs.Run, s *verifyState) error
 	for _, e := range list {
 		there[e.ID] = true
 	}
-	for i, id := range s.IDs {
-		if !there[id] {
+	var ids []string
+	for _, id := range s.IDs {
+		if there[id] {
+			ids = append(ids, id)
+			s.Found[id] = ""
+		} else {
 			s.Found[id] = "it is not in the repository any more"
-			continue
 		}
-		progress := func(p fleet.Progress) {
-			p.Percent = 100 * i / len(s.IDs)
-			p.Message = fmt.Sprintf("backup %d of %d: %s", i+1, len(s.IDs), p.Message)
-			run.Progress(p)
-		}
-		wrong, err := repo.Verify(ctx, id, s.Deep, progress)
-		if err != nil {
-			return fmt.Errorf("verify backup %s: %w", short(id), err)
-		}
-		s.Found[id] = summary(wrong)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	wrong, err := repo.Verify(ctx, ids, s.Deep, run.Progress)
+	if err != nil {
+		return fmt.Errorf("verify %d backups: %w", len(ids), err)
+	}
+	for id, what := range wrong {
+		s.Found[id] = summary(what)
 	}
 	return nil
 }
