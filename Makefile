@@ -40,7 +40,7 @@ unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
 		--packages=./... -- -race -skip '^TestKinds' -timeout 15m
 	@# Every step of every kind of job repeated, failed and crashed: hundreds of fleets in
 	@# virtual time, which the race detector makes thirty times slower and no truer.
-	$(GO) test -run '^TestKinds' ./internal/tenants ./internal/images
+	$(GO) test -run '^TestKinds' ./internal/tenants ./internal/images ./internal/backups
 
 .PHONY: integration
 integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/backups"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/handover"
@@ -49,6 +50,10 @@ type App struct {
 	snapshots *snapshots.Service
 	scheduler *snapshots.Scheduler
 	retention *snapshots.Retention
+
+	vault       *backups.Vault
+	backups     *backups.Service
+	backupParts backups.Deps
 
 	proxy    *proxy.Server // nil: no HTTPS address is configured
 	packets  *packets      // nil likewise
@@ -126,7 +131,9 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(), Gates: gates{a},
 	}
 	snapshotDeps := a.snapshotDeps(tenantDeps)
-	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps)
+	a.vault = vaultOf(a.cfg)
+	a.backupParts = a.backupDeps(tenantDeps, snapshotDeps)
+	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps, a.backupParts)
 	if err != nil {
 		return err
 	}
@@ -158,6 +165,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	a.images = images.NewService(imageDeps, a.engine)
 	a.spread = images.NewDistributor(imageDeps, a.engine)
 	a.wireSnapshots(snapshotDeps)
+	a.wireBackups(a.backupParts)
 	return nil
 }
 
@@ -169,7 +177,7 @@ func (a *App) imageDeps() images.Deps {
 }
 
 // registerKinds makes every kind of job there is known.
-func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotDeps snapshots.KindDeps) (*jobs.Registry, error) {
+func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotDeps snapshots.KindDeps, backupDeps backups.Deps) (*jobs.Registry, error) {
 	registry := jobs.NewRegistry()
 	if err := tenants.Register(registry, tenantDeps); err != nil {
 		return nil, err
@@ -177,12 +185,15 @@ func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotD
 	if err := images.Register(registry, imageDeps); err != nil {
 		return nil, err
 	}
-	return registry, snapshots.Register(registry, snapshotDeps)
+	if err := snapshots.Register(registry, snapshotDeps); err != nil {
+		return nil, err
+	}
+	return registry, backups.Register(registry, backupDeps)
 }
 
 // Kinds lists every kind of job the daemon runs.
 func Kinds() []jobs.KindInfo {
-	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{})
+	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{}, backups.Deps{})
 	if err != nil {
 		panic(err) // a kind that contradicts itself: every test finds it
 	}
@@ -322,6 +333,7 @@ func (a *App) loops() []func(context.Context) {
 		(&tenants.Sweep{LXD: a.lxd, Store: a.store, Jobs: a.store, Logger: a.log}).Run,
 		a.scheduler.Run, a.retention.Run, a.snapshots.Readers.Run,
 	}
+	loops = append(loops, a.backupLoops(a.backupParts)...)
 	if a.routes != nil {
 		loops = append(loops, a.routes.Run)
 	}

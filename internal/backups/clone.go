@@ -47,7 +47,7 @@ func (c *crew) clone() jobs.Kind[cloneState] {
 func (c *crew) reserve(ctx context.Context, _ *jobs.Run, s *cloneState) error {
 	s.Tenant.Ready = false
 	if s.Tenant.Member == "" {
-		member, err := c.Tenants.Place(ctx, s.Tenant.Name)
+		member, err := c.Tenants.Place(ctx, s.Tenant)
 		if err != nil {
 			return err
 		}

@@ -228,7 +228,7 @@ func (s *Service) Drill(ctx context.Context, req DrillRequest, once Once) (fleet
 	if err != nil {
 		return fleet.Job{}, err
 	}
-	member, err := s.Tenants.Place(ctx, b.Tenant)
+	member, err := s.Tenants.Place(ctx, kept.Tenant)
 	if err != nil {
 		return fleet.Job{}, err
 	}

@@ -73,7 +73,7 @@ func (c *crew) lookAtOld(ctx context.Context, _ *jobs.Run, s *restoreState) erro
 	}
 	s.Member, s.Until = s.Tenant.Member, c.Now().Add(max(c.KeepOld, 0))
 	if !there {
-		if s.Member, err = c.Tenants.Place(ctx, s.Tenant.Name); err != nil {
+		if s.Member, err = c.Tenants.Place(ctx, s.Tenant); err != nil {
 			return err
 		}
 		return nil
@@ -162,38 +162,23 @@ func (c *crew) startOld(ctx context.Context, run *jobs.Run, s *restoreState) err
 }
 
 // swap puts the old instance aside and the new one in its place, with its MAC address, by which
-// it keeps its IP address.
+// it keeps its IP address. Names change before keys: whoever writes the tenant's keys to the
+// instance of its name must not reach the old one.
 func (c *crew) swap(ctx context.Context, run *jobs.Run, s *restoreState) error {
 	old, err := c.isOld(ctx, run, s)
 	if err != nil {
 		return err
 	}
 	if old {
-		aside := map[string]string{
-			fleet.KeyRole: fleet.RoleKept, fleet.KeyTenant: "", fleet.KeyReady: "", fleet.KeyJob: "",
-			fleet.KeyKept: s.Tenant.ID, fleet.KeyUntil: s.Until.UTC().Format(time.RFC3339),
-		}
-		for key := range macs(s.OldKeys) {
-			aside[key] = ""
-		}
-		if err := c.LXD.SetConfig(ctx, s.instance(), aside); err != nil {
-			return fmt.Errorf("put %s aside: %w", s.Tenant.Name, err)
-		}
-	}
-	// Between these two, a repeat finds an instance that is marked as kept but has its old name.
-	if inst, there, err := c.instance(ctx, s.instance()); err != nil {
-		return err
-	} else if there && inst.Config[fleet.KeyKept] == s.Tenant.ID {
 		if err := c.LXD.EnsureRenamed(ctx, s.instance(), keptName(run.JobID)); err != nil {
 			return fmt.Errorf("put %s aside: %w", s.Tenant.Name, err)
 		}
 	}
-	if _, there, err := c.instance(ctx, restoreName(run.JobID)); err != nil {
+	if err := c.retire(ctx, run, s); err != nil {
 		return err
-	} else if there {
-		if err := c.LXD.EnsureRenamed(ctx, restoreName(run.JobID), s.instance()); err != nil {
-			return fmt.Errorf("put the restored instance into the place of %s: %w", s.Tenant.Name, err)
-		}
+	}
+	if err := c.rename(ctx, restoreName(run.JobID), s.instance()); err != nil {
+		return fmt.Errorf("put the restored instance into the place of %s: %w", s.Tenant.Name, err)
 	}
 	if err := c.mine(ctx, run, s.instance()); err != nil {
 		return err
@@ -215,32 +200,60 @@ func (c *crew) swap(ctx context.Context, run *jobs.Run, s *restoreState) error {
 	return nil
 }
 
+// rename renames an instance that is there.
+func (c *crew) rename(ctx context.Context, from, to string) error {
+	_, there, err := c.instance(ctx, from)
+	if err != nil || !there {
+		return err
+	}
+	return c.LXD.EnsureRenamed(ctx, from, to)
+}
+
+// retire takes from the old instance, which was put aside, what makes it the tenant's.
+func (c *crew) retire(ctx context.Context, run *jobs.Run, s *restoreState) error {
+	_, there, err := c.instance(ctx, keptName(run.JobID))
+	if err != nil || !there {
+		return err
+	}
+	aside := map[string]string{
+		fleet.KeyRole: fleet.RoleKept, fleet.KeyTenant: "", fleet.KeyReady: "", fleet.KeyJob: "",
+		fleet.KeyKept: s.Tenant.ID, fleet.KeyUntil: s.Until.UTC().Format(time.RFC3339),
+	}
+	for key := range macs(s.OldKeys) {
+		aside[key] = ""
+	}
+	if err := c.LXD.SetConfig(ctx, keptName(run.JobID), aside); err != nil {
+		return fmt.Errorf("put %s aside: %w", s.Tenant.Name, err)
+	}
+	return nil
+}
+
 func (c *crew) swapBack(ctx context.Context, run *jobs.Run, s *restoreState) error {
 	inst, there, err := c.instance(ctx, s.instance())
 	if err != nil {
 		return err
 	}
 	if there && inst.Config[fleet.KeyJob] == run.JobID {
+		if err := c.LXD.EnsureRenamed(ctx, s.instance(), restoreName(run.JobID)); err != nil {
+			return fmt.Errorf("take the restored instance out of the place of %s: %w", s.Tenant.Name, err)
+		}
+	}
+	if inst, there, err = c.instance(ctx, restoreName(run.JobID)); err != nil {
+		return err
+	} else if there {
 		away := map[string]string{fleet.KeyRole: fleet.RoleRestore, fleet.KeyTenant: "", fleet.KeyReady: ""}
 		for key := range macs(inst.Config) {
 			away[key] = ""
 		}
-		if err := c.LXD.SetConfig(ctx, s.instance(), away); err != nil {
-			return fmt.Errorf("take the restored instance out of the place of %s: %w", s.Tenant.Name, err)
-		}
-		if err := c.LXD.EnsureRenamed(ctx, s.instance(), restoreName(run.JobID)); err != nil {
+		if err := c.LXD.SetConfig(ctx, restoreName(run.JobID), away); err != nil {
 			return fmt.Errorf("take the restored instance out of the place of %s: %w", s.Tenant.Name, err)
 		}
 	}
 	if !s.Old {
 		return nil
 	}
-	if _, there, err := c.instance(ctx, keptName(run.JobID)); err != nil {
-		return err
-	} else if there {
-		if err := c.LXD.EnsureRenamed(ctx, keptName(run.JobID), s.instance()); err != nil {
-			return fmt.Errorf("put %s back into its place: %w", s.Tenant.Name, err)
-		}
+	if err := c.rename(ctx, keptName(run.JobID), s.instance()); err != nil {
+		return fmt.Errorf("put %s back into its place: %w", s.Tenant.Name, err)
 	}
 	keys := maps.Clone(s.OldKeys)
 	keys[fleet.KeyKept], keys[fleet.KeyUntil] = "", ""

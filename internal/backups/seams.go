@@ -101,7 +101,7 @@ type Tenancy interface {
 	// free, the plan exists. Errors are of codes Invalid, Taken, Exhausted and name the field.
 	Draft(ctx context.Context, want Draft) (fleet.Tenant, error)
 	// Place chooses a member for a tenant that is to come back.
-	Place(ctx context.Context, name fleet.Name) (string, error)
+	Place(ctx context.Context, t fleet.Tenant) (string, error)
 	// Hold makes the tenant's requests wait until Resume, or until the time is over, and returns
 	// when those that are being answered are, or after a while.
 	Hold(ctx context.Context, run *jobs.Run, name fleet.Name, reason string, longest time.Duration) error

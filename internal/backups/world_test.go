@@ -258,7 +258,7 @@ func (y *tenancy) Draft(ctx context.Context, want Draft) (fleet.Tenant, error) {
 	return t, nil
 }
 
-func (y *tenancy) Place(context.Context, fleet.Name) (string, error) { return "n2", nil }
+func (y *tenancy) Place(context.Context, fleet.Tenant) (string, error) { return "n2", nil }
 
 func (y *tenancy) edit(ctx context.Context, name fleet.Name, edit func(*fleet.Tenant)) error {
 	t, err := y.store.Tenant(ctx, name)
