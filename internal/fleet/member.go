@@ -24,6 +24,9 @@ type Member struct {
 	Groups        []string     `json:"groups,omitempty"` // LXD's cluster groups it is in
 	FailureDomain string       `json:"failure_domain,omitempty"`
 	Roles         []string     `json:"roles,omitempty"` // in LXD's database
+	// Scheduler is LXD's own scheduler.instance: all, group or manual (LXD puts nothing there by
+	// itself). Empty without a cluster.
+	Scheduler string `json:"scheduler,omitempty"`
 }
 
 // MemberStatus is LXD's word for the state of a member.

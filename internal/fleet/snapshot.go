@@ -73,6 +73,13 @@ type CopySpec struct {
 	// no network; on the source's member it has the source's user ids, so that LXD need not give
 	// all of its files to others. For an instance that lives shortly.
 	Bare bool
+	// KeepIDs: the copy has the source's user ids also on another member, so that LXD need not
+	// give all of its files to others at its start. The caller has seen to it that nobody else
+	// there has them (volatile.idmap.base).
+	KeepIDs bool
+	// BytesPerSecond bounds what a copy to another member or server takes of the network: all of
+	// it goes through lxdfleet then. 0: no bound.
+	BytesPerSecond Size
 	// Snapshots are copied along. Only without Snapshot.
 	Snapshots bool
 }

@@ -35,10 +35,21 @@ func TestContract(t *testing.T) {
 			testHTTPS(t)
 		})
 	})
+	t.Run("link", testLink)
 	t.Run("faults", func(t *testing.T) {
 		lxdcontract.RunFaults(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-faults") },
 			devcluster{project: "lxdfleet-test-faults"})
 	})
+}
+
+// testLink links two LXD projects as if they were on clusters of their own, over the socket of one
+// member and the address of another.
+func testLink(t *testing.T) {
+	from, to := cluster(t, "lxdfleet-test-link1"), cluster(t, "lxdfleet-test-link2")
+	source := connect(t, lxdapi.Options{Project: from.Project})
+	target := connect(t, overHTTPS(t, to.Project))
+	from.LXD, to.LXD = source, target
+	lxdcontract.RunLink(t, from, to, lxdapi.Link{Source: source, Target: target})
 }
 
 // cluster is the development cluster in an LXD project of our own.
@@ -284,8 +295,8 @@ func TestImportOfRubbish(t *testing.T) {
 	}
 }
 
-// testHTTPS: the same client over HTTPS with certificates, connected to another member.
-func testHTTPS(t *testing.T) {
+// overHTTPS are the options for a connection to the last member.
+func overHTTPS(t *testing.T, project string) lxdapi.Options {
 	t.Helper()
 	need := func(key string) string {
 		value := os.Getenv(key)
@@ -295,10 +306,16 @@ func testHTTPS(t *testing.T) {
 		return value
 	}
 	addresses := strings.Fields(need("DEVCLUSTER_ADDRESSES"))
-	o := lxdapi.Options{
-		URL: addresses[len(addresses)-1], Project: "lxdfleet-test-https",
+	return lxdapi.Options{
+		URL: addresses[len(addresses)-1], Project: project,
 		ClientCert: need("DEVCLUSTER_CERT"), ClientKey: need("DEVCLUSTER_KEY"), ServerCert: need("DEVCLUSTER_SERVER_CERT"),
 	}
+}
+
+// testHTTPS: the same client over HTTPS with certificates, connected to another member.
+func testHTTPS(t *testing.T) {
+	t.Helper()
+	o := overHTTPS(t, "lxdfleet-test-https")
 	lxdcontract.Run(t, func(t *testing.T) lxdcontract.Subject {
 		s := cluster(t, o.Project)
 		s.LXD = connect(t, o)

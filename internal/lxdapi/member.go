@@ -1,6 +1,7 @@
 package lxdapi
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
@@ -63,6 +64,7 @@ func (c *Client) clusterMembers(ctx context.Context) ([]fleet.Member, error) {
 		members[i] = fleet.Member{
 			Name: m.ServerName, Online: status == fleet.MemberOnline, Status: status, Message: m.Message, Address: m.URL,
 			Groups: slices.Sorted(slices.Values(m.Groups)), FailureDomain: m.FailureDomain, Roles: slices.Sorted(slices.Values(m.Roles)),
+			Scheduler: cmp.Or(m.Config["scheduler.instance"], "all"),
 		}
 	}
 	return members, nil

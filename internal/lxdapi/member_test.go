@@ -42,7 +42,7 @@ func TestMembersOfACluster(t *testing.T) {
 			want := fleet.Member{
 				Name: "n1", Online: true, Status: fleet.MemberOnline, Message: "Fully operational", Address: "https://n1:8443",
 				PoolUsed: 1, PoolTotal: 2, CPUs: 8, MemoryUsed: 3, MemoryTotal: 4, Load: tt.load,
-				Groups: []string{"default", "fast"}, FailureDomain: "rack1", Roles: []string{"database", "database-leader"},
+				Groups: []string{"default", "fast"}, FailureDomain: "rack1", Scheduler: "all", Roles: []string{"database", "database-leader"},
 			}
 			evacuated, offline := want, want
 			evacuated.Name, evacuated.Online, evacuated.Status, evacuated.Load = "n2", false, fleet.MemberEvacuated, nil

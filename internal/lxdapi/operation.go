@@ -136,13 +136,18 @@ func percentOf(text string) int {
 
 // settle waits until no operation works on the instance, and tells whether there was one.
 func (c *Client) settle(ctx context.Context, name string) (waited bool, err error) {
+	return c.settleSome(ctx, name, func(op api.Operation) bool { return op.Class == api.OperationClassTask })
+}
+
+// settleSome is settle for the operations that are wanted.
+func (c *Client) settleSome(ctx context.Context, name string, wanted func(api.Operation) bool) (waited bool, err error) {
 	var byStatus map[string][]api.Operation
 	if _, err := c.get(ctx, "/operations", recursion("1"), &byStatus); err != nil {
 		return false, err
 	}
 	for _, ops := range byStatus {
 		for _, op := range ops {
-			if op.StatusCode.IsFinal() || op.Class != api.OperationClassTask || !touches(op, name) {
+			if op.StatusCode.IsFinal() || !wanted(op) || !touches(op, name) {
 				continue
 			}
 			waited = true

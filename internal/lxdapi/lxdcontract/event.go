@@ -164,6 +164,7 @@ func (s *suite) testContextEnded(t *testing.T) {
 		"AliasDeleted":          func() error { return s.lxd.EnsureAliasDeleted(ctx, "x") },
 		"ImageDeleted":          func() error { return s.lxd.EnsureImageDeleted(ctx, s.fingerprint) },
 		"EnsureUnpacked":        func() error { return s.lxd.EnsureUnpacked(ctx, s.fingerprint, s.members[0]) },
+		"EnsureRefreshed":       func() error { return s.lxd.EnsureRefreshed(ctx, s.copyOf(t, "acme", "copy"), nil) },
 		"EnsureSnapshotDeleted": func() error { return s.lxd.EnsureSnapshotDeleted(ctx, "acme", "x") },
 		"EnsurePublished": func() error {
 			_, err := s.lxd.EnsurePublished(ctx, "acme", nil, nil)

@@ -45,6 +45,9 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 	s.clone(t, "here", 0)
 	ok(t, s.lxd.EnsureSnapshot(ctx, "there", "before"))
 	lost := s.copyOf(t, "there", "lost")
+	toMember := s.copyOf(t, "here", "followed")
+	toMember.Member = member
+	ok(t, s.lxd.EnsureCopy(ctx, toMember, nil))
 	faults.Kill(t, member)
 	t.Cleanup(func() { faults.Revive(t, member) })
 

@@ -23,6 +23,7 @@ type LXD interface {
 	Addresses(ctx context.Context, name string) ([]string, error)
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
 	EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
+	EnsureRefreshed(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
 	Snapshots(ctx context.Context, instance string) ([]fleet.InstanceSnapshot, error)
 	AllSnapshots(ctx context.Context) (map[string][]fleet.InstanceSnapshot, error)
 	EnsureSnapshot(ctx context.Context, instance, snapshot string) error

@@ -83,6 +83,8 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"Copy", (*suite).testCopy},
 		{"CopyErrors", (*suite).testCopyErrors},
 		{"CopyConcurrently", (*suite).testCopyConcurrently},
+		{"CopyAway", (*suite).testCopyAway},
+		{"Refresh", (*suite).testRefresh},
 		{"Published", (*suite).testPublished},
 		{"Events", (*suite).testEvents},
 		{"EventsOfOperator", (*suite).testEventsOfOperator},

@@ -38,8 +38,8 @@ func (s *suite) testMembers(t *testing.T) {
 		if m.Status != fleet.MemberOnline {
 			t.Errorf("the status of %s is %q", m.Name, m.Status)
 		}
-		if inCluster := m.Name != "none"; inCluster != (len(m.Groups) > 0 && m.FailureDomain != "") {
-			t.Errorf("groups %v and failure domain %q of %s", m.Groups, m.FailureDomain, m.Name)
+		if inCluster := m.Name != "none"; inCluster != (len(m.Groups) > 0 && m.FailureDomain != "" && m.Scheduler == "all") {
+			t.Errorf("groups %v, failure domain %q and scheduler %q of %s", m.Groups, m.FailureDomain, m.Scheduler, m.Name)
 		}
 	}
 }

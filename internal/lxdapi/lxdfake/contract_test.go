@@ -26,6 +26,11 @@ func TestContractFaults(t *testing.T) {
 	lxdcontract.RunFaults(t, func(*testing.T) lxdcontract.Subject { return subject(l) }, faults{l})
 }
 
+func TestContractLink(t *testing.T) {
+	from, to := fake([]string{"n1", "n2", "n3"}), fake(nil)
+	lxdcontract.RunLink(t, subject(from), subject(to), lxdfake.Link{Source: from, Target: to})
+}
+
 func TestServerHasWhatWeNeed(t *testing.T) {
 	server, err := fake(nil).Server(t.Context())
 	if err != nil {

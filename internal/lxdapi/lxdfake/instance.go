@@ -184,6 +184,8 @@ func (l *LXD) fitting(profiles []string, memberName string) (*member, error) {
 		return nil, fleet.Errorf(fleet.NotFound, "the member %s does not exist", memberName)
 	case m.offline:
 		return nil, offline(m.name)
+	case m.evacuated:
+		return nil, fleet.Errorf(fleet.Forbidden, "the member %s is evacuated", m.name)
 	case m.full:
 		return nil, poolFull(m.name)
 	}
@@ -200,7 +202,7 @@ func (l *LXD) fewest() *member {
 	}
 	var best *member
 	for _, m := range l.members {
-		if !m.offline && (best == nil || count[m.name] < count[best.name]) {
+		if !m.offline && !m.evacuated && (best == nil || count[m.name] < count[best.name]) {
 			best = m
 		}
 	}

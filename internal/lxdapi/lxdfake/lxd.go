@@ -63,7 +63,9 @@ type member struct {
 	name    string
 	offline bool
 	full    bool
-	told    func(*fleet.Member) // nil: nothing is changed
+	// evacuated: an operator has emptied it; it answers, but takes no instances.
+	evacuated bool
+	told      func(*fleet.Member) // nil: nothing is changed
 }
 
 type image struct {
@@ -236,14 +238,19 @@ func (l *LXD) Members(ctx context.Context) (_ []fleet.Member, err error) {
 		if len(l.opts.Members) > 0 {
 			members[i].Address = fmt.Sprintf("https://10.0.0.%d:8443", i+1)
 			members[i].Groups, members[i].FailureDomain, members[i].Roles = []string{"default"}, "default", []string{"database"}
+			members[i].Scheduler = "all"
 		}
 		if m.full {
 			members[i].PoolUsed = l.opts.PoolSize
+		}
+		if m.evacuated {
+			members[i].Online, members[i].Status, members[i].Message = false, fleet.MemberEvacuated, "Unavailable due to maintenance"
 		}
 		if m.offline {
 			members[i] = fleet.Member{
 				Name: m.name, Address: members[i].Address, Status: fleet.MemberOffline,
 				Message: "No heartbeat for 20s", Groups: members[i].Groups, FailureDomain: members[i].FailureDomain, Roles: members[i].Roles,
+				Scheduler: members[i].Scheduler,
 			}
 		}
 		if m.told != nil {

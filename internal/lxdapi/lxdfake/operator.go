@@ -94,6 +94,44 @@ func (l *LXD) LxcMove(name, memberName string) error {
 	})
 }
 
+// LxcEvacuate is `lxc cluster evacuate MEMBER`: its instances are moved to the others, and run
+// there if they ran.
+func (l *LXD) LxcEvacuate(memberName string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.member(memberName)
+	if m == nil || m.offline {
+		return fleet.Errorf(fleet.Unavailable, "no such member online")
+	}
+	m.evacuated = true
+	for _, i := range l.instances {
+		to := l.fewest()
+		if i.location != memberName || to == nil {
+			continue
+		}
+		ran := i.status != fleet.InstanceStopped
+		if ran {
+			l.stop(i)
+			l.emit("instance-stopped", i.name, i.location)
+		}
+		i.location = to.name
+		l.emit("instance-updated", i.name, i.location)
+		if ran {
+			l.start(i)
+		}
+	}
+	return nil
+}
+
+// LxcRestoreMember is `lxc cluster restore MEMBER`; its instances stay where they are.
+func (l *LXD) LxcRestoreMember(memberName string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if m := l.member(memberName); m != nil {
+		m.evacuated = false
+	}
+}
+
 // LxcSetAddress gives a running instance other addresses, IPv4 first, until its next start.
 // LXD sends no event for that.
 func (l *LXD) LxcSetAddress(name string, addresses ...string) error {
