@@ -48,6 +48,21 @@ type world struct {
 	sick    func() bool      // whether the health check fails
 	ran     []string         // hooks that were run
 	changed int
+	skew    time.Duration // what policies are followed by is so much ahead of the bubble's clock
+}
+
+// now is the clock that policies are followed by. Time that passes in the bubble costs a little for
+// each second: whole days are skipped.
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.skew)
+}
+
+func (w *world) skip(span time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skew += span
 }
 
 func bubble(t *testing.T, opts lxdfake.Options, test func(t *testing.T, w *world)) {
@@ -93,10 +108,10 @@ func newWorld(t *testing.T, opts lxdfake.Options) *world {
 	changed := func(fleet.Name) { w.mu.Lock(); w.changed++; w.mu.Unlock() }
 	w.registry = jobs.NewRegistry()
 	do(t, tenants.Register(w.registry, hands))
-	do(t, Register(w.registry, KindDeps{LXD: w.lxd, Store: w.store, Images: w.store, Tenants: lent, Changed: changed}))
+	do(t, Register(w.registry, KindDeps{LXD: w.lxd, Store: w.store, Images: w.store, Tenants: lent, Changed: changed, Now: w.now}))
 	w.service = NewService(Deps{
 		LXD: w.lxd, Store: w.store, Jobs: w.store, Submit: w, Tenants: lent, Changed: changed,
-		Readers: &Readers{LXD: w.lxd}, Lister: w.listFiles,
+		Readers: &Readers{LXD: w.lxd}, Lister: w.listFiles, Now: w.now,
 	})
 	w.sweeper = NewRetention(w.service)
 	w.acme = w.placed("acme", true)
