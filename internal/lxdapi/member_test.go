@@ -49,7 +49,7 @@ func TestMembersOfACluster(t *testing.T) {
 			evacuated.Message, evacuated.Address = "Unavailable due to maintenance", "https://n2:8443"
 			offline = fleet.Member{
 				Name: "n3", Status: fleet.MemberOffline, Message: "No heartbeat for 1m", Address: "https://n3:8443",
-				Groups: want.Groups, FailureDomain: want.FailureDomain, Roles: want.Roles,
+				Groups: want.Groups, Scheduler: "all", FailureDomain: want.FailureDomain, Roles: want.Roles,
 			}
 			got, err := s.client.Members(t.Context())
 			if diff := cmp.Diff([]fleet.Member{want, evacuated, offline}, got); err != nil || diff != "" {
