@@ -48,7 +48,7 @@ func newContract(t *testing.T, f *apifake.Fleet) *contract {
 		data, err := io.ReadAll(body)
 		return string(data), err
 	}
-	for _, kind := range []string{"text/event-stream", "application/x-pem-file", "application/vnd.oai.openapi", "application/x-tar"} {
+	for _, kind := range []string{"text/event-stream", "application/octet-stream", "application/x-pem-file", "application/vnd.oai.openapi", "application/x-tar"} {
 		openapi3filter.RegisterBodyDecoder(kind, text)
 	}
 	s, err := api.New(f.Options(t.TempDir()))
@@ -156,6 +156,8 @@ func wellFormed() []request {
 		{method: "POST", path: "/v1/tenants/globex/undelete", status: 202},
 		{method: "GET", path: "/v1/tenants/acme/logs?lines=5&unit=nginx", status: 200},
 		{method: "PATCH", path: "/v1/tenants/acme", status: 200, body: `{"display_name":"","contact":"a@b.example","labels":{"a":"b","tier":""}}`},
+		{method: "PATCH", path: "/v1/tenants/acme", status: 200, body: `{"policy":"nightly","time_zone":"Europe/Berlin","quiesce":{"by":"mysql","limit":"3s","address":"10.0.0.5:3306","login":"/root/.my.cnf"}}`},
+		{method: "PATCH", path: "/v1/tenants/acme", status: 200, body: `{"quiesce":{"by":"hook"}}`},
 		{method: "PUT", path: "/v1/tenants/acme/maintenance", status: 200, body: `{"message":"Back soon","page":"<p>Soon</p>","for":"1h"}`},
 		{method: "DELETE", path: "/v1/tenants/acme/maintenance", status: 200},
 		{method: "PATCH", path: "/v1/tenants/acme/guard", status: 200, body: `{"allow":["10.0.0.0/8"],"requests_per_second":50,"burst":100,"max_body":"2GiB","hsts":"1y,subdomains","security_headers":true}`},
@@ -174,6 +176,25 @@ func wellFormed() []request {
 		{method: "PATCH", path: "/v1/domains/www.acme.com", status: 200, body: `{"primary":true,"redirect":0}`},
 		{method: "POST", path: "/v1/domains/www.acme.com/check", status: 200},
 		{method: "DELETE", path: "/v1/domains/%2A.acme.localhost", status: 204},
+		{method: "GET", path: "/v1/tenants/acme/snapshots", status: 200},
+		{method: "POST", path: "/v1/tenants/acme/snapshots", status: 202, body: `{"name":"before","note":"x","pinned":true,"crash":true}`},
+		{method: "POST", path: "/v1/tenants/acme/snapshots", status: 202, body: `{}`},
+		{method: "GET", path: "/v1/tenants/acme/snapshots/before", status: 200},
+		{method: "PATCH", path: "/v1/tenants/acme/snapshots/before", status: 200, body: `{"pinned":false,"note":""}`},
+		{method: "DELETE", path: "/v1/tenants/acme/snapshots/snap0?force=true", status: 202},
+		{method: "POST", path: "/v1/tenants/acme/snapshots/snap0/restore", status: 202},
+		{method: "POST", path: "/v1/tenants/acme/snapshots/snap0/clone", status: 202, body: `{"name":"acme-test","domains":["test.localhost"],"plan":"small","member":"n1","mail":true}`},
+		{method: "GET", path: "/v1/tenants/acme/snapshots/snap0/diff?to=before", status: 200},
+		{method: "GET", path: "/v1/tenants/acme/snapshots/snap0/files?path=%2Fvar%2Fwww", status: 200},
+		{method: "GET", path: "/v1/tenants/acme/snapshots/snap0/content?path=%2Fvar%2Fwww%2Findex.php", status: 200},
+		{method: "GET", path: "/v1/tenants/acme/schedule", status: 200},
+		{method: "GET", path: "/v1/tenants/globex/schedule", status: 200},
+		{method: "GET", path: "/v1/policies", status: 200},
+		{method: "POST", path: "/v1/policies", status: 201, body: `{"name":"hourly","time_zone":"Europe/Berlin","snapshots":{"cron":"@hourly","keep":{"hourly":24,"min_age":"7d"}},
+			"backups":{"cron":"0 3 * * *"},"drills":{"cron":"@weekly","keep":{"last":5}}}`},
+		{method: "GET", path: "/v1/policies/hourly", status: 200},
+		{method: "PATCH", path: "/v1/policies/hourly", status: 200, body: `{"description":"x","time_zone":"","snapshots":{"keep":{"daily":7}},"backups":{"cron":"@daily"},"drills":{"cron":""}}`},
+		{method: "DELETE", path: "/v1/policies/hourly", status: 204},
 		{method: "GET", path: "/v1/adoptable", status: 200},
 		{method: "POST", path: "/v1/adoptable/handmade/adopt", status: 202, body: `{"domains":["handmade.localhost"]}`},
 		{method: "GET", path: "/v1/images?name=wordpress", status: 200},
@@ -234,7 +255,8 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
 		"Edit", "Maintain", "Open", "EditGuard", "DropGuard", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "Domain", "Domains",
 		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Routes", "Traffic",
-		"RemoveProxy", "ProxyToken",
+		"RemoveProxy", "ProxyToken", "Snapshots", "Snapshot", "CreateSnapshot", "EditSnapshot", "DeleteSnapshot", "RestoreSnapshot", "CloneSnapshot",
+		"Diff", "SnapshotFiles", "ReadSnapshotFile", "Policies", "Policy", "SavePolicy", "DeletePolicy", "Plan",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
 	}

@@ -67,10 +67,34 @@ func TestBadRequests(t *testing.T) {
 		{name: "bad time of a hold", method: "POST", path: "/v1/tenants/acme/hold", body: `{"for":"-1s"}`, status: 400, field: "for", code: "invalid"},
 		{name: "edit of no tenant", method: "PATCH", path: "/v1/tenants/nobody", body: `{}`, status: 404, code: "not_found"},
 		{name: "unknown field of an edit", method: "PATCH", path: "/v1/tenants/acme", body: `{"plan":"large"}`, status: 400, field: "plan", code: "invalid"},
+		{name: "bad limit of a quiesce", method: "PATCH", path: "/v1/tenants/acme", body: `{"quiesce":{"by":"hook","limit":"soon"}}`, status: 400, field: "quiesce.limit", code: "invalid"},
 		{name: "no such tenant", method: "GET", path: "/v1/tenants/nobody", status: 404, field: "name", code: "not_found"},
 		{name: "logs of no tenant", method: "GET", path: "/v1/tenants/nobody/logs", status: 404, code: "not_found"},
 		{name: "exec in no tenant", method: "GET", path: "/v1/tenants/nobody/exec", status: 404, code: "not_found"},
 		{name: "exec without WebSocket", method: "GET", path: "/v1/tenants/acme/exec", status: 400, field: "Upgrade", code: "invalid"},
+		{name: "snapshots of no tenant", method: "GET", path: "/v1/tenants/nobody/snapshots", status: 404, field: "name", code: "not_found"},
+		{name: "snapshots of a bad name", method: "GET", path: "/v1/tenants/A!/snapshots", status: 400, field: "name", code: "invalid"},
+		{name: "no such snapshot", method: "GET", path: "/v1/tenants/acme/snapshots/none", status: 404, field: "snapshot", code: "not_found"},
+		{name: "restore of no snapshot", method: "POST", path: "/v1/tenants/acme/snapshots/none/restore", status: 404, field: "snapshot", code: "not_found"},
+		{name: "snapshot that is there", method: "POST", path: "/v1/tenants/acme/snapshots", body: `{"name":"snap0"}`, status: 409, field: "name", code: "taken"},
+		{name: "snapshot without a body", method: "POST", path: "/v1/tenants/acme/snapshots", status: 400, field: "Content-Type", code: "invalid"},
+		{name: "pinned snapshot", method: "DELETE", path: "/v1/tenants/acme/snapshots/snap0", status: 409, field: "snapshot", code: "conflict"},
+		{name: "clone to a bad name", method: "POST", path: "/v1/tenants/acme/snapshots/snap0/clone", body: `{"name":"A!"}`, status: 400, field: "name", code: "invalid"},
+		{name: "diff to no snapshot", method: "GET", path: "/v1/tenants/acme/snapshots/snap0/diff?to=none", status: 404, field: "snapshot", code: "not_found"},
+		{name: "file without a path", method: "GET", path: "/v1/tenants/acme/snapshots/snap0/content", status: 400, field: "path", code: "invalid"},
+		{name: "file of a path from nowhere", method: "GET", path: "/v1/tenants/acme/snapshots/snap0/content?path=etc%2Fpasswd", status: 400, field: "path", code: "invalid"},
+		{name: "folder for a file", method: "GET", path: "/v1/tenants/acme/snapshots/snap0/content?path=%2Fuploads", status: 400, field: "path", code: "invalid"},
+		{name: "no such policy", method: "GET", path: "/v1/policies/none", status: 404, field: "policy", code: "not_found"},
+		{name: "edit of no policy", method: "PATCH", path: "/v1/policies/none", body: `{}`, status: 404, code: "not_found"},
+		{name: "policy that is there", method: "POST", path: "/v1/policies", body: `{"name":"nightly"}`, status: 409, field: "name", code: "taken"},
+		{name: "policy that is used", method: "DELETE", path: "/v1/policies/nightly", status: 409, field: "policy", code: "conflict"},
+		{name: "bad cron", method: "POST", path: "/v1/policies", body: `{"name":"x","snapshots":{"cron":"* * * *"}}`, status: 400, field: "snapshots.cron", code: "invalid"},
+		{name: "bad time zone", method: "POST", path: "/v1/policies", body: `{"name":"x","time_zone":"Mars/Olympus"}`, status: 400, field: "time_zone", code: "invalid"},
+		{name: "bad age", method: "POST", path: "/v1/policies", body: `{"name":"x","backups":{"cron":"@daily","keep":{"min_age":"long"}}}`, status: 400, field: "backups.keep.min_age", code: "invalid"},
+		{name: "negative age", method: "PATCH", path: "/v1/policies/nightly", body: `{"drills":{"keep":{"min_age":"-3d"}}}`, status: 400, field: "drills.keep.min_age", code: "invalid"},
+		{name: "keep of no schedule", method: "PATCH", path: "/v1/policies/snapshots-only", body: `{"drills":{"keep":{"last":3}}}`, status: 400, field: "drills.cron", code: "invalid"},
+		{name: "unknown rule", method: "POST", path: "/v1/policies", body: `{"name":"x","backups":{"cron":"@daily","keep":{"dayly":3}}}`, status: 400, field: "dayly", code: "invalid"},
+		{name: "schedule of no tenant", method: "GET", path: "/v1/tenants/nobody/schedule", status: 404, field: "name", code: "not_found"},
 		{name: "no such image", method: "GET", path: "/v1/images/none", status: 404, code: "not_found"},
 		{name: "no such job", method: "GET", path: "/v1/jobs/none/events", status: 404, code: "not_found"},
 		{name: "cancel a finished job", method: "POST", path: "/v1/jobs/" + job1 + "/cancel", status: 409, code: "conflict"},
@@ -160,6 +184,15 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("repeat made %s, first %s", again, first)
 	}
 	post(`{"name":"initech","image":"static"}`, 409)
+	for _, path := range []string{"/v1/tenants/acme/snapshots", "/v1/tenants/acme/snapshots/snap0/clone"} {
+		keyed := map[string]string{"Idempotency-Key": path}
+		first := c.check(t, request{method: "POST", path: path, body: `{"name":"twice"}`, header: keyed, status: 202}).Header().Get("Location")
+		again := c.check(t, request{method: "POST", path: path, body: `{"name":"twice"}`, header: keyed, status: 202}).Header().Get("Location")
+		if again != first {
+			t.Errorf("repeat made %s, first %s", again, first)
+		}
+		c.check(t, request{method: "POST", path: path, body: `{"name":"other"}`, header: keyed, status: 409, field: "Idempotency-Key"})
+	}
 	c.check(t, request{method: "POST", path: "/v1/tenants/acme/start", header: key, status: 409, field: "Idempotency-Key"})
 
 	key = map[string]string{"Idempotency-Key": "k2", "Content-Type": tarType}

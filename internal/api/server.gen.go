@@ -40,6 +40,24 @@ func (e CertificateState) Valid() bool {
 	}
 }
 
+// Defines values for Consistency.
+const (
+	ConsistencyApplication Consistency = "application"
+	ConsistencyCrash       Consistency = "crash"
+)
+
+// Valid indicates whether the value is a known member of the Consistency enum.
+func (e Consistency) Valid() bool {
+	switch e {
+	case ConsistencyApplication:
+		return true
+	case ConsistencyCrash:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredRemoved Desired = "removed"
@@ -73,6 +91,51 @@ func (e DomainState) Valid() bool {
 	case DomainStateActive:
 		return true
 	case DomainStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FileType.
+const (
+	FileTypeFile    FileType = "file"
+	FileTypeFolder  FileType = "folder"
+	FileTypeOther   FileType = "other"
+	FileTypeSymlink FileType = "symlink"
+)
+
+// Valid indicates whether the value is a known member of the FileType enum.
+func (e FileType) Valid() bool {
+	switch e {
+	case FileTypeFile:
+		return true
+	case FileTypeFolder:
+		return true
+	case FileTypeOther:
+		return true
+	case FileTypeSymlink:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FileChangeChange.
+const (
+	FileChangeChangeAdded   FileChangeChange = "added"
+	FileChangeChangeChanged FileChangeChange = "changed"
+	FileChangeChangeRemoved FileChangeChange = "removed"
+)
+
+// Valid indicates whether the value is a known member of the FileChangeChange enum.
+func (e FileChangeChange) Valid() bool {
+	switch e {
+	case FileChangeChangeAdded:
+		return true
+	case FileChangeChangeChanged:
+		return true
+	case FileChangeChangeRemoved:
 		return true
 	default:
 		return false
@@ -223,6 +286,27 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for QuiesceBy.
+const (
+	QuiesceByHook  QuiesceBy = "hook"
+	QuiesceByMysql QuiesceBy = "mysql"
+	QuiesceByNone  QuiesceBy = "none"
+)
+
+// Valid indicates whether the value is a known member of the QuiesceBy enum.
+func (e QuiesceBy) Valid() bool {
+	switch e {
+	case QuiesceByHook:
+		return true
+	case QuiesceByMysql:
+		return true
+	case QuiesceByNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecoveredOutcome.
 const (
 	RecoveredOutcomeConflict  RecoveredOutcome = "conflict"
@@ -265,6 +349,54 @@ func (e RouteState) Valid() bool {
 	case RouteStateServe:
 		return true
 	case RouteStateStopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduledRunWhat.
+const (
+	ScheduledRunWhatBackups   ScheduledRunWhat = "backups"
+	ScheduledRunWhatDrills    ScheduledRunWhat = "drills"
+	ScheduledRunWhatSnapshots ScheduledRunWhat = "snapshots"
+)
+
+// Valid indicates whether the value is a known member of the ScheduledRunWhat enum.
+func (e ScheduledRunWhat) Valid() bool {
+	switch e {
+	case ScheduledRunWhatBackups:
+		return true
+	case ScheduledRunWhatDrills:
+		return true
+	case ScheduledRunWhatSnapshots:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SnapshotOrigin.
+const (
+	SnapshotOriginBackup SnapshotOrigin = "backup"
+	SnapshotOriginLxc    SnapshotOrigin = "lxc"
+	SnapshotOriginManual SnapshotOrigin = "manual"
+	SnapshotOriginPolicy SnapshotOrigin = "policy"
+	SnapshotOriginSafety SnapshotOrigin = "safety"
+)
+
+// Valid indicates whether the value is a known member of the SnapshotOrigin enum.
+func (e SnapshotOrigin) Valid() bool {
+	switch e {
+	case SnapshotOriginBackup:
+		return true
+	case SnapshotOriginLxc:
+		return true
+	case SnapshotOriginManual:
+		return true
+	case SnapshotOriginPolicy:
+		return true
+	case SnapshotOriginSafety:
 		return true
 	default:
 		return false
@@ -355,6 +487,9 @@ type CodeCount struct {
 	Code     int   `json:"code"`
 	Requests int64 `json:"requests"`
 }
+
+// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
+type Consistency string
 
 // DNSRecord defines model for DNSRecord.
 type DNSRecord struct {
@@ -492,6 +627,50 @@ type ExecStart struct {
 	Height  int               `json:"height,omitempty,omitzero"`
 	Tty     bool              `json:"tty,omitempty,omitzero"`
 	Width   int               `json:"width,omitempty,omitzero"`
+}
+
+// File defines model for File.
+type File struct {
+	Gid int64 `json:"gid"`
+
+	// Mode Octal, such as 0644.
+	Mode       string    `json:"mode"`
+	ModifiedAt time.Time `json:"modified_at"`
+
+	// Path Absolute.
+	Path string `json:"path"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// Target Where a symlink leads.
+	Target string   `json:"target,omitempty,omitzero"`
+	Type   FileType `json:"type"`
+	Uid    int64    `json:"uid"`
+}
+
+// FileType defines model for File.Type.
+type FileType string
+
+// FileChange defines model for FileChange.
+type FileChange struct {
+	After  *File            `json:"after,omitempty"`
+	Before *File            `json:"before,omitempty"`
+	Change FileChangeChange `json:"change"`
+	Path   string           `json:"path"`
+}
+
+// FileChangeChange defines model for FileChange.Change.
+type FileChangeChange string
+
+// FileChangeList defines model for FileChangeList.
+type FileChangeList struct {
+	Items []FileChange `json:"items"`
+}
+
+// FileList defines model for FileList.
+type FileList struct {
+	Items []File `json:"items"`
 }
 
 // Finding defines model for Finding.
@@ -682,6 +861,27 @@ type JobList struct {
 // JobState defines model for JobState.
 type JobState string
 
+// Keep How many are kept: the last ones, and the newest of each of the last hours, days, weeks, months and years in which there was any. Where nothing is said all are.
+type Keep struct {
+	Daily  int `json:"daily,omitempty,omitzero"`
+	Hourly int `json:"hourly,omitempty,omitzero"`
+	Last   int `json:"last,omitempty,omitzero"`
+
+	// MinAge Those younger than this stay in any case, such as 72h or 7d.
+	MinAge  string `json:"min_age,omitempty,omitzero"`
+	Monthly int    `json:"monthly,omitempty,omitzero"`
+	Weekly  int    `json:"weekly,omitempty,omitzero"`
+	Yearly  int    `json:"yearly,omitempty,omitzero"`
+}
+
+// KeepsakeEdit defines model for KeepsakeEdit.
+type KeepsakeEdit struct {
+	Note *string `json:"note,omitempty"`
+
+	// Pinned Retention leaves it alone.
+	Pinned *bool `json:"pinned,omitempty"`
+}
+
 // LXD defines model for LXD.
 type LXD struct {
 	Address   string `json:"address,omitempty,omitzero"`
@@ -758,6 +958,49 @@ type PlanList struct {
 	Items []Plan `json:"items"`
 }
 
+// Policy defines model for Policy.
+type Policy struct {
+	Backups     *Schedule `json:"backups,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	Description string    `json:"description,omitempty,omitzero"`
+	Drills      *Schedule `json:"drills,omitempty"`
+	Name        string    `json:"name"`
+	Revision    int64     `json:"revision"`
+	Snapshots   *Schedule `json:"snapshots,omitempty"`
+
+	// TimeZone That its schedules are read in where a tenant has none; the daemon's where it is missing.
+	TimeZone  string    `json:"time_zone,omitempty,omitzero"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PolicyCreate defines model for PolicyCreate.
+type PolicyCreate struct {
+	Backups     *Schedule `json:"backups,omitempty"`
+	Description string    `json:"description,omitempty,omitzero"`
+	Drills      *Schedule `json:"drills,omitempty"`
+	Name        string    `json:"name"`
+	Snapshots   *Schedule `json:"snapshots,omitempty"`
+
+	// TimeZone Such as Europe/Berlin.
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
+}
+
+// PolicyEdit defines model for PolicyEdit.
+type PolicyEdit struct {
+	Backups     *ScheduleEdit `json:"backups,omitempty"`
+	Description *string       `json:"description,omitempty"`
+	Drills      *ScheduleEdit `json:"drills,omitempty"`
+	Snapshots   *ScheduleEdit `json:"snapshots,omitempty"`
+
+	// TimeZone Empty: the daemon's.
+	TimeZone *string `json:"time_zone,omitempty"`
+}
+
+// PolicyList defines model for PolicyList.
+type PolicyList struct {
+	Items []Policy `json:"items"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Code For programs.
@@ -831,6 +1074,24 @@ type ProxyTokenCreate struct {
 	Ttl string `json:"ttl,omitempty,omitzero"`
 }
 
+// Quiesce How an application is held still for a snapshot.
+type Quiesce struct {
+	// Address With mysql: host:port, or a socket's path on the daemon's host; port 3306 of the instance where it is not given.
+	Address string `json:"address,omitempty,omitzero"`
+
+	// By hook: the golden image's pre-snapshot; mysql: lxdfleet locks a MySQL or MariaDB server itself; none: not at all.
+	By QuiesceBy `json:"by"`
+
+	// Limit How long writes may be blocked at most, whole seconds such as 5s.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// Login With mysql: path in the instance of an option file with user and password.
+	Login string `json:"login,omitempty,omitzero"`
+}
+
+// QuiesceBy hook: the golden image's pre-snapshot; mysql: lxdfleet locks a MySQL or MariaDB server itself; none: not at all.
+type QuiesceBy string
+
 // RecoverReport defines model for RecoverReport.
 type RecoverReport struct {
 	// Images Golden images that were recorded anew, NAME/VERSION.
@@ -852,6 +1113,18 @@ type Recovered struct {
 
 // RecoveredOutcome defines model for Recovered.Outcome.
 type RecoveredOutcome string
+
+// Retained defines model for Retained.
+type Retained struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Keep False: it goes with the next run.
+	Keep bool   `json:"keep"`
+	Name string `json:"name"`
+
+	// Reasons Why it is kept, or goes.
+	Reasons []string `json:"reasons"`
+}
 
 // Route defines model for Route.
 type Route struct {
@@ -879,6 +1152,34 @@ type RouteList struct {
 	Items []Route `json:"items"`
 }
 
+// Schedule defines model for Schedule.
+type Schedule struct {
+	// Cron Five fields (minute, hour, day of the month, month, day of the week), or @hourly, @daily and the like.
+	Cron string `json:"cron"`
+
+	// Keep How many are kept: the last ones, and the newest of each of the last hours, days, weeks, months and years in which there was any. Where nothing is said all are.
+	Keep Keep `json:"keep,omitempty,omitzero"`
+}
+
+// ScheduleEdit defines model for ScheduleEdit.
+type ScheduleEdit struct {
+	// Cron Empty: take the schedule away.
+	Cron *string `json:"cron,omitempty"`
+
+	// Keep Instead of all its rules.
+	Keep *Keep `json:"keep,omitempty"`
+}
+
+// ScheduledRun defines model for ScheduledRun.
+type ScheduledRun struct {
+	Cron string           `json:"cron"`
+	Next []time.Time      `json:"next"`
+	What ScheduledRunWhat `json:"what"`
+}
+
+// ScheduledRunWhat defines model for ScheduledRun.What.
+type ScheduledRunWhat string
+
 // ServerInfo defines model for ServerInfo.
 type ServerInfo struct {
 	Lxd *LXD `json:"lxd,omitempty"`
@@ -890,6 +1191,56 @@ type ServerInfo struct {
 	Project   string    `json:"project"`
 	StartedAt time.Time `json:"started_at"`
 	Version   string    `json:"version"`
+}
+
+// Snapshot defines model for Snapshot.
+type Snapshot struct {
+	// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
+	Consistency Consistency `json:"consistency"`
+	CreatedAt   time.Time   `json:"created_at"`
+
+	// Held How long the application's writes were blocked, such as 35ms.
+	Held string `json:"held,omitempty,omitzero"`
+
+	// Job The job that made it.
+	Job  string `json:"job,omitempty,omitzero"`
+	Name string `json:"name"`
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Origin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+	Origin SnapshotOrigin `json:"origin"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool   `json:"pinned"`
+	Policy string `json:"policy,omitempty,omitzero"`
+
+	// Size Bytes that it alone holds on to; 0 where the storage does not tell.
+	Size   int64  `json:"size"`
+	Tenant string `json:"tenant"`
+
+	// Why Why it is not application-consistent.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+type SnapshotOrigin string
+
+// SnapshotCreate defines model for SnapshotCreate.
+type SnapshotCreate struct {
+	// Crash Do not hold the application still.
+	Crash bool `json:"crash,omitempty,omitzero"`
+
+	// Name As LXD takes it; made from the time where it is not given.
+	Name string `json:"name,omitempty,omitzero"`
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool `json:"pinned,omitempty,omitzero"`
+}
+
+// SnapshotList defines model for SnapshotList.
+type SnapshotList struct {
+	Items []Snapshot `json:"items"`
 }
 
 // Tenant defines model for Tenant.
@@ -935,17 +1286,26 @@ type Tenant struct {
 	PendingDomains []string `json:"pending_domains,omitempty,omitzero"`
 	Plan           string   `json:"plan"`
 
+	// Policy When it is snapshotted and backed up; missing where it has none.
+	Policy string `json:"policy,omitempty,omitzero"`
+
 	// Problem What an operator must put right.
 	Problem string `json:"problem,omitempty,omitzero"`
 
 	// PurgeAt When it is deleted for good; in the trash only.
 	PurgeAt time.Time `json:"purge_at,omitempty,omitzero"`
 
+	// Quiesce How an application is held still for a snapshot.
+	Quiesce *Quiesce `json:"quiesce,omitempty"`
+
 	// Ready False until it was created.
-	Ready     bool         `json:"ready"`
-	Revision  int64        `json:"revision"`
-	Status    TenantStatus `json:"status"`
-	UpdatedAt time.Time    `json:"updated_at"`
+	Ready    bool         `json:"ready"`
+	Revision int64        `json:"revision"`
+	Status   TenantStatus `json:"status"`
+
+	// TimeZone That its policy is read in; the policy's where it is missing.
+	TimeZone  string    `json:"time_zone,omitempty,omitzero"`
+	UpdatedAt time.Time `json:"updated_at"`
 
 	// Url Address of the primary domain.
 	Url string `json:"url,omitempty,omitzero"`
@@ -962,6 +1322,22 @@ type TenantAdopt struct {
 	Health      *HealthCheck `json:"health,omitempty"`
 	Labels      Labels       `json:"labels,omitempty,omitzero"`
 	Plan        string       `json:"plan,omitempty,omitzero"`
+}
+
+// TenantCopy defines model for TenantCopy.
+type TenantCopy struct {
+	// Domains As for a new tenant.
+	Domains []string `json:"domains,omitempty,omitzero"`
+
+	// Mail Let it send mail and run its timed jobs, as the original does.
+	Mail bool `json:"mail,omitempty,omitzero"`
+
+	// Member Where it is wanted.
+	Member string `json:"member,omitempty,omitzero"`
+	Name   string `json:"name"`
+
+	// Plan The original's where it is not given.
+	Plan string `json:"plan,omitempty,omitzero"`
 }
 
 // TenantCreate defines model for TenantCreate.
@@ -981,6 +1357,12 @@ type TenantCreate struct {
 
 	// Plan The default plan where it is not given.
 	Plan string `json:"plan,omitempty,omitzero"`
+
+	// Policy When it is snapshotted and backed up.
+	Policy string `json:"policy,omitempty,omitzero"`
+
+	// TimeZone That its policy is read in, such as Europe/Berlin.
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
 
 // TenantEdit defines model for TenantEdit.
@@ -990,6 +1372,15 @@ type TenantEdit struct {
 
 	// Labels To set; an empty value removes the label.
 	Labels map[string]string `json:"labels,omitempty,omitzero"`
+
+	// Policy Empty: none.
+	Policy *string `json:"policy,omitempty"`
+
+	// Quiesce How an application is held still for a snapshot.
+	Quiesce *Quiesce `json:"quiesce,omitempty"`
+
+	// TimeZone Such as Europe/Berlin; empty: the policy's.
+	TimeZone *string `json:"time_zone,omitempty"`
 }
 
 // TenantList defines model for TenantList.
@@ -1003,6 +1394,20 @@ type TenantList struct {
 // TenantResize defines model for TenantResize.
 type TenantResize struct {
 	Plan string `json:"plan"`
+}
+
+// TenantSchedule defines model for TenantSchedule.
+type TenantSchedule struct {
+	// Policy Missing where it has none.
+	Policy string         `json:"policy,omitempty,omitzero"`
+	Runs   []ScheduledRun `json:"runs"`
+
+	// Snapshots Oldest first.
+	Snapshots []Retained `json:"snapshots"`
+	Tenant    string     `json:"tenant"`
+
+	// TimeZone That the policy is read in; the daemon's where it is missing.
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
 
 // TenantTraffic defines model for TenantTraffic.
@@ -1079,6 +1484,15 @@ type Cursor = string
 // DomainName defines model for DomainName.
 type DomainName = string
 
+// FilePath defines model for FilePath.
+type FilePath = string
+
+// FolderPath defines model for FolderPath.
+type FolderPath = string
+
+// Force defines model for Force.
+type Force = bool
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -1090,6 +1504,12 @@ type JobID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// PolicyName defines model for PolicyName.
+type PolicyName = string
+
+// SnapshotName defines model for SnapshotName.
+type SnapshotName = string
 
 // TenantName defines model for TenantName.
 type TenantName = string
@@ -1264,6 +1684,48 @@ type RestartTenantParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// CreateSnapshotParams defines parameters for CreateSnapshot.
+type CreateSnapshotParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteSnapshotParams defines parameters for DeleteSnapshot.
+type DeleteSnapshotParams struct {
+	// Force Also where it is pinned.
+	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
+// CloneSnapshotParams defines parameters for CloneSnapshot.
+type CloneSnapshotParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// GetSnapshotFileParams defines parameters for GetSnapshotFile.
+type GetSnapshotFileParams struct {
+	// Path Absolute.
+	Path FilePath `form:"path" json:"path"`
+}
+
+// DiffSnapshotParams defines parameters for DiffSnapshot.
+type DiffSnapshotParams struct {
+	// To Up to this snapshot; up to now where it is not given.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// ListSnapshotFilesParams defines parameters for ListSnapshotFiles.
+type ListSnapshotFilesParams struct {
+	// Path Absolute; the root where it is not given.
+	Path FolderPath `form:"path,omitempty" json:"path,omitempty,omitzero"`
+}
+
+// RestoreSnapshotParams defines parameters for RestoreSnapshot.
+type RestoreSnapshotParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // StartTenantParams defines parameters for StartTenant.
 type StartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -1291,6 +1753,12 @@ type AdoptInstanceJSONRequestBody = TenantAdopt
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
 
+// CreatePolicyJSONRequestBody defines body for CreatePolicy for application/json ContentType.
+type CreatePolicyJSONRequestBody = PolicyCreate
+
+// EditPolicyJSONRequestBody defines body for EditPolicy for application/json ContentType.
+type EditPolicyJSONRequestBody = PolicyEdit
+
 // CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
 type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
 
@@ -1314,6 +1782,15 @@ type StartMaintenanceJSONRequestBody = MaintenanceStart
 
 // ResizeTenantJSONRequestBody defines body for ResizeTenant for application/json ContentType.
 type ResizeTenantJSONRequestBody = TenantResize
+
+// CreateSnapshotJSONRequestBody defines body for CreateSnapshot for application/json ContentType.
+type CreateSnapshotJSONRequestBody = SnapshotCreate
+
+// EditSnapshotJSONRequestBody defines body for EditSnapshot for application/json ContentType.
+type EditSnapshotJSONRequestBody = KeepsakeEdit
+
+// CloneSnapshotJSONRequestBody defines body for CloneSnapshot for application/json ContentType.
+type CloneSnapshotJSONRequestBody = TenantCopy
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -1395,6 +1872,21 @@ type ServerInterface interface {
 	// ListPlans Plans a tenant can have
 	// (GET /v1/plans)
 	ListPlans(ctx echo.Context) error
+	// ListPolicies Policies by name
+	// (GET /v1/policies)
+	ListPolicies(ctx echo.Context) error
+	// CreatePolicy Make a policy
+	// (POST /v1/policies)
+	CreatePolicy(ctx echo.Context) error
+	// DeletePolicy Delete a policy that no tenant has
+	// (DELETE /v1/policies/{policy})
+	DeletePolicy(ctx echo.Context, policy PolicyName) error
+	// GetPolicy One policy
+	// (GET /v1/policies/{policy})
+	GetPolicy(ctx echo.Context, policy PolicyName) error
+	// EditPolicy Change a policy
+	// (PATCH /v1/policies/{policy})
+	EditPolicy(ctx echo.Context, policy PolicyName) error
 	// ListProxies Proxies on hosts of their own
 	// (GET /v1/proxies)
 	ListProxies(ctx echo.Context) error
@@ -1464,6 +1956,39 @@ type ServerInterface interface {
 	// RestartTenant Stop a tenant cleanly and start it again
 	// (POST /v1/tenants/{name}/restart)
 	RestartTenant(ctx echo.Context, name TenantName, params RestartTenantParams) error
+	// GetSchedule What a tenant's policy does next, and what it keeps and why
+	// (GET /v1/tenants/{name}/schedule)
+	GetSchedule(ctx echo.Context, name TenantName) error
+	// ListSnapshots A tenant's snapshots, oldest first
+	// (GET /v1/tenants/{name}/snapshots)
+	ListSnapshots(ctx echo.Context, name TenantName) error
+	// CreateSnapshot Snapshot a tenant, its application held still for a moment
+	// (POST /v1/tenants/{name}/snapshots)
+	CreateSnapshot(ctx echo.Context, name TenantName, params CreateSnapshotParams) error
+	// DeleteSnapshot Delete a snapshot
+	// (DELETE /v1/tenants/{name}/snapshots/{snapshot})
+	DeleteSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params DeleteSnapshotParams) error
+	// GetSnapshot One snapshot
+	// (GET /v1/tenants/{name}/snapshots/{snapshot})
+	GetSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error
+	// EditSnapshot Pin a snapshot, or write something down about it
+	// (PATCH /v1/tenants/{name}/snapshots/{snapshot})
+	EditSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error
+	// CloneSnapshot Make a new tenant of a snapshot
+	// (POST /v1/tenants/{name}/snapshots/{snapshot}/clone)
+	CloneSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params CloneSnapshotParams) error
+	// GetSnapshotFile A file of a snapshot
+	// (GET /v1/tenants/{name}/snapshots/{snapshot}/content)
+	GetSnapshotFile(ctx echo.Context, name TenantName, snapshot SnapshotName, params GetSnapshotFileParams) error
+	// DiffSnapshot Which files have changed since a snapshot
+	// (GET /v1/tenants/{name}/snapshots/{snapshot}/diff)
+	DiffSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params DiffSnapshotParams) error
+	// ListSnapshotFiles What a folder of a snapshot holds
+	// (GET /v1/tenants/{name}/snapshots/{snapshot}/files)
+	ListSnapshotFiles(ctx echo.Context, name TenantName, snapshot SnapshotName, params ListSnapshotFilesParams) error
+	// RestoreSnapshot Bring a tenant back to a snapshot
+	// (POST /v1/tenants/{name}/snapshots/{snapshot}/restore)
+	RestoreSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params RestoreSnapshotParams) error
 	// StartTenant Start a tenant
 	// (POST /v1/tenants/{name}/start)
 	StartTenant(ctx echo.Context, name TenantName, params StartTenantParams) error
@@ -2072,6 +2597,72 @@ func (w *ServerInterfaceWrapper) ListPlans(ctx echo.Context) error {
 	return err
 }
 
+// ListPolicies converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPolicies(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPolicies(ctx)
+	return err
+}
+
+// CreatePolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) CreatePolicy(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreatePolicy(ctx)
+	return err
+}
+
+// DeletePolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) DeletePolicy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "policy" -------------
+	var policy PolicyName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "policy", ctx.Param("policy"), &policy, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeletePolicy(ctx, policy)
+	return err
+}
+
+// GetPolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPolicy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "policy" -------------
+	var policy PolicyName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "policy", ctx.Param("policy"), &policy, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPolicy(ctx, policy)
+	return err
+}
+
+// EditPolicy converts echo context to params.
+func (w *ServerInterfaceWrapper) EditPolicy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "policy" -------------
+	var policy PolicyName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "policy", ctx.Param("policy"), &policy, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditPolicy(ctx, policy)
+	return err
+}
+
 // ListProxies converts echo context to params.
 func (w *ServerInterfaceWrapper) ListProxies(ctx echo.Context) error {
 	var err error
@@ -2582,6 +3173,342 @@ func (w *ServerInterfaceWrapper) RestartTenant(ctx echo.Context) error {
 	return err
 }
 
+// GetSchedule converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSchedule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSchedule(ctx, name)
+	return err
+}
+
+// ListSnapshots converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSnapshots(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSnapshots(ctx, name)
+	return err
+}
+
+// CreateSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSnapshotParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSnapshot(ctx, name, params)
+	return err
+}
+
+// DeleteSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteSnapshotParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteSnapshot(ctx, name, snapshot, params)
+	return err
+}
+
+// GetSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSnapshot(ctx, name, snapshot)
+	return err
+}
+
+// EditSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) EditSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditSnapshot(ctx, name, snapshot)
+	return err
+}
+
+// CloneSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) CloneSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CloneSnapshotParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CloneSnapshot(ctx, name, snapshot, params)
+	return err
+}
+
+// GetSnapshotFile converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSnapshotFile(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSnapshotFileParams
+	// ------------- Required query parameter "path" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "path", ctx.QueryParams(), &params.Path, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter path: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSnapshotFile(ctx, name, snapshot, params)
+	return err
+}
+
+// DiffSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) DiffSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiffSnapshotParams
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiffSnapshot(ctx, name, snapshot, params)
+	return err
+}
+
+// ListSnapshotFiles converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSnapshotFiles(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSnapshotFilesParams
+	// ------------- Optional query parameter "path" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "path", ctx.QueryParams(), &params.Path, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter path: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSnapshotFiles(ctx, name, snapshot, params)
+	return err
+}
+
+// RestoreSnapshot converts echo context to params.
+func (w *ServerInterfaceWrapper) RestoreSnapshot(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// ------------- Path parameter "snapshot" -------------
+	var snapshot SnapshotName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "snapshot", ctx.Param("snapshot"), &snapshot, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreSnapshotParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestoreSnapshot(ctx, name, snapshot, params)
+	return err
+}
+
 // StartTenant converts echo context to params.
 func (w *ServerInterfaceWrapper) StartTenant(ctx echo.Context) error {
 	var err error
@@ -2787,6 +3714,22 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/tenants/:name/exec", wrapper.ExecTenant, options.OperationMiddlewares["execTenant"]...)
 	router.GET(options.BaseURL+"/v1/adoptable", wrapper.ListAdoptable, options.OperationMiddlewares["listAdoptable"]...)
 	router.POST(options.BaseURL+"/v1/adoptable/:name/adopt", wrapper.AdoptInstance, options.OperationMiddlewares["adoptInstance"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots", wrapper.ListSnapshots, options.OperationMiddlewares["listSnapshots"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots", wrapper.CreateSnapshot, options.OperationMiddlewares["createSnapshot"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot", wrapper.DeleteSnapshot, options.OperationMiddlewares["deleteSnapshot"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot", wrapper.GetSnapshot, options.OperationMiddlewares["getSnapshot"]...)
+	router.PATCH(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot", wrapper.EditSnapshot, options.OperationMiddlewares["editSnapshot"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/restore", wrapper.RestoreSnapshot, options.OperationMiddlewares["restoreSnapshot"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/clone", wrapper.CloneSnapshot, options.OperationMiddlewares["cloneSnapshot"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/diff", wrapper.DiffSnapshot, options.OperationMiddlewares["diffSnapshot"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/files", wrapper.ListSnapshotFiles, options.OperationMiddlewares["listSnapshotFiles"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/content", wrapper.GetSnapshotFile, options.OperationMiddlewares["getSnapshotFile"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/schedule", wrapper.GetSchedule, options.OperationMiddlewares["getSchedule"]...)
+	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies, options.OperationMiddlewares["listPolicies"]...)
+	router.POST(options.BaseURL+"/v1/policies", wrapper.CreatePolicy, options.OperationMiddlewares["createPolicy"]...)
+	router.DELETE(options.BaseURL+"/v1/policies/:policy", wrapper.DeletePolicy, options.OperationMiddlewares["deletePolicy"]...)
+	router.GET(options.BaseURL+"/v1/policies/:policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
+	router.PATCH(options.BaseURL+"/v1/policies/:policy", wrapper.EditPolicy, options.OperationMiddlewares["editPolicy"]...)
 	router.GET(options.BaseURL+"/v1/images", wrapper.ListImages, options.OperationMiddlewares["listImages"]...)
 	router.POST(options.BaseURL+"/v1/images/build", wrapper.BuildImage, options.OperationMiddlewares["buildImage"]...)
 	router.POST(options.BaseURL+"/v1/images/import", wrapper.ImportImage, options.OperationMiddlewares["importImage"]...)
@@ -3899,6 +4842,195 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
+type ListPoliciesRequestObject struct {
+}
+
+type ListPoliciesResponseObject interface {
+	VisitListPoliciesResponse(w http.ResponseWriter) error
+}
+
+type ListPolicies200JSONResponse PolicyList
+
+func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePolicyRequestObject struct {
+	Body *CreatePolicyJSONRequestBody
+}
+
+type CreatePolicyResponseObject interface {
+	VisitCreatePolicyResponse(w http.ResponseWriter) error
+}
+
+type CreatePolicy201JSONResponse Policy
+
+func (response CreatePolicy201JSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreatePolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePolicyRequestObject struct {
+	Policy PolicyName `json:"policy"`
+}
+
+type DeletePolicyResponseObject interface {
+	VisitDeletePolicyResponse(w http.ResponseWriter) error
+}
+
+type DeletePolicy204Response struct {
+}
+
+func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeletePolicydefaultApplicationProblemPlusJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicyRequestObject struct {
+	Policy PolicyName `json:"policy"`
+}
+
+type GetPolicyResponseObject interface {
+	VisitGetPolicyResponse(w http.ResponseWriter) error
+}
+
+type GetPolicy200JSONResponse Policy
+
+func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditPolicyRequestObject struct {
+	Policy PolicyName `json:"policy"`
+	Body   *EditPolicyJSONRequestBody
+}
+
+type EditPolicyResponseObject interface {
+	VisitEditPolicyResponse(w http.ResponseWriter) error
+}
+
+type EditPolicy200JSONResponse Policy
+
+func (response EditPolicy200JSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditPolicydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListProxiesRequestObject struct {
 }
 
@@ -4794,6 +5926,463 @@ func (response RestartTenantdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
+type GetScheduleRequestObject struct {
+	Name TenantName `json:"name"`
+}
+
+type GetScheduleResponseObject interface {
+	VisitGetScheduleResponse(w http.ResponseWriter) error
+}
+
+type GetSchedule200JSONResponse TenantSchedule
+
+func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSnapshotsRequestObject struct {
+	Name TenantName `json:"name"`
+}
+
+type ListSnapshotsResponseObject interface {
+	VisitListSnapshotsResponse(w http.ResponseWriter) error
+}
+
+type ListSnapshots200JSONResponse SnapshotList
+
+func (response ListSnapshots200JSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSnapshotRequestObject struct {
+	Name   TenantName `json:"name"`
+	Params CreateSnapshotParams
+	Body   *CreateSnapshotJSONRequestBody
+}
+
+type CreateSnapshotResponseObject interface {
+	VisitCreateSnapshotResponse(w http.ResponseWriter) error
+}
+
+type CreateSnapshot202JSONResponse struct{ JobJSONResponse }
+
+func (response CreateSnapshot202JSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSnapshotRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Params   DeleteSnapshotParams
+}
+
+type DeleteSnapshotResponseObject interface {
+	VisitDeleteSnapshotResponse(w http.ResponseWriter) error
+}
+
+type DeleteSnapshot202JSONResponse struct{ JobJSONResponse }
+
+func (response DeleteSnapshot202JSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+}
+
+type GetSnapshotResponseObject interface {
+	VisitGetSnapshotResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshot200JSONResponse Snapshot
+
+func (response GetSnapshot200JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditSnapshotRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Body     *EditSnapshotJSONRequestBody
+}
+
+type EditSnapshotResponseObject interface {
+	VisitEditSnapshotResponse(w http.ResponseWriter) error
+}
+
+type EditSnapshot200JSONResponse Snapshot
+
+func (response EditSnapshot200JSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditSnapshotdefaultApplicationProblemPlusJSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloneSnapshotRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Params   CloneSnapshotParams
+	Body     *CloneSnapshotJSONRequestBody
+}
+
+type CloneSnapshotResponseObject interface {
+	VisitCloneSnapshotResponse(w http.ResponseWriter) error
+}
+
+type CloneSnapshot202JSONResponse struct{ JobJSONResponse }
+
+func (response CloneSnapshot202JSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CloneSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CloneSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSnapshotFileRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Params   GetSnapshotFileParams
+}
+
+type GetSnapshotFileResponseObject interface {
+	VisitGetSnapshotFileResponse(w http.ResponseWriter) error
+}
+
+type GetSnapshotFile200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetSnapshotFile200ApplicationoctetStreamResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetSnapshotFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSnapshotFiledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiffSnapshotRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Params   DiffSnapshotParams
+}
+
+type DiffSnapshotResponseObject interface {
+	VisitDiffSnapshotResponse(w http.ResponseWriter) error
+}
+
+type DiffSnapshot200JSONResponse FileChangeList
+
+func (response DiffSnapshot200JSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DiffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSnapshotFilesRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Params   ListSnapshotFilesParams
+}
+
+type ListSnapshotFilesResponseObject interface {
+	VisitListSnapshotFilesResponse(w http.ResponseWriter) error
+}
+
+type ListSnapshotFiles200JSONResponse FileList
+
+func (response ListSnapshotFiles200JSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreSnapshotRequestObject struct {
+	Name     TenantName   `json:"name"`
+	Snapshot SnapshotName `json:"snapshot"`
+	Params   RestoreSnapshotParams
+}
+
+type RestoreSnapshotResponseObject interface {
+	VisitRestoreSnapshotResponse(w http.ResponseWriter) error
+}
+
+type RestoreSnapshot202JSONResponse struct{ JobJSONResponse }
+
+func (response RestoreSnapshot202JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreSnapshotdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoreSnapshotdefaultApplicationProblemPlusJSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartTenantRequestObject struct {
 	Name   TenantName `json:"name"`
 	Params StartTenantParams
@@ -5035,6 +6624,21 @@ type StrictServerInterface interface {
 	// ListPlans Plans a tenant can have
 	// (GET /v1/plans)
 	ListPlans(ctx context.Context, request ListPlansRequestObject) (ListPlansResponseObject, error)
+	// ListPolicies Policies by name
+	// (GET /v1/policies)
+	ListPolicies(ctx context.Context, request ListPoliciesRequestObject) (ListPoliciesResponseObject, error)
+	// CreatePolicy Make a policy
+	// (POST /v1/policies)
+	CreatePolicy(ctx context.Context, request CreatePolicyRequestObject) (CreatePolicyResponseObject, error)
+	// DeletePolicy Delete a policy that no tenant has
+	// (DELETE /v1/policies/{policy})
+	DeletePolicy(ctx context.Context, request DeletePolicyRequestObject) (DeletePolicyResponseObject, error)
+	// GetPolicy One policy
+	// (GET /v1/policies/{policy})
+	GetPolicy(ctx context.Context, request GetPolicyRequestObject) (GetPolicyResponseObject, error)
+	// EditPolicy Change a policy
+	// (PATCH /v1/policies/{policy})
+	EditPolicy(ctx context.Context, request EditPolicyRequestObject) (EditPolicyResponseObject, error)
 	// ListProxies Proxies on hosts of their own
 	// (GET /v1/proxies)
 	ListProxies(ctx context.Context, request ListProxiesRequestObject) (ListProxiesResponseObject, error)
@@ -5104,6 +6708,39 @@ type StrictServerInterface interface {
 	// RestartTenant Stop a tenant cleanly and start it again
 	// (POST /v1/tenants/{name}/restart)
 	RestartTenant(ctx context.Context, request RestartTenantRequestObject) (RestartTenantResponseObject, error)
+	// GetSchedule What a tenant's policy does next, and what it keeps and why
+	// (GET /v1/tenants/{name}/schedule)
+	GetSchedule(ctx context.Context, request GetScheduleRequestObject) (GetScheduleResponseObject, error)
+	// ListSnapshots A tenant's snapshots, oldest first
+	// (GET /v1/tenants/{name}/snapshots)
+	ListSnapshots(ctx context.Context, request ListSnapshotsRequestObject) (ListSnapshotsResponseObject, error)
+	// CreateSnapshot Snapshot a tenant, its application held still for a moment
+	// (POST /v1/tenants/{name}/snapshots)
+	CreateSnapshot(ctx context.Context, request CreateSnapshotRequestObject) (CreateSnapshotResponseObject, error)
+	// DeleteSnapshot Delete a snapshot
+	// (DELETE /v1/tenants/{name}/snapshots/{snapshot})
+	DeleteSnapshot(ctx context.Context, request DeleteSnapshotRequestObject) (DeleteSnapshotResponseObject, error)
+	// GetSnapshot One snapshot
+	// (GET /v1/tenants/{name}/snapshots/{snapshot})
+	GetSnapshot(ctx context.Context, request GetSnapshotRequestObject) (GetSnapshotResponseObject, error)
+	// EditSnapshot Pin a snapshot, or write something down about it
+	// (PATCH /v1/tenants/{name}/snapshots/{snapshot})
+	EditSnapshot(ctx context.Context, request EditSnapshotRequestObject) (EditSnapshotResponseObject, error)
+	// CloneSnapshot Make a new tenant of a snapshot
+	// (POST /v1/tenants/{name}/snapshots/{snapshot}/clone)
+	CloneSnapshot(ctx context.Context, request CloneSnapshotRequestObject) (CloneSnapshotResponseObject, error)
+	// GetSnapshotFile A file of a snapshot
+	// (GET /v1/tenants/{name}/snapshots/{snapshot}/content)
+	GetSnapshotFile(ctx context.Context, request GetSnapshotFileRequestObject) (GetSnapshotFileResponseObject, error)
+	// DiffSnapshot Which files have changed since a snapshot
+	// (GET /v1/tenants/{name}/snapshots/{snapshot}/diff)
+	DiffSnapshot(ctx context.Context, request DiffSnapshotRequestObject) (DiffSnapshotResponseObject, error)
+	// ListSnapshotFiles What a folder of a snapshot holds
+	// (GET /v1/tenants/{name}/snapshots/{snapshot}/files)
+	ListSnapshotFiles(ctx context.Context, request ListSnapshotFilesRequestObject) (ListSnapshotFilesResponseObject, error)
+	// RestoreSnapshot Bring a tenant back to a snapshot
+	// (POST /v1/tenants/{name}/snapshots/{snapshot}/restore)
+	RestoreSnapshot(ctx context.Context, request RestoreSnapshotRequestObject) (RestoreSnapshotResponseObject, error)
 	// StartTenant Start a tenant
 	// (POST /v1/tenants/{name}/start)
 	StartTenant(ctx context.Context, request StartTenantRequestObject) (StartTenantResponseObject, error)
@@ -5814,6 +7451,173 @@ func (sh *strictHandler) ListPlans(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(ListPlansResponseObject); ok {
 		return validResponse.VisitListPlansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPolicies operation middleware
+func (sh *strictHandler) ListPolicies(ctx echo.Context) error {
+	var request ListPoliciesRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPolicies(ctx.Request().Context(), request.(ListPoliciesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPolicies")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPoliciesResponseObject); ok {
+		return validResponse.VisitListPoliciesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreatePolicy operation middleware
+func (sh *strictHandler) CreatePolicy(ctx echo.Context) error {
+	var request CreatePolicyRequestObject
+
+	var body CreatePolicyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreatePolicy(ctx.Request().Context(), request.(CreatePolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreatePolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreatePolicyResponseObject); ok {
+		return validResponse.VisitCreatePolicyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeletePolicy operation middleware
+func (sh *strictHandler) DeletePolicy(ctx echo.Context, policy PolicyName) error {
+	var request DeletePolicyRequestObject
+
+	request.Policy = policy
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePolicy(ctx.Request().Context(), request.(DeletePolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeletePolicyResponseObject); ok {
+		return validResponse.VisitDeletePolicyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPolicy operation middleware
+func (sh *strictHandler) GetPolicy(ctx echo.Context, policy PolicyName) error {
+	var request GetPolicyRequestObject
+
+	request.Policy = policy
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPolicy(ctx.Request().Context(), request.(GetPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPolicyResponseObject); ok {
+		return validResponse.VisitGetPolicyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EditPolicy operation middleware
+func (sh *strictHandler) EditPolicy(ctx echo.Context, policy PolicyName) error {
+	var request EditPolicyRequestObject
+
+	request.Policy = policy
+
+	var body EditPolicyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditPolicy(ctx.Request().Context(), request.(EditPolicyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditPolicy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditPolicyResponseObject); ok {
+		return validResponse.VisitEditPolicyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -6570,6 +8374,365 @@ func (sh *strictHandler) RestartTenant(ctx echo.Context, name TenantName, params
 		return err
 	} else if validResponse, ok := response.(RestartTenantResponseObject); ok {
 		return validResponse.VisitRestartTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSchedule operation middleware
+func (sh *strictHandler) GetSchedule(ctx echo.Context, name TenantName) error {
+	var request GetScheduleRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSchedule(ctx.Request().Context(), request.(GetScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSchedule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetScheduleResponseObject); ok {
+		return validResponse.VisitGetScheduleResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSnapshots operation middleware
+func (sh *strictHandler) ListSnapshots(ctx echo.Context, name TenantName) error {
+	var request ListSnapshotsRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSnapshots(ctx.Request().Context(), request.(ListSnapshotsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSnapshots")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSnapshotsResponseObject); ok {
+		return validResponse.VisitListSnapshotsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateSnapshot operation middleware
+func (sh *strictHandler) CreateSnapshot(ctx echo.Context, name TenantName, params CreateSnapshotParams) error {
+	var request CreateSnapshotRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	var body CreateSnapshotJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSnapshot(ctx.Request().Context(), request.(CreateSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSnapshotResponseObject); ok {
+		return validResponse.VisitCreateSnapshotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteSnapshot operation middleware
+func (sh *strictHandler) DeleteSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params DeleteSnapshotParams) error {
+	var request DeleteSnapshotRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteSnapshot(ctx.Request().Context(), request.(DeleteSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteSnapshotResponseObject); ok {
+		return validResponse.VisitDeleteSnapshotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSnapshot operation middleware
+func (sh *strictHandler) GetSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error {
+	var request GetSnapshotRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshot(ctx.Request().Context(), request.(GetSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSnapshotResponseObject); ok {
+		return validResponse.VisitGetSnapshotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EditSnapshot operation middleware
+func (sh *strictHandler) EditSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error {
+	var request EditSnapshotRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+
+	var body EditSnapshotJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditSnapshot(ctx.Request().Context(), request.(EditSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditSnapshotResponseObject); ok {
+		return validResponse.VisitEditSnapshotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CloneSnapshot operation middleware
+func (sh *strictHandler) CloneSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params CloneSnapshotParams) error {
+	var request CloneSnapshotRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+	request.Params = params
+
+	var body CloneSnapshotJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CloneSnapshot(ctx.Request().Context(), request.(CloneSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CloneSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CloneSnapshotResponseObject); ok {
+		return validResponse.VisitCloneSnapshotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSnapshotFile operation middleware
+func (sh *strictHandler) GetSnapshotFile(ctx echo.Context, name TenantName, snapshot SnapshotName, params GetSnapshotFileParams) error {
+	var request GetSnapshotFileRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSnapshotFile(ctx.Request().Context(), request.(GetSnapshotFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSnapshotFile")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSnapshotFileResponseObject); ok {
+		return validResponse.VisitGetSnapshotFileResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DiffSnapshot operation middleware
+func (sh *strictHandler) DiffSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params DiffSnapshotParams) error {
+	var request DiffSnapshotRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiffSnapshot(ctx.Request().Context(), request.(DiffSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiffSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiffSnapshotResponseObject); ok {
+		return validResponse.VisitDiffSnapshotResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSnapshotFiles operation middleware
+func (sh *strictHandler) ListSnapshotFiles(ctx echo.Context, name TenantName, snapshot SnapshotName, params ListSnapshotFilesParams) error {
+	var request ListSnapshotFilesRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSnapshotFiles(ctx.Request().Context(), request.(ListSnapshotFilesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSnapshotFiles")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSnapshotFilesResponseObject); ok {
+		return validResponse.VisitListSnapshotFilesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestoreSnapshot operation middleware
+func (sh *strictHandler) RestoreSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params RestoreSnapshotParams) error {
+	var request RestoreSnapshotRequestObject
+
+	request.Name = name
+	request.Snapshot = snapshot
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreSnapshot(ctx.Request().Context(), request.(RestoreSnapshotRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreSnapshot")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestoreSnapshotResponseObject); ok {
+		return validResponse.VisitRestoreSnapshotResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

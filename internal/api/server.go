@@ -28,12 +28,14 @@ func Document() []byte { return document }
 
 // Options is what a Server serves. All services are required.
 type Options struct {
-	Tenants Tenants
-	Domains Domains
-	Images  Images
-	Jobs    Jobs
-	Proxies Proxies
-	Feed    *Feed
+	Tenants   Tenants
+	Domains   Domains
+	Images    Images
+	Snapshots Snapshots
+	Policies  Policies
+	Jobs      Jobs
+	Proxies   Proxies
+	Feed      *Feed
 
 	// RecoverImages records golden images anew that LXD has and the store lacks.
 	RecoverImages func(ctx context.Context) ([]fleet.GoldenImage, error)

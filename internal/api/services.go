@@ -8,6 +8,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
@@ -86,6 +87,36 @@ type Images interface {
 	List(ctx context.Context) ([]fleet.GoldenImage, error)
 }
 
+// Snapshots is what the API needs of tenants' snapshots; snapshots.Service is one.
+type Snapshots interface {
+	Create(ctx context.Context, tenant fleet.Name, req snapshots.CreateRequest, once snapshots.Once) (fleet.Job, error)
+	// Delete deletes a pinned one with force only.
+	Delete(ctx context.Context, tenant fleet.Name, snapshot string, force bool, once snapshots.Once) (fleet.Job, error)
+	Restore(ctx context.Context, tenant fleet.Name, snapshot string, once snapshots.Once) (fleet.Job, error)
+	Clone(ctx context.Context, tenant fleet.Name, snapshot string, req snapshots.CloneRequest, once snapshots.Once) (fleet.Job, error)
+
+	// List gives the oldest first.
+	List(ctx context.Context, tenant fleet.Name) ([]fleet.Snapshot, error)
+	Snapshot(ctx context.Context, tenant fleet.Name, snapshot string) (fleet.Snapshot, error)
+	Edit(ctx context.Context, tenant fleet.Name, snapshot string, req snapshots.EditRequest) (fleet.Snapshot, error)
+	// Diff compares with the tenant as it is where to is empty.
+	Diff(ctx context.Context, tenant fleet.Name, from, to string) ([]fleet.FileChange, error)
+	Files(ctx context.Context, tenant fleet.Name, snapshot, path string) ([]fleet.FileInfo, error)
+	// ReadFile opens a file. The caller closes it; ctx has to last until then.
+	ReadFile(ctx context.Context, tenant fleet.Name, snapshot, path string) (io.ReadCloser, fleet.FileInfo, error)
+}
+
+// Policies is what the API needs of the policies; snapshots.Service is one.
+type Policies interface {
+	Policies(ctx context.Context) ([]fleet.Policy, error)
+	Policy(ctx context.Context, name string) (fleet.Policy, error)
+	// SavePolicy makes a policy of revision 0, and replaces one of the revision it was read with.
+	SavePolicy(ctx context.Context, p fleet.Policy) (fleet.Policy, error)
+	DeletePolicy(ctx context.Context, name string) error
+	// Plan tells what a tenant's policy does next, and what it keeps and why.
+	Plan(ctx context.Context, tenant fleet.Name) (snapshots.Outlook, error)
+}
+
 // Jobs is what the API needs of the job engine; jobs.Engine is one.
 type Jobs interface {
 	Job(ctx context.Context, id string) (fleet.Job, error)
@@ -100,7 +131,9 @@ type Jobs interface {
 
 // Implemented elsewhere, held here: a change there shows at once.
 var (
-	_ Tenants = (*tenants.Service)(nil)
-	_ Domains = (*tenants.Service)(nil)
-	_ Jobs    = (*jobs.Engine)(nil)
+	_ Tenants   = (*tenants.Service)(nil)
+	_ Domains   = (*tenants.Service)(nil)
+	_ Jobs      = (*jobs.Engine)(nil)
+	_ Snapshots = (*snapshots.Service)(nil)
+	_ Policies  = (*snapshots.Service)(nil)
 )

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -82,6 +83,7 @@ func (s *Server) CreateTenant(ctx context.Context, r CreateTenantRequestObject) 
 	job, err := s.Tenants.Create(ctx, tenants.CreateRequest{
 		Name: r.Body.Name, DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
 		Image: r.Body.Image, Plan: r.Body.Plan, Domains: r.Body.Domains, Member: r.Body.Member, Health: health,
+		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone,
 	}, onceOf(ctx))
 	if err != nil {
 		return nil, err
@@ -95,8 +97,13 @@ func (s *Server) EditTenant(ctx context.Context, r EditTenantRequestObject) (Edi
 	if err != nil {
 		return nil, err
 	}
+	quiesce, err := quiesceIn(r.Body.Quiesce)
+	if err != nil {
+		return nil, err
+	}
 	view, err := s.Tenants.Edit(ctx, name, tenants.EditRequest{
 		DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
+		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone, Quiesce: quiesce,
 	})
 	if err != nil {
 		return nil, err
@@ -113,6 +120,7 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Healthy: seen.Healthy,
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
 		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds), Guard: guardOut(t.Guard),
+		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: quiesceOut(t.Quiesce),
 	}
 	for i, d := range t.Domains {
 		out.Domains[i] = d.String()
@@ -150,6 +158,32 @@ func healthIn(h *HealthCheck) (*fleet.HealthCheck, error) {
 		return nil, err
 	}
 	return &fleet.HealthCheck{Port: h.Port, Path: h.Path, Status: h.Status, Body: h.Body, Timeout: timeout}, nil
+}
+
+func quiesceOut(q *fleet.Quiesce) *Quiesce {
+	if q == nil {
+		return nil
+	}
+	out := &Quiesce{By: QuiesceBy(cmp.Or(q.By, fleet.QuiesceHook)), Address: q.Address, Login: q.Login}
+	if q.Limit > 0 {
+		out.Limit = q.Limit.String()
+	}
+	return out
+}
+
+func quiesceIn(q *Quiesce) (*fleet.Quiesce, error) {
+	if q == nil {
+		return nil, nil //nolint:nilnil // none given is no error
+	}
+	limit, err := parseTimeout("quiesce.limit", q.Limit)
+	if err != nil {
+		return nil, err
+	}
+	out := &fleet.Quiesce{By: string(q.By), Limit: limit, Address: q.Address, Login: q.Login}
+	if out.By == fleet.QuiesceHook && *out == (fleet.Quiesce{By: fleet.QuiesceHook}) {
+		out.By = "" // the way of a tenant of which nothing is said
+	}
+	return out, nil
 }
 
 // parseTimeout reads a duration; 0 where none is given.

@@ -51,9 +51,16 @@ func TestMistakes(t *testing.T) {
 		"image delete wordpress", "image import f wordpress", "image build no-such-recipe", "tenant show nobody",
 		"domain add acme", "domain add acme x.localhost --redirect-to www.x.localhost", "domain add acme x.localhost --code 301",
 		"domain add acme globex.localhost", "domain show nobody.localhost", "domain remove https://x", "tenant maintenance acme maybe",
-		"tenant maintenance acme off --message x", "tenant maintenance acme on --page no-such-file", "tenant set acme", "tenant set acme plan=large",
+		"tenant maintenance acme off --message x", "tenant maintenance acme on --page no-such-file", "tenant set acme", "tenant set acme plan=large", "tenant set acme quiesce.limit=5s", "tenant set acme quiesce=hook quiesce.limit=long", "tenant set acme quiesce=hook quiesce.lmit=5s",
 		"tenant set acme label", "tenant guard acme --reset --rate 5", "tenant guard acme --hsts 1y,preload", "tenant guard acme --security-headers maybe",
 		"tenant hold acme --for soon", "top --interval 0s",
+		"snapshot create", "snapshot restore acme", "snapshot restore nobody snap0", "snapshot create acme snap0", "snapshot edit acme snap0", "snapshot edit acme snap0 --pin --unpin",
+		"snapshot list", "snapshot get acme snap0", "snapshot get acme snap0 /etc/x cli_test.go", "snapshot get acme snap0 /etc/x no/such/folder/x", "snapshot get acme none /etc/x -",
+		"snapshot clone acme snap0", "snapshot clone acme snap0 Acme!", "snapshot crate acme",
+		"policy create", "policy create nightly", "policy create x --keep-backups daily=7", "policy create x --snapshots @daily --keep-snapshots dayly=7",
+		"policy create x --snapshots @daily --keep-snapshots daily=many", "policy create x --snapshots *_*_*_*", "policy create x --time-zone Mars/Olympus",
+		"policy create x --snapshots @daily --keep-snapshots min-age=long", "policy set nightly", "policy set nightly hourly=7", "policy set nightly backups", "policy set none drills=",
+		"policy set snapshots-only keep-drills=last=3", "policy delete nightly", "policy show none", "policy plan nobody",
 		"tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
 	} {
 		t.Run(line, func(t *testing.T) {
@@ -211,7 +218,16 @@ func TestCompletion(t *testing.T) {
 		"domain primary acme ":      "acme.localhost globex.localhost www.acme.localhost www.xn--bcher-kva.de",
 		"domain list --state ":      "active pending",
 		"tenant maintenance acme ":  "on off",
-		"tenant set acme ":          "display-name= contact= label.",
+		"tenant set acme ":          "display-name= contact= policy= time-zone= quiesce= quiesce.limit= quiesce.address= quiesce.login= label.",
+		"tenant create x --policy ": "nightly snapshots-only",
+		"snapshot create ":          "acme globex",
+		"snapshot restore acme ":    "snap0 by-hand nightly-20250314-0300",
+		"snapshot delete acme x ":   "snap0 by-hand nightly-20250314-0300",
+		"snapshot clone acme x ":    "",
+		"snapshot diff acme snap0 ": "snap0 by-hand nightly-20250314-0300",
+		"policy show ":              "nightly snapshots-only",
+		"policy set nightly ":       "description= time-zone= snapshots= keep-snapshots= backups= keep-backups= drills= keep-drills=",
+		"policy plan ":              "acme globex",
 	} {
 		t.Run(line, func(t *testing.T) {
 			args := append([]string{"__complete"}, strings.Fields(line)...)
@@ -333,6 +349,33 @@ func TestCAExportWritesAFile(t *testing.T) {
 	}
 	if _, err := os.Stat(file + "2"); !os.IsNotExist(err) {
 		t.Error("a file was made all the same")
+	}
+}
+
+func TestSnapshotGetWritesAFile(t *testing.T) {
+	b := newBench(t)
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("there", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"": "index.php", "there": "there/index.php", "there/other.php": "there/other.php"} {
+		args := []string{"snapshot", "get", "acme", "snap0", "/var/www/index.php"}
+		if target != "" {
+			args = append(args, target)
+		}
+		if r := b.run(args...); r.exit != exitOK || r.out != want+": 6 bytes\n" {
+			t.Errorf("%v", r)
+		}
+		if data, err := os.ReadFile(want); err != nil || string(data) != "<?php\n" {
+			t.Errorf("%q %v", data, err)
+		}
+		if r := b.run(args...); r.exit != exitFailed || !strings.Contains(r.err, want+" is there already") {
+			t.Errorf("%v", r)
+		}
+	}
+	left, err := filepath.Glob(".*")
+	if err != nil || len(left) > 0 {
+		t.Error(left, err)
 	}
 }
 

@@ -88,6 +88,19 @@ func (t *tool) ago(at time.Time) string {
 	return humanize.RelTime(at, t.now(), "ago", "from now")
 }
 
+// when writes a moment, and how far away it is.
+func (t *tool) when(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return t.clock(at, "2006-01-02 15:04:05 MST") + " (" + t.ago(at) + ")"
+}
+
+// clock writes a moment as the clocks here show it.
+func (t *tool) clock(at time.Time, layout string) string {
+	return at.In(t.now().Location()).Format(layout)
+}
+
 func humanSize(n int64) string {
 	if n == 0 {
 		return ""

@@ -124,10 +124,27 @@ func (t *tool) describeTenant(x client.Tenant) error {
 		"Status", string(x.Status), "Problem", x.Problem, "Job", x.Job, "Wanted", string(x.Desired),
 		"Address", x.Url, "Domains", strings.Join(x.Domains, ", "),
 		"Not served yet", strings.Join(x.PendingDomains, ", "), "Maintenance", maintenance, "Held for", holds(x), "Guard", guard,
-		"Image", x.Image, "Plan", x.Plan, "Labels", pairs(x.Labels),
+		"Image", x.Image, "Plan", x.Plan, "Policy", x.Policy, "Time zone", x.TimeZone, "Quiesce", quiesceWords(x.Quiesce), "Labels", pairs(x.Labels),
 		"Member", whereabouts(x), "Instance address", x.Address,
 		"Health check", health, "Healthy", healthy,
 		"Deleted for good", t.ago(x.PurgeAt),
 		"Created", t.ago(x.CreatedAt), "Changed", t.ago(x.UpdatedAt), "Seen", t.ago(x.ObservedAt), "ID", x.Id,
 	)
+}
+
+// quiesceWords says how an application is held still; empty where nothing is said of it.
+func quiesceWords(q *client.Quiesce) string {
+	if q == nil {
+		return ""
+	}
+	words := []string{"by " + string(q.By)}
+	if q.By == client.QuiesceByNone {
+		words[0] = "none"
+	}
+	for _, more := range [][2]string{{"at most ", q.Limit}, {"at ", q.Address}, {"login in ", q.Login}} {
+		if more[1] != "" {
+			words = append(words, more[0]+more[1])
+		}
+	}
+	return strings.Join(words, ", ")
 }

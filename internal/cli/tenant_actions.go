@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -26,21 +25,7 @@ func (t *tool) onTenants(verb, short string, past func() string, request send) *
 		if err != nil {
 			return err
 		}
-		if len(names) == 1 {
-			return t.onTenant(c.Context(), d, w, names[0], past(), request)
-		}
-		var failed error
-		for _, name := range names {
-			err := t.onTenant(c.Context(), d, w, name, past(), request)
-			if c.Context().Err() != nil || errors.Is(err, client.ErrUnreachable) {
-				return err
-			}
-			if err != nil {
-				t.report(fmt.Errorf("%s: %w", name, err))
-				failed = errSaid
-			}
-		}
-		return failed
+		return t.each(c.Context(), names, func(name string) error { return t.onTenant(c.Context(), d, w, name, past(), request) })
 	}
 	return c
 }

@@ -41,6 +41,8 @@ func (t *tool) tenantCreate() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&spec.Image, "image", "", "golden image, `name` or name/version")
 	f.StringVar(&spec.Plan, "plan", "", "`plan`; lxdfleet plan list shows them")
+	f.StringVar(&spec.Policy, "policy", "", "`policy` that says when it is snapshotted and backed up; lxdfleet policy list shows them")
+	f.StringVar(&spec.TimeZone, "time-zone", "", "`zone` that the policy is read in, such as Europe/Berlin (default: the policy's)")
 	f.StringSliceVar(&spec.Domains, "domain", nil, "`host` it is served at; may be repeated, the first is the primary one")
 	f.StringArrayVar(&labels, "label", nil, "label, `key=value`; may be repeated")
 	f.StringVar(&spec.Member, "member", "", "`member` to place it on (default: LXD chooses)")
@@ -48,6 +50,7 @@ func (t *tool) tenantCreate() *cobra.Command {
 	f.StringVar(&spec.Contact, "contact", "", "whom to tell when something is wrong, such as a mail `address`")
 	complete(c, "image", t.words(-1, imageNames))
 	complete(c, "plan", t.words(-1, planNames))
+	complete(c, "policy", t.words(-1, policyNames))
 	complete(c, "member", t.words(-1, memberNames))
 	return c
 }

@@ -18,11 +18,13 @@ var Now = time.Date(2025, 3, 14, 9, 26, 53, 0, time.UTC)
 // Fleet is all services in memory. Its jobs are done as soon as they are made, unless Hold is
 // called.
 type Fleet struct {
-	Tenants *Tenants
-	Domains *Domains
-	Images  *Images
-	Jobs    *Jobs
-	Proxies *Proxies
+	Tenants   *Tenants
+	Domains   *Domains
+	Images    *Images
+	Jobs      *Jobs
+	Snapshots *Snapshots
+	Policies  *Policies
+	Proxies   *Proxies
 
 	mu    sync.Mutex
 	fails map[string]error
@@ -38,6 +40,7 @@ func New() *Fleet {
 	f.Tenants = newTenants(f)
 	f.Domains = &Domains{fleet: f}
 	f.Images = newImages(f)
+	f.Snapshots, f.Policies = newSnapshots(f), newPolicies(f)
 	f.Proxies = &Proxies{fleet: f}
 	return f
 }
@@ -74,6 +77,7 @@ func (f *Fleet) called(method string, args ...any) error {
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
 		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies,
+		Snapshots: f.Snapshots, Policies: f.Policies,
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")

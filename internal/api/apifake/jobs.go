@@ -73,6 +73,13 @@ func (j *Jobs) Submit(kind, subject string, args any, once tenants.Once) (fleet.
 	return j.jobs[len(j.jobs)-1], nil
 }
 
+// knows reports whether a job was made with the key.
+func (j *Jobs) knows(key string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return key != "" && slices.ContainsFunc(j.jobs, func(job fleet.Job) bool { return job.Key == key })
+}
+
 // Add appends an event to a job; its number and time are set here.
 func (j *Jobs) Add(id string, e fleet.JobEvent) {
 	j.mu.Lock()

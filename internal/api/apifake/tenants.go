@@ -97,7 +97,7 @@ func (t *Tenants) Create(_ context.Context, r tenants.CreateRequest, once tenant
 	image.Version = cmp.Or(image.Version, "6.1-1")
 	v := tenants.View{Tenant: fleet.Tenant{
 		ID: fmt.Sprintf("%026s", name), Name: name, Image: image, Plan: cmp.Or(r.Plan, "small"), Labels: r.Labels,
-		Desired: fleet.DesiredRunning, Ready: true, Health: fleet.DefaultHealth(), CreatedAt: Now, UpdatedAt: Now, Revision: 1,
+		Policy: r.Policy, TimeZone: r.TimeZone, Desired: fleet.DesiredRunning, Ready: true, Health: fleet.DefaultHealth(), CreatedAt: Now, UpdatedAt: Now, Revision: 1,
 	}, Status: fleet.TenantRunning}
 	for _, d := range r.Domains {
 		domain, err := fleet.ParseDomain(d)
@@ -182,6 +182,15 @@ func (t *Tenants) Edit(_ context.Context, name fleet.Name, req tenants.EditReque
 		}
 		if req.Contact != nil {
 			t.Contact = *req.Contact
+		}
+		if req.Policy != nil {
+			t.Policy = *req.Policy
+		}
+		if req.TimeZone != nil {
+			t.TimeZone = *req.TimeZone
+		}
+		if req.Quiesce != nil {
+			t.Quiesce = req.Quiesce
 		}
 		if t.Labels == nil {
 			t.Labels = map[string]string{}

@@ -41,6 +41,24 @@ func (e CertificateState) Valid() bool {
 	}
 }
 
+// Defines values for Consistency.
+const (
+	ConsistencyApplication Consistency = "application"
+	ConsistencyCrash       Consistency = "crash"
+)
+
+// Valid indicates whether the value is a known member of the Consistency enum.
+func (e Consistency) Valid() bool {
+	switch e {
+	case ConsistencyApplication:
+		return true
+	case ConsistencyCrash:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Desired.
 const (
 	DesiredRemoved Desired = "removed"
@@ -74,6 +92,51 @@ func (e DomainState) Valid() bool {
 	case DomainStateActive:
 		return true
 	case DomainStatePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FileType.
+const (
+	FileTypeFile    FileType = "file"
+	FileTypeFolder  FileType = "folder"
+	FileTypeOther   FileType = "other"
+	FileTypeSymlink FileType = "symlink"
+)
+
+// Valid indicates whether the value is a known member of the FileType enum.
+func (e FileType) Valid() bool {
+	switch e {
+	case FileTypeFile:
+		return true
+	case FileTypeFolder:
+		return true
+	case FileTypeOther:
+		return true
+	case FileTypeSymlink:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FileChangeChange.
+const (
+	FileChangeChangeAdded   FileChangeChange = "added"
+	FileChangeChangeChanged FileChangeChange = "changed"
+	FileChangeChangeRemoved FileChangeChange = "removed"
+)
+
+// Valid indicates whether the value is a known member of the FileChangeChange enum.
+func (e FileChangeChange) Valid() bool {
+	switch e {
+	case FileChangeChangeAdded:
+		return true
+	case FileChangeChangeChanged:
+		return true
+	case FileChangeChangeRemoved:
 		return true
 	default:
 		return false
@@ -224,6 +287,27 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for QuiesceBy.
+const (
+	QuiesceByHook  QuiesceBy = "hook"
+	QuiesceByMysql QuiesceBy = "mysql"
+	QuiesceByNone  QuiesceBy = "none"
+)
+
+// Valid indicates whether the value is a known member of the QuiesceBy enum.
+func (e QuiesceBy) Valid() bool {
+	switch e {
+	case QuiesceByHook:
+		return true
+	case QuiesceByMysql:
+		return true
+	case QuiesceByNone:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RecoveredOutcome.
 const (
 	RecoveredOutcomeConflict  RecoveredOutcome = "conflict"
@@ -266,6 +350,54 @@ func (e RouteState) Valid() bool {
 	case RouteStateServe:
 		return true
 	case RouteStateStopped:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduledRunWhat.
+const (
+	ScheduledRunWhatBackups   ScheduledRunWhat = "backups"
+	ScheduledRunWhatDrills    ScheduledRunWhat = "drills"
+	ScheduledRunWhatSnapshots ScheduledRunWhat = "snapshots"
+)
+
+// Valid indicates whether the value is a known member of the ScheduledRunWhat enum.
+func (e ScheduledRunWhat) Valid() bool {
+	switch e {
+	case ScheduledRunWhatBackups:
+		return true
+	case ScheduledRunWhatDrills:
+		return true
+	case ScheduledRunWhatSnapshots:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SnapshotOrigin.
+const (
+	SnapshotOriginBackup SnapshotOrigin = "backup"
+	SnapshotOriginLxc    SnapshotOrigin = "lxc"
+	SnapshotOriginManual SnapshotOrigin = "manual"
+	SnapshotOriginPolicy SnapshotOrigin = "policy"
+	SnapshotOriginSafety SnapshotOrigin = "safety"
+)
+
+// Valid indicates whether the value is a known member of the SnapshotOrigin enum.
+func (e SnapshotOrigin) Valid() bool {
+	switch e {
+	case SnapshotOriginBackup:
+		return true
+	case SnapshotOriginLxc:
+		return true
+	case SnapshotOriginManual:
+		return true
+	case SnapshotOriginPolicy:
+		return true
+	case SnapshotOriginSafety:
 		return true
 	default:
 		return false
@@ -356,6 +488,9 @@ type CodeCount struct {
 	Code     int   `json:"code"`
 	Requests int64 `json:"requests"`
 }
+
+// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
+type Consistency string
 
 // DNSRecord defines model for DNSRecord.
 type DNSRecord struct {
@@ -493,6 +628,50 @@ type ExecStart struct {
 	Height  int               `json:"height,omitempty,omitzero"`
 	Tty     bool              `json:"tty,omitempty,omitzero"`
 	Width   int               `json:"width,omitempty,omitzero"`
+}
+
+// File defines model for File.
+type File struct {
+	Gid int64 `json:"gid"`
+
+	// Mode Octal, such as 0644.
+	Mode       string    `json:"mode"`
+	ModifiedAt time.Time `json:"modified_at"`
+
+	// Path Absolute.
+	Path string `json:"path"`
+
+	// Size Bytes.
+	Size int64 `json:"size"`
+
+	// Target Where a symlink leads.
+	Target string   `json:"target,omitempty,omitzero"`
+	Type   FileType `json:"type"`
+	Uid    int64    `json:"uid"`
+}
+
+// FileType defines model for File.Type.
+type FileType string
+
+// FileChange defines model for FileChange.
+type FileChange struct {
+	After  *File            `json:"after,omitempty"`
+	Before *File            `json:"before,omitempty"`
+	Change FileChangeChange `json:"change"`
+	Path   string           `json:"path"`
+}
+
+// FileChangeChange defines model for FileChange.Change.
+type FileChangeChange string
+
+// FileChangeList defines model for FileChangeList.
+type FileChangeList struct {
+	Items []FileChange `json:"items"`
+}
+
+// FileList defines model for FileList.
+type FileList struct {
+	Items []File `json:"items"`
 }
 
 // Finding defines model for Finding.
@@ -683,6 +862,27 @@ type JobList struct {
 // JobState defines model for JobState.
 type JobState string
 
+// Keep How many are kept: the last ones, and the newest of each of the last hours, days, weeks, months and years in which there was any. Where nothing is said all are.
+type Keep struct {
+	Daily  int `json:"daily,omitempty,omitzero"`
+	Hourly int `json:"hourly,omitempty,omitzero"`
+	Last   int `json:"last,omitempty,omitzero"`
+
+	// MinAge Those younger than this stay in any case, such as 72h or 7d.
+	MinAge  string `json:"min_age,omitempty,omitzero"`
+	Monthly int    `json:"monthly,omitempty,omitzero"`
+	Weekly  int    `json:"weekly,omitempty,omitzero"`
+	Yearly  int    `json:"yearly,omitempty,omitzero"`
+}
+
+// KeepsakeEdit defines model for KeepsakeEdit.
+type KeepsakeEdit struct {
+	Note *string `json:"note,omitempty"`
+
+	// Pinned Retention leaves it alone.
+	Pinned *bool `json:"pinned,omitempty"`
+}
+
 // LXD defines model for LXD.
 type LXD struct {
 	Address   string `json:"address,omitempty,omitzero"`
@@ -759,6 +959,49 @@ type PlanList struct {
 	Items []Plan `json:"items"`
 }
 
+// Policy defines model for Policy.
+type Policy struct {
+	Backups     *Schedule `json:"backups,omitempty"`
+	CreatedAt   time.Time `json:"created_at"`
+	Description string    `json:"description,omitempty,omitzero"`
+	Drills      *Schedule `json:"drills,omitempty"`
+	Name        string    `json:"name"`
+	Revision    int64     `json:"revision"`
+	Snapshots   *Schedule `json:"snapshots,omitempty"`
+
+	// TimeZone That its schedules are read in where a tenant has none; the daemon's where it is missing.
+	TimeZone  string    `json:"time_zone,omitempty,omitzero"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PolicyCreate defines model for PolicyCreate.
+type PolicyCreate struct {
+	Backups     *Schedule `json:"backups,omitempty"`
+	Description string    `json:"description,omitempty,omitzero"`
+	Drills      *Schedule `json:"drills,omitempty"`
+	Name        string    `json:"name"`
+	Snapshots   *Schedule `json:"snapshots,omitempty"`
+
+	// TimeZone Such as Europe/Berlin.
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
+}
+
+// PolicyEdit defines model for PolicyEdit.
+type PolicyEdit struct {
+	Backups     *ScheduleEdit `json:"backups,omitempty"`
+	Description *string       `json:"description,omitempty"`
+	Drills      *ScheduleEdit `json:"drills,omitempty"`
+	Snapshots   *ScheduleEdit `json:"snapshots,omitempty"`
+
+	// TimeZone Empty: the daemon's.
+	TimeZone *string `json:"time_zone,omitempty"`
+}
+
+// PolicyList defines model for PolicyList.
+type PolicyList struct {
+	Items []Policy `json:"items"`
+}
+
 // Problem defines model for Problem.
 type Problem struct {
 	// Code For programs.
@@ -832,6 +1075,24 @@ type ProxyTokenCreate struct {
 	Ttl string `json:"ttl,omitempty,omitzero"`
 }
 
+// Quiesce How an application is held still for a snapshot.
+type Quiesce struct {
+	// Address With mysql: host:port, or a socket's path on the daemon's host; port 3306 of the instance where it is not given.
+	Address string `json:"address,omitempty,omitzero"`
+
+	// By hook: the golden image's pre-snapshot; mysql: lxdfleet locks a MySQL or MariaDB server itself; none: not at all.
+	By QuiesceBy `json:"by"`
+
+	// Limit How long writes may be blocked at most, whole seconds such as 5s.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// Login With mysql: path in the instance of an option file with user and password.
+	Login string `json:"login,omitempty,omitzero"`
+}
+
+// QuiesceBy hook: the golden image's pre-snapshot; mysql: lxdfleet locks a MySQL or MariaDB server itself; none: not at all.
+type QuiesceBy string
+
 // RecoverReport defines model for RecoverReport.
 type RecoverReport struct {
 	// Images Golden images that were recorded anew, NAME/VERSION.
@@ -853,6 +1114,18 @@ type Recovered struct {
 
 // RecoveredOutcome defines model for Recovered.Outcome.
 type RecoveredOutcome string
+
+// Retained defines model for Retained.
+type Retained struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Keep False: it goes with the next run.
+	Keep bool   `json:"keep"`
+	Name string `json:"name"`
+
+	// Reasons Why it is kept, or goes.
+	Reasons []string `json:"reasons"`
+}
 
 // Route defines model for Route.
 type Route struct {
@@ -880,6 +1153,34 @@ type RouteList struct {
 	Items []Route `json:"items"`
 }
 
+// Schedule defines model for Schedule.
+type Schedule struct {
+	// Cron Five fields (minute, hour, day of the month, month, day of the week), or @hourly, @daily and the like.
+	Cron string `json:"cron"`
+
+	// Keep How many are kept: the last ones, and the newest of each of the last hours, days, weeks, months and years in which there was any. Where nothing is said all are.
+	Keep Keep `json:"keep,omitempty,omitzero"`
+}
+
+// ScheduleEdit defines model for ScheduleEdit.
+type ScheduleEdit struct {
+	// Cron Empty: take the schedule away.
+	Cron *string `json:"cron,omitempty"`
+
+	// Keep Instead of all its rules.
+	Keep *Keep `json:"keep,omitempty"`
+}
+
+// ScheduledRun defines model for ScheduledRun.
+type ScheduledRun struct {
+	Cron string           `json:"cron"`
+	Next []time.Time      `json:"next"`
+	What ScheduledRunWhat `json:"what"`
+}
+
+// ScheduledRunWhat defines model for ScheduledRun.What.
+type ScheduledRunWhat string
+
 // ServerInfo defines model for ServerInfo.
 type ServerInfo struct {
 	Lxd *LXD `json:"lxd,omitempty"`
@@ -891,6 +1192,56 @@ type ServerInfo struct {
 	Project   string    `json:"project"`
 	StartedAt time.Time `json:"started_at"`
 	Version   string    `json:"version"`
+}
+
+// Snapshot defines model for Snapshot.
+type Snapshot struct {
+	// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
+	Consistency Consistency `json:"consistency"`
+	CreatedAt   time.Time   `json:"created_at"`
+
+	// Held How long the application's writes were blocked, such as 35ms.
+	Held string `json:"held,omitempty,omitzero"`
+
+	// Job The job that made it.
+	Job  string `json:"job,omitempty,omitzero"`
+	Name string `json:"name"`
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Origin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+	Origin SnapshotOrigin `json:"origin"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool   `json:"pinned"`
+	Policy string `json:"policy,omitempty,omitzero"`
+
+	// Size Bytes that it alone holds on to; 0 where the storage does not tell.
+	Size   int64  `json:"size"`
+	Tenant string `json:"tenant"`
+
+	// Why Why it is not application-consistent.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+type SnapshotOrigin string
+
+// SnapshotCreate defines model for SnapshotCreate.
+type SnapshotCreate struct {
+	// Crash Do not hold the application still.
+	Crash bool `json:"crash,omitempty,omitzero"`
+
+	// Name As LXD takes it; made from the time where it is not given.
+	Name string `json:"name,omitempty,omitzero"`
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool `json:"pinned,omitempty,omitzero"`
+}
+
+// SnapshotList defines model for SnapshotList.
+type SnapshotList struct {
+	Items []Snapshot `json:"items"`
 }
 
 // Tenant defines model for Tenant.
@@ -936,17 +1287,26 @@ type Tenant struct {
 	PendingDomains []string `json:"pending_domains,omitempty,omitzero"`
 	Plan           string   `json:"plan"`
 
+	// Policy When it is snapshotted and backed up; missing where it has none.
+	Policy string `json:"policy,omitempty,omitzero"`
+
 	// Problem What an operator must put right.
 	Problem string `json:"problem,omitempty,omitzero"`
 
 	// PurgeAt When it is deleted for good; in the trash only.
 	PurgeAt time.Time `json:"purge_at,omitempty,omitzero"`
 
+	// Quiesce How an application is held still for a snapshot.
+	Quiesce *Quiesce `json:"quiesce,omitempty"`
+
 	// Ready False until it was created.
-	Ready     bool         `json:"ready"`
-	Revision  int64        `json:"revision"`
-	Status    TenantStatus `json:"status"`
-	UpdatedAt time.Time    `json:"updated_at"`
+	Ready    bool         `json:"ready"`
+	Revision int64        `json:"revision"`
+	Status   TenantStatus `json:"status"`
+
+	// TimeZone That its policy is read in; the policy's where it is missing.
+	TimeZone  string    `json:"time_zone,omitempty,omitzero"`
+	UpdatedAt time.Time `json:"updated_at"`
 
 	// Url Address of the primary domain.
 	Url string `json:"url,omitempty,omitzero"`
@@ -963,6 +1323,22 @@ type TenantAdopt struct {
 	Health      *HealthCheck `json:"health,omitempty"`
 	Labels      Labels       `json:"labels,omitempty,omitzero"`
 	Plan        string       `json:"plan,omitempty,omitzero"`
+}
+
+// TenantCopy defines model for TenantCopy.
+type TenantCopy struct {
+	// Domains As for a new tenant.
+	Domains []string `json:"domains,omitempty,omitzero"`
+
+	// Mail Let it send mail and run its timed jobs, as the original does.
+	Mail bool `json:"mail,omitempty,omitzero"`
+
+	// Member Where it is wanted.
+	Member string `json:"member,omitempty,omitzero"`
+	Name   string `json:"name"`
+
+	// Plan The original's where it is not given.
+	Plan string `json:"plan,omitempty,omitzero"`
 }
 
 // TenantCreate defines model for TenantCreate.
@@ -982,6 +1358,12 @@ type TenantCreate struct {
 
 	// Plan The default plan where it is not given.
 	Plan string `json:"plan,omitempty,omitzero"`
+
+	// Policy When it is snapshotted and backed up.
+	Policy string `json:"policy,omitempty,omitzero"`
+
+	// TimeZone That its policy is read in, such as Europe/Berlin.
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
 
 // TenantEdit defines model for TenantEdit.
@@ -991,6 +1373,15 @@ type TenantEdit struct {
 
 	// Labels To set; an empty value removes the label.
 	Labels map[string]string `json:"labels,omitempty,omitzero"`
+
+	// Policy Empty: none.
+	Policy *string `json:"policy,omitempty"`
+
+	// Quiesce How an application is held still for a snapshot.
+	Quiesce *Quiesce `json:"quiesce,omitempty"`
+
+	// TimeZone Such as Europe/Berlin; empty: the policy's.
+	TimeZone *string `json:"time_zone,omitempty"`
 }
 
 // TenantList defines model for TenantList.
@@ -1004,6 +1395,20 @@ type TenantList struct {
 // TenantResize defines model for TenantResize.
 type TenantResize struct {
 	Plan string `json:"plan"`
+}
+
+// TenantSchedule defines model for TenantSchedule.
+type TenantSchedule struct {
+	// Policy Missing where it has none.
+	Policy string         `json:"policy,omitempty,omitzero"`
+	Runs   []ScheduledRun `json:"runs"`
+
+	// Snapshots Oldest first.
+	Snapshots []Retained `json:"snapshots"`
+	Tenant    string     `json:"tenant"`
+
+	// TimeZone That the policy is read in; the daemon's where it is missing.
+	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
 
 // TenantTraffic defines model for TenantTraffic.
@@ -1080,6 +1485,15 @@ type Cursor = string
 // DomainName defines model for DomainName.
 type DomainName = string
 
+// FilePath defines model for FilePath.
+type FilePath = string
+
+// FolderPath defines model for FolderPath.
+type FolderPath = string
+
+// Force defines model for Force.
+type Force = bool
+
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
@@ -1091,6 +1505,12 @@ type JobID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// PolicyName defines model for PolicyName.
+type PolicyName = string
+
+// SnapshotName defines model for SnapshotName.
+type SnapshotName = string
 
 // TenantName defines model for TenantName.
 type TenantName = string
@@ -1265,6 +1685,48 @@ type RestartTenantParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// CreateSnapshotParams defines parameters for CreateSnapshot.
+type CreateSnapshotParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteSnapshotParams defines parameters for DeleteSnapshot.
+type DeleteSnapshotParams struct {
+	// Force Also where it is pinned.
+	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
+// CloneSnapshotParams defines parameters for CloneSnapshot.
+type CloneSnapshotParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// GetSnapshotFileParams defines parameters for GetSnapshotFile.
+type GetSnapshotFileParams struct {
+	// Path Absolute.
+	Path FilePath `form:"path" json:"path"`
+}
+
+// DiffSnapshotParams defines parameters for DiffSnapshot.
+type DiffSnapshotParams struct {
+	// To Up to this snapshot; up to now where it is not given.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// ListSnapshotFilesParams defines parameters for ListSnapshotFiles.
+type ListSnapshotFilesParams struct {
+	// Path Absolute; the root where it is not given.
+	Path FolderPath `form:"path,omitempty" json:"path,omitempty,omitzero"`
+}
+
+// RestoreSnapshotParams defines parameters for RestoreSnapshot.
+type RestoreSnapshotParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // StartTenantParams defines parameters for StartTenant.
 type StartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -1292,6 +1754,12 @@ type AdoptInstanceJSONRequestBody = TenantAdopt
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
 
+// CreatePolicyJSONRequestBody defines body for CreatePolicy for application/json ContentType.
+type CreatePolicyJSONRequestBody = PolicyCreate
+
+// EditPolicyJSONRequestBody defines body for EditPolicy for application/json ContentType.
+type EditPolicyJSONRequestBody = PolicyEdit
+
 // CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
 type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
 
@@ -1315,6 +1783,15 @@ type StartMaintenanceJSONRequestBody = MaintenanceStart
 
 // ResizeTenantJSONRequestBody defines body for ResizeTenant for application/json ContentType.
 type ResizeTenantJSONRequestBody = TenantResize
+
+// CreateSnapshotJSONRequestBody defines body for CreateSnapshot for application/json ContentType.
+type CreateSnapshotJSONRequestBody = SnapshotCreate
+
+// EditSnapshotJSONRequestBody defines body for EditSnapshot for application/json ContentType.
+type EditSnapshotJSONRequestBody = KeepsakeEdit
+
+// CloneSnapshotJSONRequestBody defines body for CloneSnapshot for application/json ContentType.
+type CloneSnapshotJSONRequestBody = TenantCopy
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1552,6 +2029,57 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/plans (the `ListPlans` operationId).
 	ListPlans(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPolicies Policies by name
+	//
+	// Corresponds with GET /v1/policies (the `ListPolicies` operationId).
+	ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePolicyWithBody Make a policy
+	//
+	// Tenants get it by editTenant. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+	CreatePolicyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreatePolicy Make a policy
+	//
+	// Tenants get it by editTenant. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+	CreatePolicy(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePolicy Delete a policy that no tenant has
+	//
+	// Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
+	DeletePolicy(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPolicy One policy
+	//
+	// Corresponds with GET /v1/policies/{policy} (the `GetPolicy` operationId).
+	GetPolicy(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditPolicyWithBody Change a policy
+	//
+	// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+	EditPolicyWithBody(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditPolicy Change a policy
+	//
+	// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+	EditPolicy(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListProxies Proxies on hosts of their own
 	//
 	// Corresponds with GET /v1/proxies (the `ListProxies` operationId).
@@ -1769,6 +2297,95 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/tenants/{name}/restart (the `RestartTenant` operationId).
 	RestartTenant(ctx context.Context, name TenantName, params *RestartTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSchedule What a tenant's policy does next, and what it keeps and why
+	//
+	// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
+	GetSchedule(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSnapshots A tenant's snapshots, oldest first
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
+	ListSnapshots(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSnapshotWithBody Snapshot a tenant, its application held still for a moment
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+	CreateSnapshotWithBody(ctx context.Context, name TenantName, params *CreateSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateSnapshot Snapshot a tenant, its application held still for a moment
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+	CreateSnapshot(ctx context.Context, name TenantName, params *CreateSnapshotParams, body CreateSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteSnapshot Delete a snapshot
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/snapshots/{snapshot} (the `DeleteSnapshot` operationId).
+	DeleteSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *DeleteSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshot One snapshot
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot} (the `GetSnapshot` operationId).
+	GetSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditSnapshotWithBody Pin a snapshot, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+	EditSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditSnapshot Pin a snapshot, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+	EditSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloneSnapshotWithBody Make a new tenant of a snapshot
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+	CloneSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CloneSnapshot Make a new tenant of a snapshot
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+	CloneSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, body CloneSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSnapshotFile A file of a snapshot
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/content (the `GetSnapshotFile` operationId).
+	GetSnapshotFile(ctx context.Context, name TenantName, snapshot SnapshotName, params *GetSnapshotFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiffSnapshot Which files have changed since a snapshot
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/diff (the `DiffSnapshot` operationId).
+	DiffSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *DiffSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSnapshotFiles What a folder of a snapshot holds
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/files (the `ListSnapshotFiles` operationId).
+	ListSnapshotFiles(ctx context.Context, name TenantName, snapshot SnapshotName, params *ListSnapshotFilesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreSnapshot Bring a tenant back to a snapshot
+	//
+	// A safety snapshot is taken first, requests wait meanwhile, and where the tenant is not
+	// healthy afterwards it goes back to the safety snapshot. Newer snapshots stay.
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/restore (the `RestoreSnapshot` operationId).
+	RestoreSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *RestoreSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartTenant Start a tenant
 	//
@@ -2225,6 +2842,127 @@ func (c *Client) GetDocument(ctx context.Context, reqEditors ...RequestEditorFn)
 // Corresponds with GET /v1/plans (the `ListPlans` operationId).
 func (c *Client) ListPlans(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListPlansRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPolicies Policies by name
+//
+// Corresponds with GET /v1/policies (the `ListPolicies` operationId).
+func (c *Client) ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoliciesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePolicyWithBody Make a policy
+//
+// Tenants get it by editTenant. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+func (c *Client) CreatePolicyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreatePolicy Make a policy
+//
+// Tenants get it by editTenant. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+func (c *Client) CreatePolicy(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePolicy Delete a policy that no tenant has
+//
+// Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
+func (c *Client) DeletePolicy(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePolicyRequest(c.Server, policy)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPolicy One policy
+//
+// Corresponds with GET /v1/policies/{policy} (the `GetPolicy` operationId).
+func (c *Client) GetPolicy(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPolicyRequest(c.Server, policy)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditPolicyWithBody Change a policy
+//
+// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+func (c *Client) EditPolicyWithBody(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditPolicyRequestWithBody(c.Server, policy, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditPolicy Change a policy
+//
+// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+func (c *Client) EditPolicy(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditPolicyRequest(c.Server, policy, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2753,6 +3491,235 @@ func (c *Client) ResizeTenant(ctx context.Context, name TenantName, params *Resi
 // Corresponds with POST /v1/tenants/{name}/restart (the `RestartTenant` operationId).
 func (c *Client) RestartTenant(ctx context.Context, name TenantName, params *RestartTenantParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRestartTenantRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSchedule What a tenant's policy does next, and what it keeps and why
+//
+// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
+func (c *Client) GetSchedule(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetScheduleRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSnapshots A tenant's snapshots, oldest first
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
+func (c *Client) ListSnapshots(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSnapshotsRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSnapshotWithBody Snapshot a tenant, its application held still for a moment
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+func (c *Client) CreateSnapshotWithBody(ctx context.Context, name TenantName, params *CreateSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSnapshotRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateSnapshot Snapshot a tenant, its application held still for a moment
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+func (c *Client) CreateSnapshot(ctx context.Context, name TenantName, params *CreateSnapshotParams, body CreateSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateSnapshotRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteSnapshot Delete a snapshot
+//
+// Corresponds with DELETE /v1/tenants/{name}/snapshots/{snapshot} (the `DeleteSnapshot` operationId).
+func (c *Client) DeleteSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *DeleteSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteSnapshotRequest(c.Server, name, snapshot, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSnapshot One snapshot
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot} (the `GetSnapshot` operationId).
+func (c *Client) GetSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotRequest(c.Server, name, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditSnapshotWithBody Pin a snapshot, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+func (c *Client) EditSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditSnapshotRequestWithBody(c.Server, name, snapshot, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditSnapshot Pin a snapshot, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+func (c *Client) EditSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditSnapshotRequest(c.Server, name, snapshot, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloneSnapshotWithBody Make a new tenant of a snapshot
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+func (c *Client) CloneSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloneSnapshotRequestWithBody(c.Server, name, snapshot, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CloneSnapshot Make a new tenant of a snapshot
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+func (c *Client) CloneSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, body CloneSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCloneSnapshotRequest(c.Server, name, snapshot, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSnapshotFile A file of a snapshot
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/content (the `GetSnapshotFile` operationId).
+func (c *Client) GetSnapshotFile(ctx context.Context, name TenantName, snapshot SnapshotName, params *GetSnapshotFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSnapshotFileRequest(c.Server, name, snapshot, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiffSnapshot Which files have changed since a snapshot
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/diff (the `DiffSnapshot` operationId).
+func (c *Client) DiffSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *DiffSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiffSnapshotRequest(c.Server, name, snapshot, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSnapshotFiles What a folder of a snapshot holds
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/files (the `ListSnapshotFiles` operationId).
+func (c *Client) ListSnapshotFiles(ctx context.Context, name TenantName, snapshot SnapshotName, params *ListSnapshotFilesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSnapshotFilesRequest(c.Server, name, snapshot, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreSnapshot Bring a tenant back to a snapshot
+//
+// A safety snapshot is taken first, requests wait meanwhile, and where the tenant is not
+// healthy afterwards it goes back to the safety snapshot. Newer snapshots stay.
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/restore (the `RestoreSnapshot` operationId).
+func (c *Client) RestoreSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *RestoreSnapshotParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreSnapshotRequest(c.Server, name, snapshot, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3976,6 +4943,188 @@ func NewListPlansRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewListPoliciesRequest constructs an http.Request for the ListPolicies method
+func NewListPoliciesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreatePolicyRequest calls the generic CreatePolicy builder with application/json body
+func NewCreatePolicyRequest(server string, body CreatePolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreatePolicyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCreatePolicyRequestWithBody constructs an http.Request for the CreatePolicy method, with any body, and a specified content type
+func NewCreatePolicyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
+func NewDeletePolicyRequest(server string, policy PolicyName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPolicyRequest constructs an http.Request for the GetPolicy method
+func NewGetPolicyRequest(server string, policy PolicyName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditPolicyRequest calls the generic EditPolicy builder with application/json body
+func NewEditPolicyRequest(server string, policy PolicyName, body EditPolicyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditPolicyRequestWithBody(server, policy, "application/json", bodyReader)
+}
+
+// NewEditPolicyRequestWithBody constructs an http.Request for the EditPolicy method, with any body, and a specified content type
+func NewEditPolicyRequestWithBody(server string, policy PolicyName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "policy", policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/policies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListProxiesRequest constructs an http.Request for the ListProxies method
 func NewListProxiesRequest(server string) (*http.Request, error) {
 	var err error
@@ -5091,6 +6240,606 @@ func NewRestartTenantRequest(server string, name TenantName, params *RestartTena
 	return req, nil
 }
 
+// NewGetScheduleRequest constructs an http.Request for the GetSchedule method
+func NewGetScheduleRequest(server string, name TenantName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/schedule", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSnapshotsRequest constructs an http.Request for the ListSnapshots method
+func NewListSnapshotsRequest(server string, name TenantName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateSnapshotRequest calls the generic CreateSnapshot builder with application/json body
+func NewCreateSnapshotRequest(server string, name TenantName, params *CreateSnapshotParams, body CreateSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateSnapshotRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewCreateSnapshotRequestWithBody constructs an http.Request for the CreateSnapshot method, with any body, and a specified content type
+func NewCreateSnapshotRequestWithBody(server string, name TenantName, params *CreateSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteSnapshotRequest constructs an http.Request for the DeleteSnapshot method
+func NewDeleteSnapshotRequest(server string, name TenantName, snapshot SnapshotName, params *DeleteSnapshotParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSnapshotRequest constructs an http.Request for the GetSnapshot method
+func NewGetSnapshotRequest(server string, name TenantName, snapshot SnapshotName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditSnapshotRequest calls the generic EditSnapshot builder with application/json body
+func NewEditSnapshotRequest(server string, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditSnapshotRequestWithBody(server, name, snapshot, "application/json", bodyReader)
+}
+
+// NewEditSnapshotRequestWithBody constructs an http.Request for the EditSnapshot method, with any body, and a specified content type
+func NewEditSnapshotRequestWithBody(server string, name TenantName, snapshot SnapshotName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCloneSnapshotRequest calls the generic CloneSnapshot builder with application/json body
+func NewCloneSnapshotRequest(server string, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, body CloneSnapshotJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCloneSnapshotRequestWithBody(server, name, snapshot, params, "application/json", bodyReader)
+}
+
+// NewCloneSnapshotRequestWithBody constructs an http.Request for the CloneSnapshot method, with any body, and a specified content type
+func NewCloneSnapshotRequestWithBody(server string, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s/clone", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetSnapshotFileRequest constructs an http.Request for the GetSnapshotFile method
+func NewGetSnapshotFileRequest(server string, name TenantName, snapshot SnapshotName, params *GetSnapshotFileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s/content", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "path", params.Path, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDiffSnapshotRequest constructs an http.Request for the DiffSnapshot method
+func NewDiffSnapshotRequest(server string, name TenantName, snapshot SnapshotName, params *DiffSnapshotParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s/diff", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSnapshotFilesRequest constructs an http.Request for the ListSnapshotFiles method
+func NewListSnapshotFilesRequest(server string, name TenantName, snapshot SnapshotName, params *ListSnapshotFilesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s/files", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "path", params.Path, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRestoreSnapshotRequest constructs an http.Request for the RestoreSnapshot method
+func NewRestoreSnapshotRequest(server string, name TenantName, snapshot SnapshotName, params *RestoreSnapshotParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "snapshot", snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/snapshots/%s/restore", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewStartTenantRequest constructs an http.Request for the StartTenant method
 func NewStartTenantRequest(server string, name TenantName, params *StartTenantParams) (*http.Request, error) {
 	var err error
@@ -5532,6 +7281,63 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/plans (the `ListPlans` operationId).
 	ListPlansWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPlansResponse, error)
 
+	// ListPoliciesWithResponse Policies by name
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/policies (the `ListPolicies` operationId).
+	ListPoliciesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPoliciesResponse, error)
+
+	// CreatePolicyWithBodyWithResponse Make a policy
+	//
+	// Tenants get it by editTenant. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+	CreatePolicyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+
+	// CreatePolicyWithResponse Make a policy
+	//
+	// Tenants get it by editTenant. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+	CreatePolicyWithResponse(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+
+	// DeletePolicyWithResponse Delete a policy that no tenant has
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
+	DeletePolicyWithResponse(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error)
+
+	// GetPolicyWithResponse One policy
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/policies/{policy} (the `GetPolicy` operationId).
+	GetPolicyWithResponse(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*GetPolicyResponse, error)
+
+	// EditPolicyWithBodyWithResponse Change a policy
+	//
+	// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+	EditPolicyWithBodyWithResponse(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error)
+
+	// EditPolicyWithResponse Change a policy
+	//
+	// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+	EditPolicyWithResponse(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error)
+
 	// ListProxiesWithResponse Proxies on hosts of their own
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -5779,6 +7585,111 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/tenants/{name}/restart (the `RestartTenant` operationId).
 	RestartTenantWithResponse(ctx context.Context, name TenantName, params *RestartTenantParams, reqEditors ...RequestEditorFn) (*RestartTenantResponse, error)
+
+	// GetScheduleWithResponse What a tenant's policy does next, and what it keeps and why
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
+	GetScheduleWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*GetScheduleResponse, error)
+
+	// ListSnapshotsWithResponse A tenant's snapshots, oldest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
+	ListSnapshotsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error)
+
+	// CreateSnapshotWithBodyWithResponse Snapshot a tenant, its application held still for a moment
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+	CreateSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, params *CreateSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSnapshotResponse, error)
+
+	// CreateSnapshotWithResponse Snapshot a tenant, its application held still for a moment
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+	CreateSnapshotWithResponse(ctx context.Context, name TenantName, params *CreateSnapshotParams, body CreateSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSnapshotResponse, error)
+
+	// DeleteSnapshotWithResponse Delete a snapshot
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/tenants/{name}/snapshots/{snapshot} (the `DeleteSnapshot` operationId).
+	DeleteSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *DeleteSnapshotParams, reqEditors ...RequestEditorFn) (*DeleteSnapshotResponse, error)
+
+	// GetSnapshotWithResponse One snapshot
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot} (the `GetSnapshot` operationId).
+	GetSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, reqEditors ...RequestEditorFn) (*GetSnapshotResponse, error)
+
+	// EditSnapshotWithBodyWithResponse Pin a snapshot, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+	EditSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error)
+
+	// EditSnapshotWithResponse Pin a snapshot, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+	EditSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error)
+
+	// CloneSnapshotWithBodyWithResponse Make a new tenant of a snapshot
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+	CloneSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CloneSnapshotResponse, error)
+
+	// CloneSnapshotWithResponse Make a new tenant of a snapshot
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+	CloneSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, body CloneSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*CloneSnapshotResponse, error)
+
+	// GetSnapshotFileWithResponse A file of a snapshot
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/content (the `GetSnapshotFile` operationId).
+	GetSnapshotFileWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *GetSnapshotFileParams, reqEditors ...RequestEditorFn) (*GetSnapshotFileResponse, error)
+
+	// DiffSnapshotWithResponse Which files have changed since a snapshot
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/diff (the `DiffSnapshot` operationId).
+	DiffSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *DiffSnapshotParams, reqEditors ...RequestEditorFn) (*DiffSnapshotResponse, error)
+
+	// ListSnapshotFilesWithResponse What a folder of a snapshot holds
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/files (the `ListSnapshotFiles` operationId).
+	ListSnapshotFilesWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *ListSnapshotFilesParams, reqEditors ...RequestEditorFn) (*ListSnapshotFilesResponse, error)
+
+	// RestoreSnapshotWithResponse Bring a tenant back to a snapshot
+	//
+	// A safety snapshot is taken first, requests wait meanwhile, and where the tenant is not
+	// healthy afterwards it goes back to the safety snapshot. Newer snapshots stay.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/restore (the `RestoreSnapshot` operationId).
+	RestoreSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *RestoreSnapshotParams, reqEditors ...RequestEditorFn) (*RestoreSnapshotResponse, error)
 
 	// StartTenantWithResponse Start a tenant
 	//
@@ -6697,6 +8608,169 @@ func (r ListPlansResponse) ContentType() string {
 	return ""
 }
 
+type ListPoliciesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PolicyList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPoliciesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPoliciesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPoliciesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreatePolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Policy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r CreatePolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreatePolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreatePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeletePolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EditPolicyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Policy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EditPolicyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditPolicyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditPolicyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListProxiesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -7478,6 +9552,395 @@ func (r RestartTenantResponse) ContentType() string {
 	return ""
 }
 
+type GetScheduleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TenantSchedule
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetScheduleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetScheduleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetScheduleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSnapshotsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SnapshotList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSnapshotsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSnapshotsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSnapshotsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateSnapshotResponse202Headers the declared response headers of an HTTP 202 response for CreateSnapshot
+type CreateSnapshotResponse202Headers struct {
+	Location string
+}
+
+type CreateSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateSnapshotResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteSnapshotResponse202Headers the declared response headers of an HTTP 202 response for DeleteSnapshot
+type DeleteSnapshotResponse202Headers struct {
+	Location string
+}
+
+type DeleteSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteSnapshotResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Snapshot
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EditSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Snapshot
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EditSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CloneSnapshotResponse202Headers the declared response headers of an HTTP 202 response for CloneSnapshot
+type CloneSnapshotResponse202Headers struct {
+	Location string
+}
+
+type CloneSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CloneSnapshotResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CloneSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CloneSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CloneSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSnapshotFileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSnapshotFileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSnapshotFileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSnapshotFileResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiffSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FileChangeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r DiffSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiffSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiffSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSnapshotFilesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FileList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSnapshotFilesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSnapshotFilesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSnapshotFilesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RestoreSnapshotResponse202Headers the declared response headers of an HTTP 202 response for RestoreSnapshot
+type RestoreSnapshotResponse202Headers struct {
+	Location string
+}
+
+type RestoreSnapshotResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RestoreSnapshotResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreSnapshotResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreSnapshotResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreSnapshotResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StartTenantResponse202Headers the declared response headers of an HTTP 202 response for StartTenant
 type StartTenantResponse202Headers struct {
 	Location string
@@ -8005,6 +10468,105 @@ func (c *ClientWithResponses) ListPlansWithResponse(ctx context.Context, reqEdit
 	return ParseListPlansResponse(rsp)
 }
 
+// ListPoliciesWithResponse Policies by name
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/policies (the `ListPolicies` operationId).
+func (c *ClientWithResponses) ListPoliciesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListPoliciesResponse, error) {
+	rsp, err := c.ListPolicies(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPoliciesResponse(rsp)
+}
+
+// CreatePolicyWithBodyWithResponse Make a policy
+//
+// Tenants get it by editTenant. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePolicyResponse(rsp)
+}
+
+// CreatePolicyWithResponse Make a policy
+//
+// Tenants get it by editTenant. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
+func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicy(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreatePolicyResponse(rsp)
+}
+
+// DeletePolicyWithResponse Delete a policy that no tenant has
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
+func (c *ClientWithResponses) DeletePolicyWithResponse(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error) {
+	rsp, err := c.DeletePolicy(ctx, policy, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePolicyResponse(rsp)
+}
+
+// GetPolicyWithResponse One policy
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/policies/{policy} (the `GetPolicy` operationId).
+func (c *ClientWithResponses) GetPolicyWithResponse(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*GetPolicyResponse, error) {
+	rsp, err := c.GetPolicy(ctx, policy, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPolicyResponse(rsp)
+}
+
+// EditPolicyWithBodyWithResponse Change a policy
+//
+// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+func (c *ClientWithResponses) EditPolicyWithBodyWithResponse(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error) {
+	rsp, err := c.EditPolicyWithBody(ctx, policy, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditPolicyResponse(rsp)
+}
+
+// EditPolicyWithResponse Change a policy
+//
+// What is left out stays as it is; an empty cron expression takes a schedule away. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
+func (c *ClientWithResponses) EditPolicyWithResponse(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error) {
+	rsp, err := c.EditPolicy(ctx, policy, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditPolicyResponse(rsp)
+}
+
 // ListProxiesWithResponse Proxies on hosts of their own
 //
 // Returns a wrapper object for the known response body format(s).
@@ -8437,6 +10999,195 @@ func (c *ClientWithResponses) RestartTenantWithResponse(ctx context.Context, nam
 		return nil, err
 	}
 	return ParseRestartTenantResponse(rsp)
+}
+
+// GetScheduleWithResponse What a tenant's policy does next, and what it keeps and why
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
+func (c *ClientWithResponses) GetScheduleWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*GetScheduleResponse, error) {
+	rsp, err := c.GetSchedule(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetScheduleResponse(rsp)
+}
+
+// ListSnapshotsWithResponse A tenant's snapshots, oldest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
+func (c *ClientWithResponses) ListSnapshotsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error) {
+	rsp, err := c.ListSnapshots(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSnapshotsResponse(rsp)
+}
+
+// CreateSnapshotWithBodyWithResponse Snapshot a tenant, its application held still for a moment
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+func (c *ClientWithResponses) CreateSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, params *CreateSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateSnapshotResponse, error) {
+	rsp, err := c.CreateSnapshotWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSnapshotResponse(rsp)
+}
+
+// CreateSnapshotWithResponse Snapshot a tenant, its application held still for a moment
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots (the `CreateSnapshot` operationId).
+func (c *ClientWithResponses) CreateSnapshotWithResponse(ctx context.Context, name TenantName, params *CreateSnapshotParams, body CreateSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSnapshotResponse, error) {
+	rsp, err := c.CreateSnapshot(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateSnapshotResponse(rsp)
+}
+
+// DeleteSnapshotWithResponse Delete a snapshot
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/tenants/{name}/snapshots/{snapshot} (the `DeleteSnapshot` operationId).
+func (c *ClientWithResponses) DeleteSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *DeleteSnapshotParams, reqEditors ...RequestEditorFn) (*DeleteSnapshotResponse, error) {
+	rsp, err := c.DeleteSnapshot(ctx, name, snapshot, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteSnapshotResponse(rsp)
+}
+
+// GetSnapshotWithResponse One snapshot
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot} (the `GetSnapshot` operationId).
+func (c *ClientWithResponses) GetSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, reqEditors ...RequestEditorFn) (*GetSnapshotResponse, error) {
+	rsp, err := c.GetSnapshot(ctx, name, snapshot, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotResponse(rsp)
+}
+
+// EditSnapshotWithBodyWithResponse Pin a snapshot, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+func (c *ClientWithResponses) EditSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error) {
+	rsp, err := c.EditSnapshotWithBody(ctx, name, snapshot, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditSnapshotResponse(rsp)
+}
+
+// EditSnapshotWithResponse Pin a snapshot, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
+func (c *ClientWithResponses) EditSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error) {
+	rsp, err := c.EditSnapshot(ctx, name, snapshot, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditSnapshotResponse(rsp)
+}
+
+// CloneSnapshotWithBodyWithResponse Make a new tenant of a snapshot
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+func (c *ClientWithResponses) CloneSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CloneSnapshotResponse, error) {
+	rsp, err := c.CloneSnapshotWithBody(ctx, name, snapshot, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCloneSnapshotResponse(rsp)
+}
+
+// CloneSnapshotWithResponse Make a new tenant of a snapshot
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/clone (the `CloneSnapshot` operationId).
+func (c *ClientWithResponses) CloneSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *CloneSnapshotParams, body CloneSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*CloneSnapshotResponse, error) {
+	rsp, err := c.CloneSnapshot(ctx, name, snapshot, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCloneSnapshotResponse(rsp)
+}
+
+// GetSnapshotFileWithResponse A file of a snapshot
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/content (the `GetSnapshotFile` operationId).
+func (c *ClientWithResponses) GetSnapshotFileWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *GetSnapshotFileParams, reqEditors ...RequestEditorFn) (*GetSnapshotFileResponse, error) {
+	rsp, err := c.GetSnapshotFile(ctx, name, snapshot, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSnapshotFileResponse(rsp)
+}
+
+// DiffSnapshotWithResponse Which files have changed since a snapshot
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/diff (the `DiffSnapshot` operationId).
+func (c *ClientWithResponses) DiffSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *DiffSnapshotParams, reqEditors ...RequestEditorFn) (*DiffSnapshotResponse, error) {
+	rsp, err := c.DiffSnapshot(ctx, name, snapshot, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiffSnapshotResponse(rsp)
+}
+
+// ListSnapshotFilesWithResponse What a folder of a snapshot holds
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/snapshots/{snapshot}/files (the `ListSnapshotFiles` operationId).
+func (c *ClientWithResponses) ListSnapshotFilesWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *ListSnapshotFilesParams, reqEditors ...RequestEditorFn) (*ListSnapshotFilesResponse, error) {
+	rsp, err := c.ListSnapshotFiles(ctx, name, snapshot, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSnapshotFilesResponse(rsp)
+}
+
+// RestoreSnapshotWithResponse Bring a tenant back to a snapshot
+//
+// A safety snapshot is taken first, requests wait meanwhile, and where the tenant is not
+// healthy afterwards it goes back to the safety snapshot. Newer snapshots stay.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/snapshots/{snapshot}/restore (the `RestoreSnapshot` operationId).
+func (c *ClientWithResponses) RestoreSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *RestoreSnapshotParams, reqEditors ...RequestEditorFn) (*RestoreSnapshotResponse, error) {
+	rsp, err := c.RestoreSnapshot(ctx, name, snapshot, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreSnapshotResponse(rsp)
 }
 
 // StartTenantWithResponse Start a tenant
@@ -9383,6 +12134,167 @@ func ParseListPlansResponse(rsp *http.Response) (*ListPlansResponse, error) {
 	return response, nil
 }
 
+// ParseListPoliciesResponse parses an HTTP response from a ListPoliciesWithResponse call
+func ParseListPoliciesResponse(rsp *http.Response) (*ListPoliciesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPoliciesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PolicyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreatePolicyResponse parses an HTTP response from a CreatePolicyWithResponse call
+func ParseCreatePolicyResponse(rsp *http.Response) (*CreatePolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreatePolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeletePolicyResponse parses an HTTP response from a DeletePolicyWithResponse call
+func ParseDeletePolicyResponse(rsp *http.Response) (*DeletePolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPolicyResponse parses an HTTP response from a GetPolicyWithResponse call
+func ParseGetPolicyResponse(rsp *http.Response) (*GetPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEditPolicyResponse parses an HTTP response from a EditPolicyWithResponse call
+func ParseEditPolicyResponse(rsp *http.Response) (*EditPolicyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditPolicyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Policy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListProxiesResponse parses an HTTP response from a ListProxiesWithResponse call
 func ParseListProxiesResponse(rsp *http.Response) (*ListProxiesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10166,6 +13078,414 @@ func ParseRestartTenantResponse(rsp *http.Response) (*RestartTenantResponse, err
 	switch {
 	case rsp.StatusCode == 202:
 		var headers RestartTenantResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetScheduleResponse parses an HTTP response from a GetScheduleWithResponse call
+func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetScheduleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TenantSchedule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSnapshotsResponse parses an HTTP response from a ListSnapshotsWithResponse call
+func ParseListSnapshotsResponse(rsp *http.Response) (*ListSnapshotsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSnapshotsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SnapshotList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateSnapshotResponse parses an HTTP response from a CreateSnapshotWithResponse call
+func ParseCreateSnapshotResponse(rsp *http.Response) (*CreateSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateSnapshotResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteSnapshotResponse parses an HTTP response from a DeleteSnapshotWithResponse call
+func ParseDeleteSnapshotResponse(rsp *http.Response) (*DeleteSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DeleteSnapshotResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotResponse parses an HTTP response from a GetSnapshotWithResponse call
+func ParseGetSnapshotResponse(rsp *http.Response) (*GetSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Snapshot
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEditSnapshotResponse parses an HTTP response from a EditSnapshotWithResponse call
+func ParseEditSnapshotResponse(rsp *http.Response) (*EditSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Snapshot
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCloneSnapshotResponse parses an HTTP response from a CloneSnapshotWithResponse call
+func ParseCloneSnapshotResponse(rsp *http.Response) (*CloneSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CloneSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CloneSnapshotResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSnapshotFileResponse parses an HTTP response from a GetSnapshotFileWithResponse call
+func ParseGetSnapshotFileResponse(rsp *http.Response) (*GetSnapshotFileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSnapshotFileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDiffSnapshotResponse parses an HTTP response from a DiffSnapshotWithResponse call
+func ParseDiffSnapshotResponse(rsp *http.Response) (*DiffSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiffSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FileChangeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSnapshotFilesResponse parses an HTTP response from a ListSnapshotFilesWithResponse call
+func ParseListSnapshotFilesResponse(rsp *http.Response) (*ListSnapshotFilesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSnapshotFilesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FileList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestoreSnapshotResponse parses an HTTP response from a RestoreSnapshotWithResponse call
+func ParseRestoreSnapshotResponse(rsp *http.Response) (*RestoreSnapshotResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreSnapshotResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RestoreSnapshotResponse202Headers
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
