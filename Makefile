@@ -9,6 +9,8 @@ OAPI_CODEGEN := $(BIN)/oapi-codegen-2.8.2
 # Servers for tests: an ACME authority and an S3 server.
 PEBBLE := $(BIN)/pebble-2.10.1
 VERSITYGW := $(BIN)/versitygw-1.8.0
+# kopia's own tool, which has to be able to read our backups.
+KOPIA := $(BIN)/kopia-0.23.1
 # Runs `go test`, and once more what failed: docs/decisions/2026-11-21-tests-twice.md.
 GOTESTSUM := $(BIN)/gotestsum-1.13.0
 export CGO_ENABLED ?= 0
@@ -47,7 +49,7 @@ integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it s
 	scripts/test-integration
 
 .PHONY: tools
-tools: $(PEBBLE) $(VERSITYGW) $(GOTESTSUM) ## Build the programs that tests need into bin/
+tools: $(PEBBLE) $(VERSITYGW) $(KOPIA) $(GOTESTSUM) ## Build the programs that tests need into bin/
 
 .PHONY: kill-test
 kill-test: ## The daemon killed after each event of each kind of job, on a real cluster; integration has a part of it
@@ -81,6 +83,10 @@ bench-snapshot: build ## Snapshots and restores under load against bare lxc, sid
 bench-proxy: ## The proxy beside nginx, HAProxy and Caddy, side by side
 	scripts/bench-proxy
 
+.PHONY: bench-backup
+bench-backup: ## Backups to an S3 server and back, beside restic, side by side
+	scripts/bench-backup
+
 .PHONY: devcluster
 devcluster: ## A three-member LXD cluster on this machine, for development
 	scripts/devcluster up
@@ -108,6 +114,9 @@ $(GOTESTSUM):
 $(VERSITYGW):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
 	mv $(BIN)/versitygw $@
+
+$(KOPIA): # in its own module, with what that asks for
+	cd "$$($(GO) list -m -f '{{.Dir}}' github.com/kopia/kopia)" && $(GO) build -trimpath -o "$(CURDIR)/$@" .
 
 $(OAPI_CODEGEN):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2

@@ -27,13 +27,21 @@ type Server struct {
 // Start starts a server with nothing in it.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
+	return StartIn(tb, tb.TempDir())
+}
+
+// StartIn starts a server over a folder. The arguments go to versitygw's backend.
+func StartIn(tb testing.TB, dir string, args ...string) *Server {
+	tb.Helper()
 	s := &Server{tb: tb, addr: daemon.FreeAddr(tb)}
 	host, port, err := net.SplitHostPort(s.addr)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s.Daemon = daemon.Start(tb, binary, nil, "--access", "access", "--secret", "secret", "--region", "us-east-1",
-		"--port", net.JoinHostPort(host, port), "--quiet", "posix", tb.TempDir())
+	all := []string{
+		"--access", "access", "--secret", "secret", "--region", "us-east-1", "--port", net.JoinHostPort(host, port), "--quiet", "posix",
+	}
+	s.Daemon = daemon.Start(tb, binary, nil, append(append(all, args...), dir)...)
 	s.Ready()
 	return s
 }
@@ -44,13 +52,28 @@ func (s *Server) Ready() { s.tb.Helper(); s.Await(func() bool { return daemon.An
 // Bucket makes a new empty bucket and says how to reach it.
 func (s *Server) Bucket() s3.Config {
 	s.tb.Helper()
+	return s.bucket(minio.MakeBucketOptions{})
+}
+
+// LockingBucket makes a new bucket whose objects can be locked. The server has to keep versions.
+func (s *Server) LockingBucket() s3.Config {
+	s.tb.Helper()
+	return s.bucket(minio.MakeBucketOptions{ObjectLocking: true})
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() string { return s.addr }
+
+func (s *Server) bucket(options minio.MakeBucketOptions) s3.Config {
+	s.tb.Helper()
 	cfg := s3.Config{
 		Endpoint: "http://" + s.addr, Region: "us-east-1", Bucket: fmt.Sprintf("test-%d", s.buckets.Add(1)),
 		AccessKey: "access", SecretKey: "secret", PathStyle: true,
 	}
+	options.Region = cfg.Region
 	b, err := s3.Open(cfg)
 	if err == nil {
-		err = b.Client().MakeBucket(context.Background(), cfg.Bucket, minio.MakeBucketOptions{Region: cfg.Region})
+		err = b.Client().MakeBucket(context.Background(), cfg.Bucket, options)
 	}
 	if err != nil {
 		s.tb.Fatalf("make a bucket: %v", err)

@@ -36,13 +36,19 @@ func (b *Bucket) Lock(ctx context.Context, key string, lease time.Duration) (*Lo
 	l.lose = sync.OnceFunc(func() { close(l.lost) })
 	var seen string
 	var since time.Time
+	ghosts := 0 // refusals for an object that is not there, one after the other
 	for {
 		began := time.Now()
 		etag, err := l.write(ctx, 0, "")
 		refused := err // said where the wait ends in vain: a server may refuse for ever
 		if contended(err) {
 			var now string
-			if now, err = l.look(ctx); err == nil && now != "" {
+			if now, err = l.look(ctx); err == nil && now == "" {
+				if ghosts++; ghosts >= lockGhosts {
+					etag, err = l.overwrite(ctx)
+				}
+			} else if err == nil {
+				ghosts = 0
 				if now != seen {
 					seen, since = now, time.Now()
 				} else if time.Since(since) >= lease {
@@ -68,6 +74,27 @@ func (b *Bucket) Lock(ctx context.Context, key string, lease time.Duration) (*Lo
 		case <-time.After(lockPoll):
 		}
 	}
+}
+
+// lockGhosts is how often a server says that an object is there which is not, before it is not
+// believed any more: some take the mark that a removal leaves in a bucket with versions for one.
+const lockGhosts = 8
+
+// overwrite takes a lock that is not there without a condition, and sees whether it was alone.
+func (l *Lock) overwrite(ctx context.Context) (etag string, err error) {
+	etag, err = l.in.put(ctx, l.key, fmt.Appendf(nil, "%s %d\n", l.owner, 0), minio.PutObjectOptions{})
+	if err != nil {
+		return "", err
+	}
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case <-time.After(4 * lockPoll): // who does the same at this moment
+	}
+	if now, err := l.look(ctx); err != nil || now != etag {
+		return "", err
+	}
+	return etag, nil
 }
 
 // Lost is closed when the lock turns out to be somebody else's, or could not be shown to be held

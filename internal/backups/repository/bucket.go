@@ -33,6 +33,7 @@ func openBucket(ctx context.Context, cfg s3.Config, limits Limits) (*bucket, err
 	if err != nil {
 		return nil, err
 	}
+	st := &bucket{Bucket: b, patience: patience}
 	within, cancel := context.WithTimeoutCause(ctx, answerWithin,
 		fleet.Errorf(fleet.Unavailable, "the S3 server does not answer").WithHint("see whether it runs and can be reached"))
 	defer cancel()
@@ -40,13 +41,28 @@ func openBucket(ctx context.Context, cfg s3.Config, limits Limits) (*bucket, err
 		if within.Err() != nil {
 			return nil, context.Cause(within)
 		}
+		// The answer to that question has no room for a reason: a key that is not known and a
+		// bucket that is not there may look the same.
+		if reason := answerOf(st.first(within)); reason.Code != "" && reason.Code != minio.NoSuchBucket && fleet.CodeOf(err) == fleet.NotFound {
+			return nil, fleet.Errorf(fleet.Forbidden, "%s: the S3 server refuses: %s", b, reason.Message).
+				WithHint("check the access key, the secret key and what they may do")
+		}
 		return nil, err
 	}
-	st := &bucket{Bucket: b, patience: patience}
 	if n := limits.UploadBytesPerSecond; n > 0 {
 		st.limit = rate.NewLimiter(rate.Limit(n), int(max(n/4, limitPiece)))
 	}
 	return st, nil
+}
+
+// first looks for a first object, and gives what the server says to that.
+func (b *bucket) first(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the listing
+	for o := range b.Client().ListObjects(ctx, b.Name(), minio.ListObjectsOptions{Prefix: b.Key(""), MaxKeys: 1}) {
+		return o.Err
+	}
+	return nil
 }
 
 // answerWithin is how long a server may take for a first answer.

@@ -94,7 +94,12 @@ func entry(ctx context.Context, rep repo.Repository, e *snapshot.DirEntry) (Entr
 		one.Mode |= fs.ModeDir
 	case snapshot.EntryTypeSymlink:
 		one.Mode |= fs.ModeSymlink
-		target, err := readObject(ctx, rep, e.ObjectID, e.FileSize)
+		in, err := openObject(ctx, rep, e.ObjectID, e.FileSize)
+		if err != nil {
+			return one, err
+		}
+		defer func() { _ = in.Close() }()
+		target, err := io.ReadAll(in)
 		if err != nil {
 			return one, err
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kopia/kopia/repo/blob"
+
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/s3"
 )
@@ -25,6 +27,8 @@ type Options struct {
 	Limits   Limits
 	// Now is the clock; nil: the system's.
 	Now func() time.Time
+
+	under func(blob.Storage) blob.Storage // for tests: put between kopia and the place
 }
 
 // Limits bound what a repository takes of the machine and its line.

@@ -18,9 +18,9 @@ type Pruned struct {
 }
 
 // Prune frees the room of what no backup uses any more: with kopia's maintenance, whose delays
-// make it safe beside writers. What is deleted today is marked by the first prune a day later,
-// forgotten by one four hours after that, and removed by the one after. It is meant to run every
-// day or oftener. Two at a time are kept apart by a lock: the error is then of code Busy.
+// make it safe beside writers. Where it runs every day, what was deleted is marked by the first
+// run that finds it older than a day, forgotten by the second after that, and removed by the third
+// or fourth. Two at a time are kept apart by a lock: the error is then of code Busy.
 func (r *Repository) Prune(ctx context.Context, progress func(fleet.Progress)) (Pruned, error) {
 	var p Pruned
 	err := r.exclusive(ctx, "prune", func(ctx context.Context) error {

@@ -21,7 +21,7 @@ const (
 	// readAhead is how many contents are read before they are wanted, readAheadBytes how large
 	// they are together.
 	readAhead      = 512
-	readAheadBytes = 48 << 20
+	readAheadBytes = 24 << 20
 )
 
 // Read writes the tar stream that a backup was made from. All of it is checked while it is read:
@@ -75,8 +75,8 @@ type piece struct {
 }
 
 type read struct {
-	data []byte
-	err  error
+	content object.Reader
+	err     error
 }
 
 func (r *reader) run(man *snapshot.Manifest, to io.Writer, progress func(fleet.Progress)) error {
@@ -101,8 +101,8 @@ func (r *reader) run(man *snapshot.Manifest, to io.Writer, progress func(fleet.P
 	for range r.parallel {
 		group.Go(func() {
 			for p := range work {
-				data, err := r.object(ctx, p)
-				p.data <- read{data, err}
+				content, err := r.object(ctx, p)
+				p.data <- read{content, err}
 			}
 		})
 	}
@@ -203,26 +203,25 @@ func (c contents) PrefetchContents(ctx context.Context, ids []content.ID, hint s
 }
 
 // object reads a piece. Its content is checked on the way.
-func (r *reader) object(ctx context.Context, p piece) ([]byte, error) {
-	data, err := readObject(ctx, r.repo, p.id, p.size)
+func (r *reader) object(ctx context.Context, p piece) (object.Reader, error) {
+	in, err := openObject(ctx, r.repo, p.id, p.size)
 	if err != nil {
 		return nil, damaged(ctx, "read the backup", r.id, nameIn(p.head), p.id.String(), err)
 	}
-	return data, nil
+	return in, nil
 }
 
-func readObject(ctx context.Context, from repo.Repository, id object.ID, size int64) ([]byte, error) {
+// openObject opens an object that has to have a size. Where it is one content, that is read then.
+func openObject(ctx context.Context, from repo.Repository, id object.ID, size int64) (object.Reader, error) {
 	in, err := from.OpenObject(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = in.Close() }()
 	if in.Length() != size {
+		_ = in.Close()
 		return nil, fmt.Errorf("it is %d bytes, and not %d", in.Length(), size)
 	}
-	data := make([]byte, size)
-	_, err = io.ReadFull(in, data)
-	return data, err
+	return in, nil
 }
 
 // nameIn gives the name of the last entry in some bytes of a tar stream.
@@ -241,26 +240,53 @@ func nameIn(raw []byte) string {
 func (r *reader) copy(ctx context.Context, pieces <-chan piece, room *room, to io.Writer, progress func(fleet.Progress)) error {
 	var written, told int64
 	for p := range pieces {
-		data := p.raw
-		if p.data != nil {
-			select {
-			case got := <-p.data:
-				if got.err != nil {
-					return got.err
-				}
-				data = got.data
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		}
-		if _, err := to.Write(data); err != nil {
-			return fmt.Errorf("write what is restored: %w", err)
+		n, err := r.copyOne(ctx, p, to)
+		if err != nil {
+			return err
 		}
 		room.give(p.weight())
-		if written += int64(len(data)); progress != nil && written-told >= toldEvery {
+		if written += n; progress != nil && written-told >= toldEvery {
 			told = written
 			progress(fleet.Progress{Message: "restoring", Bytes: written})
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// copyOne writes a piece.
+func (r *reader) copyOne(ctx context.Context, p piece, to io.Writer) (int64, error) {
+	var in io.Reader = bytes.NewReader(p.raw)
+	if p.data != nil {
+		select {
+		case got := <-p.data:
+			if got.err != nil {
+				return 0, got.err
+			}
+			defer func() { _ = got.content.Close() }()
+			in = got.content
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+	out := &target{w: to}
+	n, err := io.Copy(out, in)
+	switch {
+	case out.err != nil:
+		return n, fmt.Errorf("write what is restored: %w", out.err)
+	case err != nil:
+		return n, damaged(ctx, "read the backup", r.id, nameIn(p.head), p.id.String(), err)
+	}
+	return n, nil
+}
+
+// target remembers that it was the writing that failed.
+type target struct {
+	w   io.Writer
+	err error
+}
+
+func (t *target) Write(p []byte) (int, error) {
+	n, err := t.w.Write(p)
+	t.err = err
+	return n, err
 }

@@ -76,6 +76,9 @@ func reach(ctx context.Context, o Options) (*Repository, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.under != nil {
+		under = o.under(under)
+	}
 	r.store = &store{Storage: under}
 	r.readings = &readings{open: r.openReading}
 	return r, nil

@@ -35,7 +35,7 @@ type segment struct {
 
 const (
 	segmentSize = 4 << 20
-	segmentsMax = 20 // held at once
+	segmentsMax = 10 // held at once
 )
 
 func newSegments(b *bucket) *segments {
