@@ -25,13 +25,11 @@ func kopia(t *testing.T, home string, args ...string) string {
 	}
 	cmd := exec.Command(tool, args...)
 	cmd.Env = append(os.Environ(), "HOME="+home, "KOPIA_PASSWORD="+passphrase, "KOPIA_CHECK_FOR_UPDATES=false")
+	var complaints bytes.Buffer
+	cmd.Stderr = &complaints
 	out, err := cmd.Output()
 	if err != nil {
-		said := ""
-		if e, ok := err.(*exec.ExitError); ok {
-			said = string(e.Stderr)
-		}
-		t.Fatalf("kopia %s: %v: %s", strings.Join(args, " "), err, said)
+		t.Fatalf("kopia %s: %v: %s", strings.Join(args, " "), err, &complaints)
 	}
 	return string(out)
 }

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"flag"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -23,6 +24,7 @@ var shared = sync.OnceValues(func() (*Repository, error) {
 })
 
 func TestMain(m *testing.M) {
+	_ = flag.Set("rapid.checks", "25") // unless the command line says otherwise
 	code := m.Run()
 	if r, err := shared(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(r.options.CacheDir))
