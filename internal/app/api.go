@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -14,7 +15,7 @@ import (
 )
 
 func (a *App) wireAPI(ctx context.Context) (err error) {
-	var seen []prometheus.Collector
+	seen := []prometheus.Collector{newBackupMetrics(a.store, time.Now)}
 	if a.proxy != nil {
 		seen = append(seen, a.proxy.Collector())
 	}

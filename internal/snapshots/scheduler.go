@@ -213,7 +213,7 @@ func (s *Scheduler) room(ctx context.Context, kind string) (map[string]int, erro
 	}
 	room := map[string]int{}
 	for _, job := range list {
-		name, _ := strings.CutPrefix(job.Subject, "tenant/")
+		_, name, _ := strings.Cut(job.Subject, "/") // tenant/, backup/ or drill/
 		member, known := members[name]
 		if !known || job.State == fleet.JobStuck {
 			continue
