@@ -62,9 +62,6 @@ func (c *crew) takeSnapshot(ctx context.Context, run *jobs.Run, s *createState) 
 	if err != nil {
 		return fmt.Errorf("snapshot %s: %w", t.Name, err)
 	}
-	if snapshot.Consistency == fleet.ConsistentCrash && !s.Crash {
-		say(run, "The backup will be crash-consistent: %s", snapshot.Why)
-	}
 	s.Tenant, s.Kept = t.Name, keepsakeOf(t, inst)
 	s.Kept.Record = fleet.Backup{
 		Tenant: t.Name, TenantID: t.ID, Policy: s.Policy, Note: s.Note, Pinned: s.Pinned, TakenAt: snapshot.CreatedAt,
