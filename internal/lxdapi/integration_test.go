@@ -36,6 +36,7 @@ func TestContract(t *testing.T) {
 		})
 	})
 	t.Run("link", testLink)
+	t.Run("transfers", testTransferFaults)
 	t.Run("faults", func(t *testing.T) {
 		lxdcontract.RunFaults(t, func(t *testing.T) lxdcontract.Subject { return cluster(t, "lxdfleet-test-faults") },
 			devcluster{project: "lxdfleet-test-faults"})
