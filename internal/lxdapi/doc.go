@@ -10,7 +10,8 @@
 //     outcome, for LXD forgets finished operations after five seconds.
 //   - Errors are fleet errors. Their codes come from LXD's status codes and from looking at
 //     what exists, not from its texts, which change between versions. The exceptions are a
-//     full pool (isPoolFull) and a busy instance (isBusy): LXD tells them by text only.
+//     full pool (isPoolFull), a full disk (isDiskFull) and a busy instance (isBusy): LXD tells them
+//     by text only.
 //   - LXD may go away and come back: calls fail with fleet.Unavailable meanwhile and work
 //     afterwards, for nothing is kept but the way to connect.
 //

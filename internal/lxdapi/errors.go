@@ -41,6 +41,8 @@ func statusError(resp *http.Response) error {
 	err := api.NewStatusError(resp.StatusCode, answer.Error)
 	e := fleet.Errorf(codeOfStatus(resp.StatusCode), "LXD says: %w", err)
 	switch {
+	case e.Code == fleet.Failed && isDiskFull(answer.Error):
+		return diskFull(err)
 	case e.Code == fleet.Failed && isPoolFull(answer.Error):
 		return poolFull(err)
 	case isAway(answer.Error):
@@ -69,6 +71,9 @@ func codeOfStatus(status int) fleet.Code {
 
 // operationError is the outcome of an operation that failed. LXD gives no code with it.
 func operationError(op api.Operation) error {
+	if isDiskFull(op.Err) {
+		return diskFull(errors.New(op.Err))
+	}
 	if isPoolFull(op.Err) {
 		return poolFull(errors.New(op.Err))
 	}
@@ -87,7 +92,6 @@ func isPoolFull(text string) bool {
 	text = strings.ToLower(text)
 	for _, sign := range []string{
 		"no space left on device", // ENOSPC, also printed by unsquashfs, tar and rsync
-		"disk quota exceeded",     // EDQUOT: a quota on the pool's dataset
 		"out of space",            // zfs: "cannot create …: out of space"
 		"insufficient free space", // lvm: "… has insufficient free space"
 	} {
@@ -96,6 +100,15 @@ func isPoolFull(text string) bool {
 		}
 	}
 	return false
+}
+
+// isDiskFull tells from LXD's text that the disk of an instance has no room: it is as large as its
+// plan allows, whatever room the pool has. LXD keeps a file of its own on that disk, and so can
+// neither take a snapshot nor change the configuration, nor start the instance again.
+func isDiskFull(text string) bool {
+	text = strings.ToLower(text)
+	return strings.Contains(text, "disk quota exceeded") || // EDQUOT: zfs and btrfs with a size
+		strings.Contains(text, "saving config file for the container failed") // the same, said by liblxc
 }
 
 // isAway tells from LXD's text that what it needs is on members that it does not hear of. So it is
@@ -118,6 +131,11 @@ func isBusy(err error) bool {
 func poolFull(err error) error {
 	return fleet.Errorf(fleet.Exhausted, "the storage pool is full: %w", err).
 		WithHint("free space, grow the pool, or choose another member")
+}
+
+func diskFull(err error) error {
+	return fleet.Errorf(fleet.Exhausted, "the disk of the instance is full: %w", err).
+		WithHint("delete files in it, or give it a larger plan: lxdfleet tenant resize NAME PLAN")
 }
 
 func notFound(name string) error {

@@ -17,18 +17,27 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
-func TestIsPoolFull(t *testing.T) {
-	for text, want := range map[string]bool{
-		`Failed to run: unsquashfs …: write failed: No space left on device`:           true,
-		`Create instance from image: tar: rootfs/x: Cannot write: Disk quota exceeded`: true,
-		`cannot create 'tank/containers/acme': out of space`:                           true,
-		`Volume group "vg" has insufficient free space (0 extents)`:                    true,
-		`Failed creating instance record: entry already exists`:                        false,
-		`The device is busy`: false,
-		``:                   false,
+func TestWhatIsFull(t *testing.T) {
+	for text, want := range map[string]string{
+		`Failed to run: unsquashfs …: write failed: No space left on device`:           "pool",
+		`cannot create 'tank/containers/acme': out of space`:                           "pool",
+		`Volume group "vg" has insufficient free space (0 extents)`:                    "pool",
+		`Create instance from image: tar: rootfs/x: Cannot write: Disk quota exceeded`: "disk",
+		`Failed to create file "/x/acme/backup.yaml": open /x: disk quota exceeded`:    "disk",
+		`saving config file for the container failed`:                                  "disk",
+		`Failed creating instance record: entry already exists`:                        "",
+		`The device is busy`: "",
+		``:                   "",
 	} {
-		if got := isPoolFull(text); got != want {
-			t.Errorf("%q: %v", text, got)
+		got := ""
+		switch {
+		case isDiskFull(text):
+			got = "disk"
+		case isPoolFull(text):
+			got = "pool"
+		}
+		if got != want {
+			t.Errorf("%q: %q is full, want %q", text, got, want)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package lxdapi
 
 import (
 	"context"
+	"net/http"
+	"net/url"
 
 	"github.com/canonical/lxd/shared/api"
 
@@ -19,6 +21,33 @@ func (c *Client) Pools(ctx context.Context) ([]fleet.Pool, error) {
 		pools[i] = fleet.Pool{Name: p.Name, Driver: p.Driver, Status: p.Status, Config: p.Config}
 	}
 	return pools, nil
+}
+
+// EnsurePoolConfig sets keys of a storage pool's configuration, for all members; the other keys
+// stay. changed tells whether any was not so already. A missing pool is fleet.NotFound.
+func (c *Client) EnsurePoolConfig(ctx context.Context, pool string, set map[string]string) (changed bool, err error) {
+	changed, err = c.setPoolConfig(ctx, "/storage-pools/"+url.PathEscape(pool), set)
+	if isCode(err, fleet.NotFound) {
+		err = fleet.Errorf(fleet.NotFound, "the storage pool %s does not exist", pool)
+	}
+	return changed, within(err, "configure the storage pool %s", pool)
+}
+
+func (c *Client) setPoolConfig(ctx context.Context, path string, set map[string]string) (changed bool, err error) {
+	var now api.StoragePool
+	if err := c.getGlobal(ctx, path, nil, &now); err != nil {
+		return false, err
+	}
+	for key, value := range set {
+		changed = changed || now.Config[key] != value
+	}
+	if !changed {
+		return false, nil
+	}
+	_, err = c.call(ctx, request{method: http.MethodPatch, path: path, global: true, body: api.StoragePoolPut{
+		Description: now.Description, Config: set,
+	}}, nil)
+	return err == nil, err
 }
 
 // poolName is the pool tenants live in: the one of Options, else of the default profile's

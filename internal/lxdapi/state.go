@@ -127,7 +127,7 @@ func (c *Client) persist(ctx context.Context, name string, act func() error, isD
 	alone := 0
 	for range attempts {
 		err = act()
-		if err == nil || ctx.Err() != nil || isCode(err, fleet.Unavailable, fleet.Forbidden, fleet.Exhausted) {
+		if err == nil || ctx.Err() != nil || isCode(err, fleet.Unavailable, fleet.Forbidden) {
 			return err
 		}
 		waited, look := c.settle(ctx, name)
@@ -142,6 +142,9 @@ func (c *Client) persist(ctx context.Context, name string, act func() error, isD
 		done, look := isDone(&now, waited)
 		if done || look != nil {
 			return look
+		}
+		if isCode(err, fleet.Exhausted) { // no better for another try; but a stop may be done all the same
+			return err
 		}
 		if !waited {
 			if alone++; alone == 2 {

@@ -88,6 +88,11 @@ func checkPool(ctx context.Context, lxd LXD, name string) Finding {
 			Check: "pool", State: Warn, Message: fmt.Sprintf("storage pool %s uses %s, which copies whole file systems", name, pools[i].Driver),
 			Hint: "a pool on ZFS or btrfs makes clones in a second and shares their space",
 		}
+	case pools[i].Driver == "zfs" && pools[i].Config[refquota] != "true":
+		return Finding{
+			Check: "pool", State: Warn, Message: "snapshots count against a tenant's disk: " + refquota + " is not true on the storage pool " + name,
+			Hint: "lxc storage set " + name + " " + refquota + " true; for the tenants that are there the same key, without \"volume.\", by `lxc storage volume set " + name + " container/NAME`",
+		}
 	}
 	return Finding{Check: "pool", State: OK, Message: name + " on " + pools[i].Driver}
 }

@@ -34,6 +34,9 @@ func Init(ctx context.Context, lxd LXD, opts Options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := ensureQuota(ctx, lxd, pool, out); err != nil {
+		return err
+	}
 	change, err := lxd.EnsureProject(ctx, projectSpec(opts.Project))
 	if err != nil {
 		return fmt.Errorf("project %s: %w", opts.Project, err)
@@ -108,6 +111,26 @@ func chooseResources(ctx context.Context, lxd LXD, opts Options, out io.Writer) 
 	}
 	say(out, "network", network.Name, note)
 	return pool, network, nil
+}
+
+// refquota makes ZFS count what an instance's disk holds now, and not what its snapshots keep,
+// against its size.
+const refquota = "volume.zfs.use_refquota"
+
+// ensureQuota sees to it that snapshots do not eat a tenant's disk, unless the operator wants it so.
+func ensureQuota(ctx context.Context, lxd LXD, pool fleet.Pool, out io.Writer) error {
+	switch {
+	case pool.Driver != "zfs" || pool.Config[refquota] == "true":
+		return nil
+	case pool.Config[refquota] != "":
+		say(out, "pool", pool.Name, "kept: "+refquota+" is "+pool.Config[refquota]+", so snapshots count against a tenant's disk")
+		return nil
+	}
+	if _, err := lxd.EnsurePoolConfig(ctx, pool.Name, map[string]string{refquota: "true"}); err != nil {
+		return fmt.Errorf("pool %s: %w", pool.Name, err)
+	}
+	say(out, "pool", pool.Name, "updated: snapshots do not count against a tenant's disk ("+refquota+")")
+	return nil
 }
 
 func ensureProfiles(ctx context.Context, lxd LXD, opts Options, pool fleet.Pool, network fleet.Network, out io.Writer) error {

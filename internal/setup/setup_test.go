@@ -68,6 +68,40 @@ func TestInitTwiceChangesNothing(t *testing.T) {
 	}
 }
 
+func TestInitKeepsSnapshotsOutOfQuotas(t *testing.T) {
+	const key = "volume.zfs.use_refquota"
+	for _, tt := range []struct {
+		name, driver, before, after, says string
+		finding                           setup.State
+	}{
+		{"zfs", "zfs", "", "true", "updated: snapshots do not count", setup.OK},
+		{"zfs with it", "zfs", "true", "true", "", setup.OK},
+		{"zfs with an operator who wants it otherwise", "zfs", "false", "false", "kept: " + key, setup.Warn},
+		{"btrfs", "btrfs", "", "", "", setup.OK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			lxd := lxdfake.New(lxdfake.Options{Bare: true, Driver: tt.driver})
+			if _, err := lxd.EnsurePoolConfig(t.Context(), "default", map[string]string{key: tt.before}); err != nil {
+				t.Fatal(err)
+			}
+			out := initialise(t, lxd, options())
+			if !strings.Contains(out, tt.says) || tt.says == "" && strings.Contains(out, key) {
+				t.Errorf("Init says\n%s\nwant %q", out, tt.says)
+			}
+			pools, err := lxd.Pools(t.Context())
+			if err != nil || pools[0].Config[key] != tt.after {
+				t.Errorf("%s is %q, want %q (%v)", key, pools[0].Config[key], tt.after, err)
+			}
+			findings := setup.Doctor(t.Context(), func(context.Context) (setup.LXD, error) { return lxd, nil }, options())
+			for _, f := range findings {
+				if f.Check == "pool" && f.State != tt.finding {
+					t.Errorf("doctor finds %+v, want %v", f, tt.finding)
+				}
+			}
+		})
+	}
+}
+
 func TestInitKeepsAnOperatorsProfile(t *testing.T) {
 	lxd := lxdfake.New(lxdfake.Options{Bare: true})
 	initialise(t, lxd, options())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // listen gives the events from now on; it has seen the first EventsResumed.
@@ -21,7 +22,7 @@ func (s *suite) listen(t *testing.T) <-chan fleet.LXDEvent {
 // others.
 func want(t *testing.T, events <-chan fleet.LXDEvent, e fleet.LXDEvent) fleet.LXDEvent {
 	t.Helper()
-	timeout := time.NewTimer(20 * time.Second)
+	timeout := time.NewTimer(pace.Of(20 * time.Second))
 	defer timeout.Stop()
 	for {
 		select {
@@ -47,7 +48,7 @@ func (s *suite) testEvents(t *testing.T) {
 		s.clone(t, name, n)
 		ok(t, s.lxd.EnsureStarted(t.Context(), name))
 		s.booted(t, name)
-		_, err := s.lxd.EnsureStopped(t.Context(), name, 20*time.Second)
+		_, err := s.lxd.EnsureStopped(t.Context(), name, pace.Of(20*time.Second))
 		ok(t, err)
 		ok(t, s.lxd.SetConfig(t.Context(), name, map[string]string{"user.x": "1"}))
 		ok(t, s.lxd.EnsureRenamed(t.Context(), name, next))
@@ -92,7 +93,7 @@ func (s *suite) testEventsOfOperator(t *testing.T) {
 		ok(t, c.do())
 		done := time.Now()
 		want(t, events, c.want)
-		if late := time.Since(done); late > time.Second {
+		if late := time.Since(done); late > pace.Of(time.Second) {
 			t.Errorf("%s came %s after it", c.want.Action, late)
 		}
 	}

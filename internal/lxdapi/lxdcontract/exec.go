@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 func (s *suite) testExec(t *testing.T) {
@@ -125,7 +126,7 @@ func (s *suite) testExecTerminal(t *testing.T) {
 			}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), pace.Of(20*time.Second))
 	defer cancel()
 	exit, err := s.lxd.Exec(ctx, "acme", fleet.ExecSpec{
 		Command: []string{"sh", "-c", "echo ready $(stty size); exec sh"},
@@ -184,7 +185,7 @@ func (s *suite) testExecCancelled(t *testing.T) {
 			TTY: tty, Width: 80, Height: 24,
 		})
 		_ = typed.Close()
-		if !errors.Is(err, context.Canceled) || exit != -1 || time.Since(start) > 15*time.Second {
+		if !errors.Is(err, context.Canceled) || exit != -1 || time.Since(start) > pace.Of(15*time.Second) {
 			t.Errorf("tty %v: exit %d, error %v after %s", tty, exit, err, time.Since(start))
 		}
 	}

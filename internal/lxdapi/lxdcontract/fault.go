@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // Faults does harm to an LXD cluster of at least two members. The client must not be connected
@@ -51,7 +52,7 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 	faults.Kill(t, member)
 	t.Cleanup(func() { faults.Revive(t, member) })
 
-	members, err := within(t, 5*time.Second, func() ([]fleet.Member, error) { return s.lxd.Members(ctx) })
+	members, err := within(t, pace.Of(5*time.Second), func() ([]fleet.Member, error) { return s.lxd.Members(ctx) })
 	ok(t, err)
 	for _, m := range members {
 		if m.Online != (m.Name != member) || m.Online != (m.PoolTotal > 0) {
@@ -101,7 +102,7 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 	} {
 		calls.Go(func() { // together, because LXD itself waits 10 s for the member
 			start := time.Now()
-			if err := call(); !errors.Is(err, fleet.Unavailable) || time.Since(start) > 20*time.Second {
+			if err := call(); !errors.Is(err, fleet.Unavailable) || time.Since(start) > pace.Of(20*time.Second) {
 				t.Errorf("%s: after %s error is %q: %v", name, time.Since(start), fleet.CodeOf(err), err)
 			}
 		})
@@ -156,7 +157,7 @@ func (s *suite) testRestart(t *testing.T, faults Faults) {
 	select {
 	case err := <-running:
 		code(t, err, fleet.Unavailable)
-	case <-time.After(20 * time.Second):
+	case <-time.After(pace.Of(20 * time.Second)):
 		t.Error("the command's Exec does not end")
 	}
 	s.deleteAfter(t, "beta")

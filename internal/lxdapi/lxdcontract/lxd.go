@@ -13,6 +13,7 @@ type LXD interface {
 	Server(ctx context.Context) (fleet.Server, error)
 	Members(ctx context.Context) ([]fleet.Member, error)
 	Pools(ctx context.Context) ([]fleet.Pool, error)
+	EnsurePoolConfig(ctx context.Context, pool string, set map[string]string) (changed bool, err error)
 	Networks(ctx context.Context) ([]fleet.Network, error)
 	EnsureProject(ctx context.Context, spec fleet.ProjectSpec) (change string, err error)
 	DeleteProject(ctx context.Context) error

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // Subject is what the suite runs on.
@@ -54,6 +55,7 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 	}{
 		{"Server", (*suite).testServer},
 		{"Members", (*suite).testMembers},
+		{"PoolConfig", (*suite).testPoolConfig},
 		{"Project", (*suite).testProject},
 		{"Profiles", (*suite).testProfiles},
 		{"Images", (*suite).testImages},
@@ -130,7 +132,7 @@ func (s *suite) projectSpec() fleet.ProjectSpec {
 
 // clean removes the project and everything in it.
 func (s *suite) clean(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), pace.Of(2*time.Minute))
 	defer cancel()
 	defer s.lxd.Close()
 	instances, err := s.lxd.Instances(ctx, false)
@@ -216,7 +218,7 @@ func code(t *testing.T, err error, want fleet.Code) {
 // eventually tries until try gives nil, for a minute.
 func eventually(t *testing.T, try func() error) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(pace.Of(time.Minute))
 	for {
 		err := try()
 		if err == nil {
@@ -232,7 +234,7 @@ func eventually(t *testing.T, try func() error) {
 // soon fails the test when do takes longer than two seconds after the context ended.
 func soon(t *testing.T, ended time.Time) {
 	t.Helper()
-	if late := time.Since(ended); late > 2*time.Second {
+	if late := time.Since(ended); late > pace.Of(2*time.Second) {
 		t.Errorf("returned %s after the context ended", late)
 	}
 }

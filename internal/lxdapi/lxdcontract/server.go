@@ -44,6 +44,25 @@ func (s *suite) testMembers(t *testing.T) {
 	}
 }
 
+func (s *suite) testPoolConfig(t *testing.T) {
+	ctx := t.Context()
+	key := "user." + s.Project // others may work on this pool
+	for _, c := range []struct {
+		value   string
+		changed bool
+	}{{"1", true}, {"1", false}, {"2", true}, {"", true}, {"", false}} {
+		changed, err := s.lxd.EnsurePoolConfig(ctx, "default", map[string]string{key: c.value})
+		ok(t, err)
+		pools, err := s.lxd.Pools(ctx)
+		ok(t, err)
+		if got := pools[0].Config[key]; got != c.value || changed != c.changed {
+			t.Errorf("%q: changed is %v and the value %q", c.value, changed, got)
+		}
+	}
+	_, err := s.lxd.EnsurePoolConfig(ctx, "nothing", map[string]string{key: "1"})
+	code(t, err, fleet.NotFound)
+}
+
 func (s *suite) testProject(t *testing.T) {
 	ctx := t.Context()
 	spec := s.projectSpec()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 func (s *suite) testConfig(t *testing.T) {
@@ -84,7 +85,7 @@ func (s *suite) testState(t *testing.T) {
 		t.Errorf("running, it uses %+v", use)
 	}
 	for range 2 {
-		forced, err := s.lxd.EnsureStopped(ctx, "acme", 30*time.Second)
+		forced, err := s.lxd.EnsureStopped(ctx, "acme", pace.Of(30*time.Second))
 		ok(t, err)
 		if forced {
 			t.Error("a clean stop was not enough")
@@ -126,7 +127,7 @@ func (s *suite) testStateConcurrently(t *testing.T) {
 	ok(t, errors.Join(errs...))
 	s.status(t, "acme", fleet.InstanceRunning)
 	for i := range errs {
-		all.Go(func() { _, errs[i] = s.lxd.EnsureStopped(t.Context(), "acme", 20*time.Second) })
+		all.Go(func() { _, errs[i] = s.lxd.EnsureStopped(t.Context(), "acme", pace.Of(20*time.Second)) })
 	}
 	all.Wait()
 	ok(t, errors.Join(errs...))

@@ -57,6 +57,8 @@ type LXD struct {
 	made      int // counter behind addresses and serial numbers
 	execFn    ExecFunc
 	commands  map[int]command
+
+	poolConfig map[string]string
 }
 
 type member struct {
@@ -97,6 +99,8 @@ func New(opts Options) *LXD {
 		watchers:  map[*watcher]struct{}{},
 		execFn:    opts.Exec,
 		commands:  map[int]command{},
+
+		poolConfig: map[string]string{},
 	}
 	names := opts.Members
 	if len(names) == 0 {
@@ -175,7 +179,7 @@ func errDown() error {
 
 // projectless are the methods that work before the LXD project exists.
 var projectless = map[string]bool{
-	"Server": true, "Members": true, "Pools": true, "Networks": true, "EnsureProject": true, "DeleteProject": true,
+	"Server": true, "Members": true, "Pools": true, "EnsurePoolConfig": true, "Networks": true, "EnsureProject": true, "DeleteProject": true,
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -267,7 +271,28 @@ func (l *LXD) Pools(ctx context.Context) (_ []fleet.Pool, err error) {
 		return nil, err
 	}
 	defer end(&err)
-	return []fleet.Pool{{Name: "default", Driver: l.opts.Driver, Status: "Created", Config: map[string]string{}}}, nil
+	return []fleet.Pool{{Name: "default", Driver: l.opts.Driver, Status: "Created", Config: maps.Clone(l.poolConfig)}}, nil
+}
+
+// EnsurePoolConfig sets keys of the pool's configuration.
+func (l *LXD) EnsurePoolConfig(ctx context.Context, pool string, set map[string]string) (changed bool, err error) {
+	end, err := l.begin(ctx, "EnsurePoolConfig", pool)
+	if err != nil {
+		return false, err
+	}
+	defer end(&err)
+	if pool != "default" {
+		return false, fleet.Errorf(fleet.NotFound, "the storage pool %s does not exist", pool)
+	}
+	for key, value := range set {
+		changed = changed || l.poolConfig[key] != value
+		if value == "" {
+			delete(l.poolConfig, key)
+		} else {
+			l.poolConfig[key] = value
+		}
+	}
+	return changed, nil
 }
 
 // Networks lists one bridge, "lxdbr0", that LXD manages.
