@@ -116,7 +116,8 @@ $(VERSITYGW):
 	mv $(BIN)/versitygw $@
 
 $(KOPIA): # in its own module, with what that asks for
-	cd "$$($(GO) list -m -f '{{.Dir}}' github.com/kopia/kopia)" && $(GO) build -trimpath -o "$(CURDIR)/$@" .
+	$(GO) mod download github.com/kopia/kopia
+	cd "$$($(GO) list -m -f '{{.Dir}}' github.com/kopia/kopia)" && $(GO) build -o "$(CURDIR)/$@" .
 
 $(OAPI_CODEGEN):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen@v2.8.2
