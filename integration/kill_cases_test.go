@@ -41,6 +41,25 @@ func prepareRemoved(w *world, name string) {
 
 func nothing(*world, string) {}
 
+// prepareSnapshot makes a tenant with the snapshot one, whose page has changed since.
+func prepareSnapshot(w *world, name string) {
+	w.t.Helper()
+	w.create(name)
+	w.says(name, "tenant="+name+" says one")
+	w.done(w.submit(http.MethodPost, "/v1/tenants/"+name+"/snapshots", map[string]any{"name": "one"}))
+	w.says(name, "tenant="+name+" says now")
+}
+
+func hasSnapshots(w *world, name string, want ...string) {
+	w.t.Helper()
+	if got := w.snapshotNames(name); !slices.Equal(got, want) {
+		w.t.Fatalf("snapshots %v, want %v", got, want)
+	}
+	if got := strings.Count(w.lxc("query", "/1.0/instances/"+name+"/snapshots?project="+w.project), "/snapshots/"); got != len(want) {
+		w.t.Fatalf("LXD has %d snapshots of %s, want %v", got, name, want)
+	}
+}
+
 // post asks for an action on a tenant. The daemon may be killed before it answers.
 func post(action string, body any) func(*world, string) {
 	return func(w *world, name string) { w.call(http.MethodPost, "/v1/tenants/"+name+"/"+action, body, nil) }
@@ -87,6 +106,44 @@ func killCases() map[string]killCase {
 			prepare: nothing, subject: ofTenant, check: serves, clean: purge,
 			submit: func(w *world, name string) {
 				w.call(http.MethodPost, "/v1/tenants", map[string]any{"name": name, "image": "tiny", "domains": []string{name + ".localhost"}}, nil)
+			},
+		},
+		"snapshot.create": {
+			prepare: prepareTenant, subject: ofTenant, clean: purge,
+			submit: func(w *world, name string) {
+				w.call(http.MethodPost, "/v1/tenants/"+name+"/snapshots", map[string]any{"name": "one"}, nil)
+			},
+			check: func(w *world, name string) { w.t.Helper(); serves(w, name); hasSnapshots(w, name, "one") },
+		},
+		"snapshot.delete": {
+			prepare: prepareSnapshot, submit: remove("/snapshots/one"), subject: ofTenant, clean: purge,
+			check: func(w *world, name string) { w.t.Helper(); serves(w, name); hasSnapshots(w, name) },
+		},
+		"snapshot.restore": {
+			prepare: prepareSnapshot, submit: post("snapshots/one/restore", nil), subject: ofTenant, clean: purge,
+			check: func(w *world, name string) {
+				w.t.Helper()
+				serves(w, name)
+				eventuallyPage(w, name+".localhost", "says one")
+				if names := w.snapshotNames(name); len(names) != 2 || names[0] != "one" {
+					w.t.Fatalf("snapshots %v", names)
+				}
+			},
+		},
+		"snapshot.clone": {
+			prepare: func(w *world, name string) { prepareSnapshot(w, name+"-o") }, subject: ofTenant,
+			submit: func(w *world, name string) {
+				w.call(http.MethodPost, "/v1/tenants/"+name+"-o/snapshots/one/clone", map[string]any{"name": name, "domains": []string{name + ".localhost"}}, nil)
+			},
+			check: func(w *world, name string) {
+				w.t.Helper()
+				eventuallyStatus(w, name, "running")
+				eventuallyPage(w, name+".localhost", "tenant="+name+" ")
+			},
+			clean: func(w *world, name string) {
+				w.t.Helper()
+				w.done(w.submit(http.MethodDelete, "/v1/tenants/"+name+"-o?now=true", nil))
+				purge(w, name)
 			},
 		},
 		"tenant.start":   {prepare: prepareStopped, submit: post("start", nil), subject: ofTenant, check: serves, clean: purge},

@@ -18,13 +18,13 @@ import (
 var applets = []string{
 	"sh", "cat", "echo", "ls", "mkdir", "rm", "mv", "cp", "ln", "chmod", "chown", "sleep", "ip", "ps", "kill", "init", "halt",
 	"poweroff", "reboot", "udhcpc", "httpd", "ifconfig", "route", "hostname", "mount", "touch", "test", "[", "true", "false",
-	"grep", "sed", "cut", "head", "tail", "tr", "od", "env", "id", "find", "sync", "truncate", "stat", "wc", "date", "seq", "sha256sum", "which", "tee", "basename", "dirname", "xargs", "sort", "awk", "printf", "tar",
+	"grep", "sed", "cut", "head", "tail", "tr", "od", "env", "id", "find", "sync", "truncate", "stat", "wc", "date", "seq", "sha256sum", "which", "tee", "basename", "dirname", "xargs", "sort", "awk", "printf", "tar", "timeout",
 }
 
 // The machine id of an instance is what the tests compare; systemd would make one.
 var files = map[string]string{
 	"metadata.yaml": "architecture: x86_64\ncreation_date: 1700000000\nproperties:\n  description: tiny test image\n  os: busybox\n  release: test\n" +
-		"  lxdfleet.hooks: personalize\n  lxdfleet.health: '{\"port\":80,\"path\":\"/\",\"status\":200,\"body\":\"tenant=\",\"timeout_ns\":30000000000}'\n",
+		"  lxdfleet.hooks: personalize,pre-snapshot\n  lxdfleet.health: '{\"port\":80,\"path\":\"/\",\"status\":200,\"body\":\"tenant=\",\"timeout_ns\":30000000000}'\n",
 	"rootfs/etc/inittab": `::sysinit:/etc/boot
 ::respawn:/bin/httpd -f -p 80 -h /www
 ::shutdown:/bin/sync
@@ -50,6 +50,14 @@ umask 077
 umask 022
 echo "tenant=$LXDFLEET_TENANT domain=$LXDFLEET_DOMAIN machine=$(cat /etc/machine-id)" >/www/index.html.new
 mv /www/index.html.new /www/index.html
+[ -z "$LXDFLEET_COPY" ] || echo "copy mail=$LXDFLEET_MAIL" >/www/copy.html
+`,
+	"rootfs/usr/lib/lxdfleet/hooks/pre-snapshot": `#!/bin/sh
+: >/www/held
+echo held
+timeout "$LXDFLEET_LIMIT" cat >/dev/null
+rm /www/held
+exit 0
 `,
 }
 
