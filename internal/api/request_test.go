@@ -149,7 +149,7 @@ func TestUnexpectedErrorsAndPanicsAreProblems(t *testing.T) {
 	newContract(t, f).check(t, request{method: "GET", path: "/v1/tenants/acme", status: 500, code: "internal"})
 
 	o := f.Options(t.TempDir())
-	o.Members = nil // calling it panics
+	o.Placement = nil // calling it panics
 	s, err := api.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -35,14 +35,15 @@ type Options struct {
 	Policies  Policies
 	Jobs      Jobs
 	Proxies   Proxies
+	// Placement knows members, and where tenants live.
+	Placement Placement
 	Feed      *Feed
 
 	// RecoverImages records golden images anew that LXD has and the store lacks.
 	RecoverImages func(ctx context.Context) ([]fleet.GoldenImage, error)
 
-	Plans   func(ctx context.Context) ([]fleet.ProfileSpec, error)
-	Members func(ctx context.Context) ([]fleet.Member, error)
-	Routes  func(ctx context.Context) ([]fleet.Route, error)
+	Plans  func(ctx context.Context) ([]fleet.ProfileSpec, error)
+	Routes func(ctx context.Context) ([]fleet.Route, error)
 	// Traffic is what the proxy did; fleet.NotFound where there is none.
 	Traffic func(ctx context.Context) (fleet.Traffic, error)
 	// Metrics answers GET /metrics.

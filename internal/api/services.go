@@ -8,6 +8,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/placement"
 	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
@@ -55,6 +56,17 @@ type Domains interface {
 	CheckDomain(ctx context.Context, domain string) (tenants.DomainView, error)
 	Domain(ctx context.Context, domain string) (tenants.DomainView, error)
 	Domains(ctx context.Context, filter tenants.DomainFilter) ([]tenants.DomainView, error)
+}
+
+// Placement is what the API needs of members and of where tenants live; tenants.Service is one.
+type Placement interface {
+	Members(ctx context.Context) ([]tenants.MemberView, error)
+	Member(ctx context.Context, name string) (tenants.MemberView, error)
+	EditMember(ctx context.Context, name string, edit tenants.MemberEdit) (tenants.MemberView, error)
+	Explain(ctx context.Context, req tenants.ExplainRequest) (tenants.Explanation, error)
+	// The plans move nothing.
+	DrainPlan(ctx context.Context, member string) (placement.Plan, error)
+	RebalancePlan(ctx context.Context, consolidate bool) (placement.Plan, error)
 }
 
 // Proxies is what the API needs of proxies on hosts of their own.
@@ -136,4 +148,5 @@ var (
 	_ Jobs      = (*jobs.Engine)(nil)
 	_ Snapshots = (*snapshots.Service)(nil)
 	_ Policies  = (*snapshots.Service)(nil)
+	_ Placement = (*tenants.Service)(nil)
 )

@@ -84,6 +84,7 @@ func (s *Server) CreateTenant(ctx context.Context, r CreateTenantRequestObject) 
 		Name: r.Body.Name, DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
 		Image: r.Body.Image, Plan: r.Body.Plan, Domains: r.Body.Domains, Member: r.Body.Member, Health: health,
 		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone,
+		Wishes: wishesIn(r.Body.Wishes),
 	}, onceOf(ctx))
 	if err != nil {
 		return nil, err
@@ -104,6 +105,7 @@ func (s *Server) EditTenant(ctx context.Context, r EditTenantRequestObject) (Edi
 	view, err := s.Tenants.Edit(ctx, name, tenants.EditRequest{
 		DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
 		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone, Quiesce: quiesce,
+		Wishes: wishesEditIn(r.Body.Wishes),
 	})
 	if err != nil {
 		return nil, err
@@ -121,6 +123,7 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
 		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds), Guard: guardOut(t.Guard),
 		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: quiesceOut(t.Quiesce),
+		Wishes: wishesOut(t.Wishes), MovedAt: t.MovedAt,
 	}
 	for i, d := range t.Domains {
 		out.Domains[i] = d.String()

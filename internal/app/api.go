@@ -27,7 +27,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		Snapshots: a.snapshots, Policies: a.snapshots,
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,
-		Members:       a.lxd.Members,
+		Placement:     a.tenants,
 		Routes:        a.observer.Routes,
 		Traffic:       a.traffic,
 		Metrics:       a.metrics,

@@ -145,10 +145,6 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 		Workers: a.cfg.Jobs.Workers, Retention: a.cfg.Jobs.KeepFor, Owner: a.lock.owner, Exclusive: true,
 		Logger: a.log, OnEvent: a.jobEvent, Faults: faults,
 	})
-	trashFor := a.cfg.Tenants.TrashFor
-	if trashFor == 0 {
-		trashFor = -1 // the service takes 0 for its own default
-	}
 	var known tenants.Certificates // not a typed nil
 	if a.proxy != nil {
 		known = certificates{a.proxy.Certificates(), a}
@@ -160,7 +156,8 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	}, tenants.ServiceOptions{
 		Verify: tenants.Verify(a.cfg.Domains.Verify), Target: a.cfg.Domains.Target,
 		BaseDomain: a.cfg.Tenants.BaseDomain, DefaultPlan: a.cfg.Tenants.DefaultPlan,
-		TrashFor: trashFor, StopTimeout: a.cfg.Tenants.StopTimeout,
+		TrashFor: orNone(a.cfg.Tenants.TrashFor), StopTimeout: a.cfg.Tenants.StopTimeout,
+		Rules: rules(a.cfg.Placement), Targets: targets(a.cfg.Placement), Rest: orNone(a.cfg.Placement.RestAfterMove),
 	})
 	a.images = images.NewService(imageDeps, a.engine)
 	a.spread = images.NewDistributor(imageDeps, a.engine)

@@ -83,11 +83,11 @@ func manyTenantsAPI(t *testing.T, dsn string) http.Handler {
 	}
 	engine := jobs.NewEngine(s, jobs.NewRegistry(), jobs.Options{})
 	none := apifake.New()
+	service := tenants.NewService(tenants.ServiceDeps{LXD: lxd, Store: s, Images: s, Jobs: s, Submit: engine, Observer: observer}, tenants.ServiceOptions{})
 	server, err := api.New(api.Options{
-		Tenants: tenants.NewService(tenants.ServiceDeps{LXD: lxd, Store: s, Images: s, Jobs: s, Submit: engine, Observer: observer}, tenants.ServiceOptions{}),
-		Images:  none.Images, Jobs: engine, Proxies: none.Proxies, Feed: api.NewFeed(10, time.Now), UploadDir: t.TempDir(),
+		Tenants: service, Placement: service, Images: none.Images, Jobs: engine, Proxies: none.Proxies, Feed: api.NewFeed(10, time.Now), UploadDir: t.TempDir(),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) { return nil, nil },
-		Plans:         lxd.Profiles, Members: lxd.Members, Routes: observer.Routes, LXD: lxd.Server, Ping: s.Ping,
+		Plans:         lxd.Profiles, Routes: observer.Routes, LXD: lxd.Server, Ping: s.Ping,
 		CA:     func(context.Context) ([]byte, error) { return nil, nil },
 		Doctor: func(context.Context) ([]setup.Finding, error) { return nil, nil },
 	})

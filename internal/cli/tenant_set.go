@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,18 +11,23 @@ import (
 )
 
 // tenantKeys are what tenant set can change.
-var tenantKeys = []string{"display-name=", "contact=", "policy=", "time-zone=", "quiesce=", "quiesce.limit=", "quiesce.address=", "quiesce.login=", "label."}
+var tenantKeys = []string{"display-name=", "contact=", "policy=", "time-zone=", "quiesce=", "quiesce.limit=", "quiesce.address=", "quiesce.login=", "label.", "require=", "prefer=", "apart=", "together=", "pinned="}
 
 func (t *tool) tenantSet() *cobra.Command {
 	return &cobra.Command{
 		Use: "set TENANT KEY=VALUE...", Short: "Change what is written down about a tenant", Args: arguments(2, -1),
 		Long: "Change what is written down about a tenant. The keys are display-name, contact,\n" +
-			"policy, time-zone, quiesce and label.NAME; an empty value takes it away.\n\n" +
+			"policy, time-zone, quiesce, label.NAME, require, prefer, apart, together and pinned; an empty\n" +
+			"value takes it away.\n\n" +
+			"A tenant wishes of its member: require and prefer (labels of members), apart and together\n" +
+			"(tenants, or labels of tenants), each a list with commas, and pinned (true or false). A wish\n" +
+			"moves nothing: see lxdfleet rebalance --plan.\n\n" +
 			"quiesce says how the application is held still for a snapshot: hook (by its golden image; the\n" +
 			"default), mysql (lxdfleet locks the database itself) or none. With it go quiesce.limit, how long\n" +
 			"writes may be blocked at most, and with mysql quiesce.address (host:port, or a socket's path) and\n" +
 			"quiesce.login (an option file in the instance with user and password).",
-		Example: "  lxdfleet tenant set acme contact=it@client.example label.tier=gold label.old=\n  lxdfleet tenant set acme policy=nightly time-zone=Europe/Berlin",
+		Example: "  lxdfleet tenant set acme contact=it@client.example label.tier=gold label.old=\n  lxdfleet tenant set acme policy=nightly time-zone=Europe/Berlin\n" +
+			"  lxdfleet tenant set acme require=disk=nvme apart=globex,client=acme pinned=true",
 		ValidArgsFunction: func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 			if len(args) > 0 {
 				return tenantKeys, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
@@ -66,8 +72,22 @@ func parseEdit(given []string) (client.TenantEdit, error) {
 			spec.TimeZone = &value
 		case isLabel && label != "":
 			spec.Labels[label] = value
+		case key == "pinned":
+			pinned, err := strconv.ParseBool(cmp.Or(value, "false"))
+			if err != nil {
+				return spec, usagef("pinned is true or false, not %q", value)
+			}
+			spec.Wishes.Pinned = &pinned
 		default:
-			return spec, usagef("a tenant has no %q; the keys are display-name, contact, policy, time-zone, quiesce and label.NAME", key)
+			list := wishList(&spec.Wishes, key)
+			if list == nil {
+				return spec, usagef("a tenant has no %q; the keys are display-name, contact, policy, time-zone, quiesce, label.NAME, require, prefer, apart, together and pinned", key)
+			}
+			items := []string{}
+			if value != "" {
+				items = strings.Split(value, ",")
+			}
+			*list = &items
 		}
 	}
 	if q := spec.Quiesce; q != nil && q.By == "" {
@@ -91,6 +111,21 @@ func quiesceKey(spec *client.TenantEdit, key, value string) error {
 		spec.Quiesce.Login = value
 	default:
 		return usagef("a tenant has no %q; lxdfleet tenant set --help lists the keys", key)
+	}
+	return nil
+}
+
+// wishList is the list of wishes that a key names; nil where it names none.
+func wishList(w *client.WishesEdit, key string) **[]string {
+	switch key {
+	case "require":
+		return &w.Require
+	case "prefer":
+		return &w.Prefer
+	case "apart":
+		return &w.Apart
+	case "together":
+		return &w.Together
 	}
 	return nil
 }

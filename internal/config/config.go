@@ -23,6 +23,7 @@ type Config struct {
 	DNS       DNS       `yaml:"dns"`
 	S3        S3        `yaml:"s3"`
 	Tenants   Tenants   `yaml:"tenants"`
+	Placement Placement `yaml:"placement"`
 	Domains   Domains   `yaml:"domains"`
 	Snapshots Snapshots `yaml:"snapshots"`
 	Backups   Backups   `yaml:"backups"`
@@ -141,6 +142,21 @@ type Tenants struct {
 	HealthInterval time.Duration `yaml:"health_interval"`
 }
 
+// Placement are the rules for which member a tenant lives on.
+type Placement struct {
+	Strategy            string        `yaml:"strategy"`               // spread, pack
+	OvercommitCPU       float64       `yaml:"overcommit_cpu"`         // times what a member has may be promised by plans; 0: any
+	OvercommitMemory    float64       `yaml:"overcommit_memory"`      // likewise
+	OvercommitDisk      float64       `yaml:"overcommit_disk"`        // likewise
+	PoolHeadRoom        fleet.Size    `yaml:"pool_head_room"`         // left free in each member's pool
+	PoolHeadRoomPercent int           `yaml:"pool_head_room_percent"` // likewise, where that is more
+	MemoryHeadRoom      fleet.Size    `yaml:"memory_head_room"`       // left free on each member
+	SpareMembers        int           `yaml:"spare_members"`          // that may fail with room for their tenants on the others
+	TargetPromised      int           `yaml:"target_promised"`        // percent, of a rebalance; 0: none
+	TargetUsed          int           `yaml:"target_used"`            // likewise
+	RestAfterMove       time.Duration `yaml:"rest_after_move"`        // how long a rebalance leaves a moved tenant alone
+}
+
 // Domains are the rules for tenants' domains.
 type Domains struct {
 	Verify   string `yaml:"verify"`   // which have to be proven by a TXT record: auto, always, never
@@ -210,6 +226,10 @@ func Default() Config {
 		Tenants: Tenants{
 			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,
+		},
+		Placement: Placement{
+			Strategy: "spread", OvercommitMemory: 4, PoolHeadRoom: fleet.GiB, PoolHeadRoomPercent: 5,
+			TargetPromised: 90, TargetUsed: 80, RestAfterMove: time.Hour,
 		},
 		Domains:   Domains{Verify: "auto"},
 		Snapshots: Snapshots{PerMember: 2, HoldLimit: 5 * time.Second},

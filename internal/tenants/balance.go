@@ -36,9 +36,9 @@ func (s *Service) DrainPlan(ctx context.Context, member string) (placement.Plan,
 func (s *Service) RebalancePlan(ctx context.Context, consolidate bool) (placement.Plan, error) {
 	return s.planned(ctx, s.opt.Rest, func(view placement.View) (placement.Plan, error) {
 		if consolidate {
-			return placement.Consolidate(view, s.opt.Targets), nil
+			return placement.Consolidate(view, *s.opt.Targets), nil
 		}
-		return placement.Rebalance(view, s.opt.Targets), nil
+		return placement.Rebalance(view, *s.opt.Targets), nil
 	})
 }
 

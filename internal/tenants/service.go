@@ -29,7 +29,7 @@ type ServiceOptions struct {
 	// Rules are the limits of placement. Default: placement.DefaultRules.
 	Rules *placement.Rules
 	// Targets are what a rebalance brings members under. Default: placement.DefaultTargets.
-	Targets placement.Targets
+	Targets *placement.Targets
 	// Rest is how long a rebalance leaves a tenant alone after a move. Default an hour;
 	// negative: not at all.
 	Rest time.Duration
@@ -66,7 +66,9 @@ type Service struct {
 func NewService(deps ServiceDeps, opt ServiceOptions) *Service {
 	opt.DefaultPlan = cmp.Or(opt.DefaultPlan, "small")
 	opt.Verify = cmp.Or(opt.Verify, VerifyAuto)
-	opt.Targets = cmp.Or(opt.Targets, placement.DefaultTargets())
+	if opt.Targets == nil {
+		opt.Targets = new(placement.DefaultTargets())
+	}
 	opt.Rest = cmp.Or(opt.Rest, time.Hour)
 	opt.TrashFor = cmp.Or(opt.TrashFor, 7*24*time.Hour)
 	opt.StopTimeout = cmp.Or(opt.StopTimeout, DefaultStopTimeout)

@@ -76,14 +76,13 @@ func (f *Fleet) called(method string, args ...any) error {
 // Options gives an API's options with all these services.
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
-		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies,
+		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f,
 		Snapshots: f.Snapshots, Policies: f.Policies,
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")
 		},
 		Plans:   f.plans,
-		Members: f.members,
 		Routes:  f.routes,
 		Traffic: f.traffic,
 		Metrics: http.HandlerFunc(f.metrics),
@@ -108,16 +107,6 @@ func (f *Fleet) plans(context.Context) ([]fleet.ProfileSpec, error) {
 	return []fleet.ProfileSpec{
 		plan("small", "For most clients", "1", "1GiB", "10GiB"), plan("large", "", "4", "4GiB", "40GiB"),
 	}, f.called("Plans")
-}
-
-func (f *Fleet) members(context.Context) ([]fleet.Member, error) {
-	return []fleet.Member{
-		{
-			Name: "n1", Online: true, Message: "Fully operational", Address: "https://10.0.0.1:8443",
-			PoolTotal: 100 * fleet.GiB, PoolUsed: 25 * fleet.GiB, MemoryTotal: 16 * fleet.GiB, MemoryUsed: 4 * fleet.GiB, CPUs: 8,
-		},
-		{Name: "n2", Message: "No heartbeat for 40s"},
-	}, f.called("Members")
 }
 
 func (f *Fleet) routes(context.Context) ([]fleet.Route, error) {

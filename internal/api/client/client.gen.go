@@ -98,6 +98,24 @@ func (e DomainState) Valid() bool {
 	}
 }
 
+// Defines values for ExplanationStrategy.
+const (
+	ExplanationStrategyPack   ExplanationStrategy = "pack"
+	ExplanationStrategySpread ExplanationStrategy = "spread"
+)
+
+// Valid indicates whether the value is a known member of the ExplanationStrategy enum.
+func (e ExplanationStrategy) Valid() bool {
+	switch e {
+	case ExplanationStrategyPack:
+		return true
+	case ExplanationStrategySpread:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FileType.
 const (
 	FileTypeFile    FileType = "file"
@@ -630,6 +648,45 @@ type ExecStart struct {
 	Width   int               `json:"width,omitempty,omitzero"`
 }
 
+// ExplainRequest defines model for ExplainRequest.
+type ExplainRequest struct {
+	// Image NAME or NAME/VERSION.
+	Image  string `json:"image,omitempty,omitzero"`
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Member The only member in question.
+	Member string `json:"member,omitempty,omitzero"`
+
+	// Plan The default plan where it is not given.
+	Plan string `json:"plan,omitempty,omitzero"`
+
+	// Tenant One that there is; the other fields, but for member, are for one that is not made yet.
+	Tenant string `json:"tenant,omitempty,omitzero"`
+
+	// Wishes Which member a tenant wants to live on.
+	Wishes Wishes `json:"wishes,omitempty,omitzero"`
+}
+
+// Explanation defines model for Explanation.
+type Explanation struct {
+	// Hint What to do about that.
+	Hint string `json:"hint,omitempty,omitzero"`
+
+	// Location Where the tenant is now.
+	Location string `json:"location,omitempty,omitzero"`
+
+	// Member The one chosen; missing where none fits.
+	Member string `json:"member,omitempty,omitzero"`
+
+	// Refusal Why none fits.
+	Refusal  string              `json:"refusal,omitempty,omitzero"`
+	Strategy ExplanationStrategy `json:"strategy"`
+	Verdicts []Verdict           `json:"verdicts"`
+}
+
+// ExplanationStrategy defines model for Explanation.Strategy.
+type ExplanationStrategy string
+
 // File defines model for File.
 type File struct {
 	Gid int64 `json:"gid"`
@@ -897,6 +954,27 @@ type LXD struct {
 // Labels defines model for Labels.
 type Labels map[string]string
 
+// Level How full a member is, in percent; 0 where that is not known or not bounded.
+type Level struct {
+	// Cpu Promised, of what may be promised.
+	Cpu float64 `json:"cpu"`
+
+	// Disk Promised, of what may be promised.
+	Disk float64 `json:"disk"`
+
+	// Memory Promised, of what may be promised.
+	Memory float64 `json:"memory"`
+
+	// MemoryUsed In use.
+	MemoryUsed float64 `json:"memory_used"`
+
+	// Pool In use.
+	Pool float64 `json:"pool"`
+
+	// Tenants How many there are.
+	Tenants int `json:"tenants"`
+}
+
 // Maintenance defines model for Maintenance.
 type Maintenance struct {
 	// Message What visitors are told.
@@ -924,22 +1002,94 @@ type MaintenanceStart struct {
 
 // Member defines model for Member.
 type Member struct {
-	Address     string `json:"address,omitempty,omitzero"`
-	Cpus        int    `json:"cpus"`
-	MemoryTotal int64  `json:"memory_total"`
-	MemoryUsed  int64  `json:"memory_used"`
-	Message     string `json:"message,omitempty,omitzero"`
-	Name        string `json:"name"`
-	Online      bool   `json:"online"`
+	Address string `json:"address,omitempty,omitzero"`
+
+	// Cordoned No tenant is placed on it or moved to it.
+	Cordoned      bool   `json:"cordoned"`
+	Cpus          int    `json:"cpus"`
+	FailureDomain string `json:"failure_domain,omitempty,omitzero"`
+
+	// Groups LXD's cluster groups.
+	Groups []string `json:"groups,omitempty,omitzero"`
+	Labels Labels   `json:"labels"`
+
+	// Level How full a member is, in percent; 0 where that is not known or not bounded.
+	Level Level `json:"level"`
+
+	// Load Average of the last minute; missing where LXD does not tell.
+	Load        *float64 `json:"load,omitempty"`
+	MemoryTotal int64    `json:"memory_total"`
+	MemoryUsed  int64    `json:"memory_used"`
+	Message     string   `json:"message,omitempty,omitzero"`
+	Name        string   `json:"name"`
+	Online      bool     `json:"online"`
 
 	// PoolTotal Bytes; 0 where it is not known.
 	PoolTotal int64 `json:"pool_total"`
 	PoolUsed  int64 `json:"pool_used"`
+
+	// Reason Of the cordon.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Reserved What plans promise.
+	Reserved Needs `json:"reserved"`
+
+	// Roles In LXD's database.
+	Roles []string `json:"roles,omitempty,omitzero"`
+
+	// Status LXD's word: Online, Offline, Evacuated or Blocked.
+	Status string `json:"status"`
+
+	// Tenants That are there or about to come.
+	Tenants int `json:"tenants"`
+}
+
+// MemberEdit defines model for MemberEdit.
+type MemberEdit struct {
+	Cordoned *bool `json:"cordoned,omitempty"`
+
+	// Labels To set; an empty value removes the label.
+	Labels map[string]string `json:"labels,omitempty,omitzero"`
+
+	// Reason Of the cordon, for people.
+	Reason *string `json:"reason,omitempty"`
 }
 
 // MemberList defines model for MemberList.
 type MemberList struct {
 	Items []Member `json:"items"`
+}
+
+// MovePlan defines model for MovePlan.
+type MovePlan struct {
+	// Bytes What all moves copy.
+	Bytes int64 `json:"bytes"`
+
+	// Emptied Members that have no tenant any more.
+	Emptied []string `json:"emptied"`
+
+	// Hold How long requests wait in all moves, one after another.
+	Hold string `json:"hold"`
+
+	// Left Tenants that should be moved and cannot.
+	Left    []PlannedLeft   `json:"left"`
+	Members []PlannedMember `json:"members"`
+	Moves   []PlannedMove   `json:"moves"`
+
+	// Over Members still above a target.
+	Over []PlannedOver `json:"over"`
+}
+
+// Needs What plans promise.
+type Needs struct {
+	// Cpu Logical CPUs.
+	Cpu float64 `json:"cpu"`
+
+	// Disk Bytes.
+	Disk int64 `json:"disk"`
+
+	// Memory Bytes.
+	Memory int64 `json:"memory"`
 }
 
 // Plan defines model for Plan.
@@ -957,6 +1107,48 @@ type Plan struct {
 // PlanList defines model for PlanList.
 type PlanList struct {
 	Items []Plan `json:"items"`
+}
+
+// PlannedLeft defines model for PlannedLeft.
+type PlannedLeft struct {
+	Member string `json:"member"`
+	Tenant string `json:"tenant"`
+
+	// Why In words that follow the tenant's name.
+	Why string `json:"why"`
+}
+
+// PlannedMember defines model for PlannedMember.
+type PlannedMember struct {
+	// After How full a member is, in percent; 0 where that is not known or not bounded.
+	After Level `json:"after"`
+
+	// Before How full a member is, in percent; 0 where that is not known or not bounded.
+	Before Level  `json:"before"`
+	Member string `json:"member"`
+}
+
+// PlannedMove defines model for PlannedMove.
+type PlannedMove struct {
+	Bytes int64  `json:"bytes"`
+	From  string `json:"from"`
+
+	// Gain Points of percent by which members are less above their targets; or the part of a member that it helps to empty.
+	Gain float64 `json:"gain"`
+
+	// Hold How long its requests are expected to wait.
+	Hold   string `json:"hold"`
+	Tenant string `json:"tenant"`
+	To     string `json:"to"`
+
+	// Why In words that follow the tenant's name.
+	Why string `json:"why"`
+}
+
+// PlannedOver defines model for PlannedOver.
+type PlannedOver struct {
+	Member string `json:"member"`
+	Why    string `json:"why"`
 }
 
 // Policy defines model for Policy.
@@ -1181,6 +1373,12 @@ type ScheduledRun struct {
 // ScheduledRunWhat defines model for ScheduledRun.What.
 type ScheduledRunWhat string
 
+// ScorePart defines model for ScorePart.
+type ScorePart struct {
+	Name   string  `json:"name"`
+	Points float64 `json:"points"`
+}
+
 // ServerInfo defines model for ServerInfo.
 type ServerInfo struct {
 	Lxd *LXD `json:"lxd,omitempty"`
@@ -1279,7 +1477,10 @@ type Tenant struct {
 	Maintenance *Maintenance `json:"maintenance,omitempty"`
 
 	// Member Where it is wanted.
-	Member     string    `json:"member,omitempty,omitzero"`
+	Member string `json:"member,omitempty,omitzero"`
+
+	// MovedAt When it came to its member from another.
+	MovedAt    time.Time `json:"moved_at,omitempty,omitzero"`
 	Name       string    `json:"name"`
 	ObservedAt time.Time `json:"observed_at,omitempty,omitzero"`
 
@@ -1310,6 +1511,9 @@ type Tenant struct {
 
 	// Url Address of the primary domain.
 	Url string `json:"url,omitempty,omitzero"`
+
+	// Wishes Which member a tenant wants to live on.
+	Wishes *Wishes `json:"wishes,omitempty"`
 }
 
 // TenantStatus defines model for Tenant.Status.
@@ -1352,7 +1556,7 @@ type TenantCreate struct {
 	Image  string `json:"image"`
 	Labels Labels `json:"labels,omitempty,omitzero"`
 
-	// Member Where it is wanted; LXD chooses where it is not given.
+	// Member Where it is wanted; placement chooses where it is not given.
 	Member string `json:"member,omitempty,omitzero"`
 	Name   string `json:"name"`
 
@@ -1364,6 +1568,9 @@ type TenantCreate struct {
 
 	// TimeZone That its policy is read in, such as Europe/Berlin.
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
+
+	// Wishes Which member a tenant wants to live on.
+	Wishes Wishes `json:"wishes,omitempty,omitzero"`
 }
 
 // TenantEdit defines model for TenantEdit.
@@ -1382,6 +1589,9 @@ type TenantEdit struct {
 
 	// TimeZone Such as Europe/Berlin; empty: the policy's.
 	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Wishes What is left out stays as it is; an empty list takes the wishes of its kind away.
+	Wishes WishesEdit `json:"wishes,omitempty,omitzero"`
 }
 
 // TenantList defines model for TenantList.
@@ -1477,6 +1687,48 @@ type Traffic struct {
 
 	// Since When counting began.
 	Since time.Time `json:"since"`
+}
+
+// Verdict defines model for Verdict.
+type Verdict struct {
+	// Filter What rejected it.
+	Filter string      `json:"filter,omitempty,omitzero"`
+	Fits   bool        `json:"fits"`
+	Member string      `json:"member"`
+	Parts  []ScorePart `json:"parts"`
+
+	// Reason In words that follow the member's name.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Score 0 to 100; the highest is chosen.
+	Score float64 `json:"score"`
+}
+
+// Wishes Which member a tenant wants to live on.
+type Wishes struct {
+	// Apart Tenants, by name or by a label KEY=VALUE, that it shares no member with.
+	Apart []string `json:"apart,omitempty,omitzero"`
+
+	// Pinned It stays on its member.
+	Pinned bool `json:"pinned,omitempty,omitzero"`
+
+	// Prefer Labels of the member that are better.
+	Prefer []string `json:"prefer,omitempty,omitzero"`
+
+	// Require Labels of the member, KEY=VALUE, that must be there.
+	Require []string `json:"require,omitempty,omitzero"`
+
+	// Together Tenants, likewise, that it shares its member with, where there are any.
+	Together []string `json:"together,omitempty,omitzero"`
+}
+
+// WishesEdit What is left out stays as it is; an empty list takes the wishes of its kind away.
+type WishesEdit struct {
+	Apart    *[]string `json:"apart,omitempty"`
+	Pinned   *bool     `json:"pinned,omitempty"`
+	Prefer   *[]string `json:"prefer,omitempty"`
+	Require  *[]string `json:"require,omitempty"`
+	Together *[]string `json:"together,omitempty"`
 }
 
 // Cursor defines model for Cursor.
@@ -1606,6 +1858,12 @@ type StreamJobEventsParams struct {
 type RetryJobParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// GetRebalancePlanParams defines parameters for GetRebalancePlan.
+type GetRebalancePlanParams struct {
+	// Consolidate Empty as many members as can be instead.
+	Consolidate bool `form:"consolidate,omitempty" json:"consolidate,omitempty,omitzero"`
 }
 
 // RecoverParams defines parameters for Recover.
@@ -1753,6 +2011,12 @@ type AdoptInstanceJSONRequestBody = TenantAdopt
 
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
+
+// EditMemberJSONRequestBody defines body for EditMember for application/json ContentType.
+type EditMemberJSONRequestBody = MemberEdit
+
+// ExplainPlacementJSONRequestBody defines body for ExplainPlacement for application/json ContentType.
+type ExplainPlacementJSONRequestBody = ExplainRequest
 
 // CreatePolicyJSONRequestBody defines body for CreatePolicy for application/json ContentType.
 type CreatePolicyJSONRequestBody = PolicyCreate
@@ -2019,10 +2283,56 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/members (the `ListMembers` operationId).
 	ListMembers(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetMember One LXD server of the cluster
+	//
+	// Corresponds with GET /v1/members/{name} (the `GetMember` operationId).
+	GetMember(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditMemberWithBody Cordon a member, or label it
+	//
+	// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+	EditMemberWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditMember Cordon a member, or label it
+	//
+	// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+	EditMember(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDrainPlan What would be moved where to empty a member
+	//
+	// Corresponds with GET /v1/members/{name}/drain (the `GetDrainPlan` operationId).
+	GetDrainPlan(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDocument This document
 	//
 	// Corresponds with GET /v1/openapi.yaml (the `GetDocument` operationId).
 	GetDocument(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPlacementWithBody Where a tenant would be placed now, and why
+	//
+	// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+	ExplainPlacementWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainPlacement Where a tenant would be placed now, and why
+	//
+	// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+	ExplainPlacement(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPlans Plans a tenant can have
 	//
@@ -2105,6 +2415,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
 	CreateProxyToken(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRebalancePlan The fewest moves that bring the fleet under its targets
+	//
+	// Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
+	GetRebalancePlan(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	//
@@ -2822,11 +3137,117 @@ func (c *Client) ListMembers(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
+// GetMember One LXD server of the cluster
+//
+// Corresponds with GET /v1/members/{name} (the `GetMember` operationId).
+func (c *Client) GetMember(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMemberRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditMemberWithBody Cordon a member, or label it
+//
+// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+func (c *Client) EditMemberWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditMemberRequestWithBody(c.Server, name, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditMember Cordon a member, or label it
+//
+// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+func (c *Client) EditMember(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditMemberRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDrainPlan What would be moved where to empty a member
+//
+// Corresponds with GET /v1/members/{name}/drain (the `GetDrainPlan` operationId).
+func (c *Client) GetDrainPlan(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDrainPlanRequest(c.Server, name)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDocument This document
 //
 // Corresponds with GET /v1/openapi.yaml (the `GetDocument` operationId).
 func (c *Client) GetDocument(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetDocumentRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPlacementWithBody Where a tenant would be placed now, and why
+//
+// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+func (c *Client) ExplainPlacementWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPlacementRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainPlacement Where a tenant would be placed now, and why
+//
+// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+func (c *Client) ExplainPlacement(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPlacementRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3029,6 +3450,21 @@ func (c *Client) CreateProxyTokenWithBody(ctx context.Context, contentType strin
 // Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
 func (c *Client) CreateProxyToken(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateProxyTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRebalancePlan The fewest moves that bring the fleet under its targets
+//
+// Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
+func (c *Client) GetRebalancePlan(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRebalancePlanRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4889,6 +5325,121 @@ func NewListMembersRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetMemberRequest constructs an http.Request for the GetMember method
+func NewGetMemberRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/members/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditMemberRequest calls the generic EditMember builder with application/json body
+func NewEditMemberRequest(server string, name string, body EditMemberJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditMemberRequestWithBody(server, name, "application/json", bodyReader)
+}
+
+// NewEditMemberRequestWithBody constructs an http.Request for the EditMember method, with any body, and a specified content type
+func NewEditMemberRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/members/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetDrainPlanRequest constructs an http.Request for the GetDrainPlan method
+func NewGetDrainPlanRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/members/%s/drain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetDocumentRequest constructs an http.Request for the GetDocument method
 func NewGetDocumentRequest(server string) (*http.Request, error) {
 	var err error
@@ -4912,6 +5463,46 @@ func NewGetDocumentRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewExplainPlacementRequest calls the generic ExplainPlacement builder with application/json body
+func NewExplainPlacementRequest(server string, body ExplainPlacementJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewExplainPlacementRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewExplainPlacementRequestWithBody constructs an http.Request for the ExplainPlacement method, with any body, and a specified content type
+func NewExplainPlacementRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/placement/explain")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5222,6 +5813,56 @@ func NewCreateProxyTokenRequestWithBody(server string, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetRebalancePlanRequest constructs an http.Request for the GetRebalancePlan method
+func NewGetRebalancePlanRequest(server string, params *GetRebalancePlanParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rebalance")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "consolidate", params.Consolidate, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7267,12 +7908,62 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/members (the `ListMembers` operationId).
 	ListMembersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListMembersResponse, error)
 
+	// GetMemberWithResponse One LXD server of the cluster
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/members/{name} (the `GetMember` operationId).
+	GetMemberWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetMemberResponse, error)
+
+	// EditMemberWithBodyWithResponse Cordon a member, or label it
+	//
+	// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+	EditMemberWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditMemberResponse, error)
+
+	// EditMemberWithResponse Cordon a member, or label it
+	//
+	// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+	EditMemberWithResponse(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*EditMemberResponse, error)
+
+	// GetDrainPlanWithResponse What would be moved where to empty a member
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/members/{name}/drain (the `GetDrainPlan` operationId).
+	GetDrainPlanWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetDrainPlanResponse, error)
+
 	// GetDocumentWithResponse This document
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/openapi.yaml (the `GetDocument` operationId).
 	GetDocumentWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetDocumentResponse, error)
+
+	// ExplainPlacementWithBodyWithResponse Where a tenant would be placed now, and why
+	//
+	// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+	ExplainPlacementWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error)
+
+	// ExplainPlacementWithResponse Where a tenant would be placed now, and why
+	//
+	// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+	ExplainPlacementWithResponse(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error)
 
 	// ListPlansWithResponse Plans a tenant can have
 	//
@@ -7367,6 +8058,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
 	CreateProxyTokenWithResponse(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
+
+	// GetRebalancePlanWithResponse The fewest moves that bring the fleet under its targets
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
+	GetRebalancePlanWithResponse(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*GetRebalancePlanResponse, error)
 
 	// RecoverWithResponse Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	//
@@ -8544,6 +9242,105 @@ func (r ListMembersResponse) ContentType() string {
 	return ""
 }
 
+type GetMemberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Member
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMemberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMemberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EditMemberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Member
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EditMemberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditMemberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDrainPlanResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MovePlan
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDrainPlanResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDrainPlanResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDrainPlanResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetDocumentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8569,6 +9366,39 @@ func (r GetDocumentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetDocumentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExplainPlacementResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Explanation
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainPlacementResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainPlacementResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExplainPlacementResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8862,6 +9692,39 @@ func (r CreateProxyTokenResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateProxyTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRebalancePlanResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MovePlan
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRebalancePlanResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRebalancePlanResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRebalancePlanResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10442,6 +11305,62 @@ func (c *ClientWithResponses) ListMembersWithResponse(ctx context.Context, reqEd
 	return ParseListMembersResponse(rsp)
 }
 
+// GetMemberWithResponse One LXD server of the cluster
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/members/{name} (the `GetMember` operationId).
+func (c *ClientWithResponses) GetMemberWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetMemberResponse, error) {
+	rsp, err := c.GetMember(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMemberResponse(rsp)
+}
+
+// EditMemberWithBodyWithResponse Cordon a member, or label it
+//
+// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+func (c *ClientWithResponses) EditMemberWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditMemberResponse, error) {
+	rsp, err := c.EditMemberWithBody(ctx, name, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditMemberResponse(rsp)
+}
+
+// EditMemberWithResponse Cordon a member, or label it
+//
+// What is left out stays as it is. It holds from the next placement on, and moves nothing. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
+func (c *ClientWithResponses) EditMemberWithResponse(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*EditMemberResponse, error) {
+	rsp, err := c.EditMember(ctx, name, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditMemberResponse(rsp)
+}
+
+// GetDrainPlanWithResponse What would be moved where to empty a member
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/members/{name}/drain (the `GetDrainPlan` operationId).
+func (c *ClientWithResponses) GetDrainPlanWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetDrainPlanResponse, error) {
+	rsp, err := c.GetDrainPlan(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDrainPlanResponse(rsp)
+}
+
 // GetDocumentWithResponse This document
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10453,6 +11372,36 @@ func (c *ClientWithResponses) GetDocumentWithResponse(ctx context.Context, reqEd
 		return nil, err
 	}
 	return ParseGetDocumentResponse(rsp)
+}
+
+// ExplainPlacementWithBodyWithResponse Where a tenant would be placed now, and why
+//
+// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+func (c *ClientWithResponses) ExplainPlacementWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error) {
+	rsp, err := c.ExplainPlacementWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPlacementResponse(rsp)
+}
+
+// ExplainPlacementWithResponse Where a tenant would be placed now, and why
+//
+// Of a tenant that there is, or of one that is not made yet. It changes nothing. That no member fits is an answer, not an error.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
+func (c *ClientWithResponses) ExplainPlacementWithResponse(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error) {
+	rsp, err := c.ExplainPlacement(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainPlacementResponse(rsp)
 }
 
 // ListPlansWithResponse Plans a tenant can have
@@ -10619,6 +11568,19 @@ func (c *ClientWithResponses) CreateProxyTokenWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseCreateProxyTokenResponse(rsp)
+}
+
+// GetRebalancePlanWithResponse The fewest moves that bring the fleet under its targets
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
+func (c *ClientWithResponses) GetRebalancePlanWithResponse(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*GetRebalancePlanResponse, error) {
+	rsp, err := c.GetRebalancePlan(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRebalancePlanResponse(rsp)
 }
 
 // RecoverWithResponse Rebuild tenants that the store lacks from what LXD's instances say of themselves
@@ -12075,6 +13037,105 @@ func ParseListMembersResponse(rsp *http.Response) (*ListMembersResponse, error) 
 	return response, nil
 }
 
+// ParseGetMemberResponse parses an HTTP response from a GetMemberWithResponse call
+func ParseGetMemberResponse(rsp *http.Response) (*GetMemberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMemberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Member
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEditMemberResponse parses an HTTP response from a EditMemberWithResponse call
+func ParseEditMemberResponse(rsp *http.Response) (*EditMemberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditMemberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Member
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetDrainPlanResponse parses an HTTP response from a GetDrainPlanWithResponse call
+func ParseGetDrainPlanResponse(rsp *http.Response) (*GetDrainPlanResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDrainPlanResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MovePlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetDocumentResponse parses an HTTP response from a GetDocumentWithResponse call
 func ParseGetDocumentResponse(rsp *http.Response) (*GetDocumentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12089,6 +13150,39 @@ func ParseGetDocumentResponse(rsp *http.Response) (*GetDocumentResponse, error) 
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseExplainPlacementResponse parses an HTTP response from a ExplainPlacementWithResponse call
+func ParseExplainPlacementResponse(rsp *http.Response) (*ExplainPlacementResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainPlacementResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Explanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -12377,6 +13471,39 @@ func ParseCreateProxyTokenResponse(rsp *http.Response) (*CreateProxyTokenRespons
 			return nil, err
 		}
 		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRebalancePlanResponse parses an HTTP response from a GetRebalancePlanWithResponse call
+func ParseGetRebalancePlanResponse(rsp *http.Response) (*GetRebalancePlanResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRebalancePlanResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MovePlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
