@@ -269,7 +269,13 @@ func TestBackups(t *testing.T) {
 	n := newSite(t, fmt.Sprintf("recovered-%d", os.Getpid()), bucket, strings.ToLower(key.Recovery))
 	report, err := n.backups.Recover(ctx, backups.RecoverRequest{From: n.cfg.Backups.Location})
 	must(t, err)
-	t.Logf("recovery: %+v", report)
+	outcomes := map[fleet.Name]backups.RecoverOutcome{}
+	for _, r := range report.Tenants {
+		outcomes[r.Tenant] = r.Outcome
+	}
+	if outcomes["acme"] != backups.RecoverRestoring || outcomes["globex"] != backups.RecoverRestoring || outcomes["copy"] != backups.RecoverNothing {
+		t.Errorf("recovery: %+v", report)
+	}
 	for _, r := range report.Tenants {
 		if r.JobID != "" {
 			n.done(fleet.Job{ID: r.JobID}, nil)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/lxdfleet/lxdfleet/internal/backups"
@@ -120,6 +121,7 @@ func (k *kopia) List(ctx context.Context, kind string) ([]backups.Stored, error)
 			list = append(list, storedOf(s))
 		}
 	}
+	slices.SortStableFunc(list, func(a, b backups.Stored) int { return b.Meta.TakenAt.Compare(a.Meta.TakenAt) })
 	return list, nil
 }
 

@@ -65,6 +65,13 @@ func TestVaultOfFolder(t *testing.T) {
 	if _, err := repo.Write(ctx, backups.Meta{Kind: backups.KindControl, Tenant: "control", TakenAt: at}, bytes.NewReader(stream), nil); err != nil {
 		t.Fatal(err)
 	}
+	newer, err := repo.Write(ctx, backups.Meta{Kind: backups.KindControl, Tenant: "control", TakenAt: at.Add(time.Hour)}, bytes.NewReader(stream), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if controls, err := repo.List(ctx, backups.KindControl); err != nil || len(controls) != 2 || controls[0].ID != newer.ID {
+		t.Errorf("the newest is not the first of %+v: %v", controls, err)
+	}
 	if err := v.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
