@@ -4,6 +4,7 @@ package integration
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"slices"
@@ -34,6 +35,7 @@ type killCase struct {
 // it again and expects the job to end as if nothing had happened.
 func TestKill(t *testing.T) {
 	cases := killCases()
+	maps.Copy(cases, backupKillCases())
 	var kinds []string
 	for _, kind := range app.Kinds() {
 		kinds = append(kinds, kind.Name)
