@@ -32,7 +32,7 @@ demo-down: ## Remove all that `make demo` made, and nothing else
 	scripts/demo down
 
 .PHONY: test
-test: lint unit integration demo-test ## All tests
+test: lint unit integration zfs demo-test ## All tests
 
 .PHONY: unit
 unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
@@ -47,6 +47,10 @@ unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
 .PHONY: integration
 integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes
 	scripts/test-integration
+
+.PHONY: zfs
+zfs: ## Tests on real ZFS, in a virtual machine that is made at the first run
+	scripts/test-zfs
 
 .PHONY: tools
 tools: $(PEBBLE) $(VERSITYGW) $(KOPIA) $(GOTESTSUM) ## Build the programs that tests need into bin/

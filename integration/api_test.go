@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 func dialer(network, address string) func(context.Context, string, string) (net.Conn, error) {
@@ -44,7 +45,7 @@ func (w *world) call(method, path string, body, out any, header ...string) (stat
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
-	api := &http.Client{Transport: &http.Transport{DialContext: dialer("unix", w.socket()), DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	api := &http.Client{Transport: &http.Transport{DialContext: dialer("unix", w.socket()), DisableKeepAlives: true}, Timeout: pace.Of(30 * time.Second)}
 	resp, err := api.Do(req)
 	if err != nil {
 		return 0, err.Error()
@@ -143,7 +144,7 @@ func (w *world) fetch(domain string, trust *tls.Config) (status int, body string
 			DialContext:     dialer("tcp", fmt.Sprintf("127.0.0.1:%d", w.https)),
 			TLSClientConfig: trust, DisableKeepAlives: true,
 		},
-		Timeout: 60 * time.Second,
+		Timeout: pace.Of(60 * time.Second),
 	}
 	resp, err := browser.Get("https://" + domain + "/")
 	if err != nil {

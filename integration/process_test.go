@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // process is a daemon that runs, or has run.
@@ -73,7 +75,7 @@ func (p *process) stop() {
 	p.signal(syscall.SIGTERM)
 	select {
 	case <-p.gone:
-	case <-time.After(20 * time.Second):
+	case <-time.After(pace.Of(20 * time.Second)):
 		p.kill()
 	}
 }
@@ -109,6 +111,7 @@ func (l *lines) tail(n int) string {
 // eventually waits until check holds, and fails the test when it does not in time.
 func eventually(t *testing.T, within time.Duration, what string, check func() bool) {
 	t.Helper()
+	within = pace.Of(within)
 	deadline := time.Now().Add(within)
 	for !check() {
 		if time.Now().After(deadline) {

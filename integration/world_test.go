@@ -33,13 +33,26 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	binary = filepath.Join(dir, "lxdfleet")
-	build := exec.Command("go", "build", "-tags", "faults", "-o", binary, "../cmd/lxdfleet")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
+	if binary, err = program(dir, "lxdfleet", "-tags", "faults", "../cmd/lxdfleet"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return m.Run()
+}
+
+// program builds a program into dir, with arguments of `go build`, and gives its path. On a machine
+// without Go, LXDFLEET_TEST_PROGRAMS is the folder that has it already.
+func program(dir, name string, args ...string) (string, error) {
+	if made := os.Getenv("LXDFLEET_TEST_PROGRAMS"); made != "" {
+		return filepath.Join(made, name), nil
+	}
+	path := filepath.Join(dir, name)
+	build := exec.Command("go", append([]string{"build", "-o", path}, args...)...)
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
+	}
+	return path, nil
 }
 
 // tinyImage writes the tiny image and gives its path. No two worlds and no two marks share a
@@ -53,13 +66,11 @@ func (w *world) tinyImage(mark string) string {
 // siteImage is a tiny image whose web server is the program site.
 func (w *world) siteImage(mark string) string {
 	w.t.Helper()
-	program := filepath.Join(w.dir, "site")
-	build := exec.CommandContext(w.t.Context(), "go", "build", "-o", program, "./site")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		w.t.Fatalf("build site: %v\n%s", err, out)
+	path, err := program(w.dir, "site", "./site")
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	server, err := os.ReadFile(program)
+	server, err := os.ReadFile(path)
 	if err != nil {
 		w.t.Fatal(err)
 	}

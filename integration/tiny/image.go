@@ -8,6 +8,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -19,6 +20,7 @@ var applets = []string{
 	"sh", "cat", "echo", "ls", "mkdir", "rm", "mv", "cp", "ln", "chmod", "chown", "sleep", "ip", "ps", "kill", "init", "halt",
 	"poweroff", "reboot", "udhcpc", "httpd", "ifconfig", "route", "hostname", "mount", "touch", "test", "[", "true", "false",
 	"grep", "sed", "cut", "head", "tail", "tr", "od", "env", "id", "find", "sync", "truncate", "stat", "wc", "date", "seq", "sha256sum", "which", "tee", "basename", "dirname", "xargs", "sort", "awk", "printf", "tar", "timeout",
+	"stty", "dd",
 }
 
 // The machine id of an instance is what the tests compare; systemd would make one.
@@ -64,12 +66,24 @@ exit 0
 // Write writes the image to w as a unified LXD tarball, gzip compressed; mark is a line in it,
 // so that images of different marks have different fingerprints. It needs Debian's package
 // busybox-static and says so when it is missing.
-func Write(w io.Writer, mark string) error { return write(w, mark, nil) }
+func Write(w io.Writer, mark string) error { return write(w, mark, added{}) }
 
 // WriteSite is Write with a web server of one's own, a static program that serves /www on port 80.
-func WriteSite(w io.Writer, mark string, server []byte) error { return write(w, mark, server) }
+func WriteSite(w io.Writer, mark string, server []byte) error {
+	return write(w, mark, added{server: server})
+}
 
-func write(w io.Writer, mark string, server []byte) error {
+// WriteLarge is Write with a file /ballast of so many bytes that no compression makes smaller.
+func WriteLarge(w io.Writer, mark string, ballast int) error {
+	content := make([]byte, ballast)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(content) // never fails
+	return write(w, mark, added{ballast: content})
+}
+
+// added is what an image has besides.
+type added struct{ server, ballast []byte }
+
+func write(w io.Writer, mark string, more added) error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		return fmt.Errorf("find a static busybox (package busybox-static): %w", err)
@@ -78,7 +92,10 @@ func write(w io.Writer, mark string, server []byte) error {
 	if err != nil {
 		return err
 	}
-	z := gzip.NewWriter(w)
+	z, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		return err
+	}
 	t := &writer{tar: tar.NewWriter(z)}
 	for _, dir := range []string{"", "bin", "sbin", "etc", "dev", "proc", "sys", "root", "run", "tmp", "var", "var/log", "usr", "usr/bin", "usr/lib", "usr/lib/lxdfleet", "usr/lib/lxdfleet/hooks", "www"} {
 		t.add(&tar.Header{Name: "rootfs/" + dir, Typeflag: tar.TypeDir, Mode: 0o755}, "")
@@ -92,11 +109,14 @@ func write(w io.Writer, mark string, server []byte) error {
 		t.add(&tar.Header{Name: "rootfs/usr/bin/" + name, Typeflag: tar.TypeSymlink, Linkname: "../../bin/busybox", Mode: 0o777}, "")
 	}
 	t.add(&tar.Header{Name: "rootfs/etc/mark", Typeflag: tar.TypeReg, Mode: 0o644}, mark+"\n")
-	if server != nil {
-		t.add(&tar.Header{Name: "rootfs/bin/site", Typeflag: tar.TypeReg, Mode: 0o755}, string(server))
+	if more.server != nil {
+		t.add(&tar.Header{Name: "rootfs/bin/site", Typeflag: tar.TypeReg, Mode: 0o755}, string(more.server))
+	}
+	if more.ballast != nil {
+		t.add(&tar.Header{Name: "rootfs/ballast", Typeflag: tar.TypeReg, Mode: 0o644}, string(more.ballast))
 	}
 	for name, content := range files {
-		if server != nil {
+		if more.server != nil {
 			content = strings.Replace(content, "/bin/httpd -f -p 80 -h /www", "/bin/site", 1)
 		}
 		t.add(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: modeOf(content)}, content)
