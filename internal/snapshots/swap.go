@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -60,6 +61,11 @@ func (c *crew) has(ctx context.Context, instance, key, value string) (bool, erro
 // the snapshots.
 func (c *crew) retire(ctx context.Context, s *restoreState) error {
 	set := map[string]string{fleet.KeyRole: fleet.RoleHistory, fleet.KeyHistory: s.TenantID, fleet.KeyTenant: "", fleet.KeyReady: ""}
+	for key := range s.Before.Config {
+		if strings.HasSuffix(key, ".hwaddr") { // LXD does not start an instance while another has its address
+			set[key] = ""
+		}
+	}
 	if err := c.LXD.SetConfig(ctx, s.History, set); err != nil {
 		return fmt.Errorf("mark %s: %w", s.History, err)
 	}

@@ -2,6 +2,7 @@ package lxdfake
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -18,8 +19,27 @@ func (l *LXD) EnsureStarted(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
+	if other := l.twin(i); other != "" {
+		return fleet.Errorf(fleet.Failed, "start %s: its hardware address is also that of %s", name, other)
+	}
 	l.start(i)
 	return nil
+}
+
+// twin names an instance on the same member that has the same hardware address, running or not:
+// LXD starts neither while there are both.
+func (l *LXD) twin(i *instance) string {
+	for name, other := range l.instances {
+		if other == i || other.location != i.location {
+			continue
+		}
+		for key, address := range i.config {
+			if strings.HasSuffix(key, ".hwaddr") && other.config[key] == address {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func (l *LXD) start(i *instance) {
