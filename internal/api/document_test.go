@@ -189,6 +189,28 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/tenants/acme/snapshots/snap0/content?path=%2Fvar%2Fwww%2Findex.php", status: 200},
 		{method: "GET", path: "/v1/tenants/acme/schedule", status: 200},
 		{method: "GET", path: "/v1/tenants/globex/schedule", status: 200},
+		{method: "GET", path: "/v1/backups?limit=1&tenant=acme&damaged=true", status: 200},
+		{method: "POST", path: "/v1/backups", status: 202, body: `{"tenant":"acme","note":"x","pinned":true,"crash":true}`},
+		{method: "GET", path: "/v1/backups/c1ab", status: 200},
+		{method: "GET", path: "/v1/backups/90e1d7f2b3a45566cc01", status: 200},
+		{method: "PATCH", path: "/v1/backups/c1ab", status: 200, body: `{"pinned":true,"note":"good"}`},
+		{method: "DELETE", path: "/v1/backups/c1ab?force=true", status: 202},
+		{method: "POST", path: "/v1/backups/c1ab/restore", status: 202, body: `{}`},
+		{method: "POST", path: "/v1/backups/c1ab/restore", status: 202, body: `{"into":"acme-old","domains":["old.localhost"],"plan":"small","member":"n1","mail":true}`},
+		{method: "GET", path: "/v1/backups/c1ab/files", status: 200},
+		{method: "GET", path: "/v1/backups/c1ab/content?path=%2Fvar%2Fwww%2Findex.php", status: 200},
+		{method: "POST", path: "/v1/backups/verify", status: 202, body: `{}`},
+		{method: "POST", path: "/v1/backups/verify", status: 202, body: `{"backup":"c1ab","deep":true}`},
+		{method: "POST", path: "/v1/backups/control", status: 202},
+		{method: "POST", path: "/v1/backups/prune", status: 202},
+		{method: "POST", path: "/v1/backups/rotate-key", status: 200},
+		{method: "POST", path: "/v1/backups/confirm-key", status: 204, body: `{"key":"` + apifake.RecoveryKey + `"}`},
+		{method: "GET", path: "/v1/backups/status", status: 200},
+		{method: "POST", path: "/v1/backups/recover", status: 200, body: `{}`},
+		{method: "POST", path: "/v1/backups/recover", status: 200, body: `{"from":"file:///var/lib/lxdfleet/backups","dry_run":true,"tenants":["acme"]}`},
+		{method: "POST", path: "/v1/drills", status: 202, body: `{"tenant":"acme"}`},
+		{method: "GET", path: "/v1/drills?limit=1&tenant=acme&backup=c1ab&failed=false", status: 200},
+		{method: "GET", path: "/v1/drills/00000000000000000000drill1", status: 200},
 		{method: "GET", path: "/v1/policies", status: 200},
 		{method: "POST", path: "/v1/policies", status: 201, body: `{"name":"hourly","time_zone":"Europe/Berlin","snapshots":{"cron":"@hourly","keep":{"hourly":24,"min_age":"7d"}},
 			"backups":{"cron":"0 3 * * *"},"drills":{"cron":"@weekly","keep":{"last":5}}}`},
@@ -232,6 +254,9 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 			}
 		})
 	}
+	f.Backups.Unmade()
+	c.check(t, request{method: "GET", path: "/v1/backups/status", status: 200})
+	c.check(t, request{method: "POST", path: "/v1/backups/init", status: 201})
 	f.Jobs.Hold()
 	cancelled, err := f.Jobs.Submit("x", "tenant/x", nil, tenants.Once{})
 	if err != nil {
@@ -264,6 +289,8 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Member", "EditMember", "DrainPlan", "RebalancePlan", "Explain", "Routes", "Traffic",
 		"RemoveProxy", "ProxyToken", "Snapshots", "Snapshot", "CreateSnapshot", "EditSnapshot", "DeleteSnapshot", "RestoreSnapshot", "CloneSnapshot",
 		"Diff", "SnapshotFiles", "ReadSnapshotFile", "Policies", "Policy", "SavePolicy", "DeletePolicy", "Plan",
+		"CreateBackup", "SaveControl", "Backups", "Backup", "EditBackup", "DeleteBackup", "RestoreBackup", "VerifyBackups", "PruneBackups", "RunDrill", "Drills",
+		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
 	}
@@ -272,6 +299,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		{method: "POST", path: "/v1/jobs/" + job1 + "/cancel"},
 		{method: "POST", path: "/v1/jobs/" + job1 + "/retry"},
 		{method: "GET", path: "/v1/tenants/acme/exec"},
+		{method: "POST", path: "/v1/backups/init"},
 	}...)
 	for _, r := range all {
 		if r.method == "GET" && strings.HasPrefix(r.path, alwaysWell[5]) || slices.Contains(alwaysWell[:5], r.path) {

@@ -127,9 +127,16 @@ func (s *Server) GetSchedule(ctx context.Context, r GetScheduleRequestObject) (G
 	if err != nil {
 		return nil, err
 	}
+	kept, err := s.Backups.Kept(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	out := TenantSchedule{
 		Tenant: plan.Tenant.String(), Policy: plan.Policy, TimeZone: plan.TimeZone,
-		Runs: make([]ScheduledRun, len(plan.Runs)), Snapshots: make([]Retained, len(plan.Snapshots)),
+		Runs: make([]ScheduledRun, len(plan.Runs)), Snapshots: make([]Retained, len(plan.Snapshots)), Backups: make([]Retained, len(kept)),
+	}
+	for i, x := range kept {
+		out.Backups[i] = Retained{Name: x.Backup.ID, CreatedAt: x.Backup.TakenAt, Keep: x.Keep, Reasons: []string{x.Why}}
 	}
 	for i, run := range plan.Runs {
 		out.Runs[i] = ScheduledRun{What: ScheduledRunWhat(run.What), Cron: run.Cron, Next: run.At}

@@ -95,6 +95,26 @@ func TestBadRequests(t *testing.T) {
 		{name: "keep of no schedule", method: "PATCH", path: "/v1/policies/snapshots-only", body: `{"drills":{"keep":{"last":3}}}`, status: 400, field: "drills.cron", code: "invalid"},
 		{name: "unknown rule", method: "POST", path: "/v1/policies", body: `{"name":"x","backups":{"cron":"@daily","keep":{"dayly":3}}}`, status: 400, field: "dayly", code: "invalid"},
 		{name: "schedule of no tenant", method: "GET", path: "/v1/tenants/nobody/schedule", status: 404, field: "name", code: "not_found"},
+		{name: "no such backup", method: "GET", path: "/v1/backups/none", status: 404, field: "backup", code: "not_found"},
+		{name: "backup of no tenant", method: "POST", path: "/v1/backups", body: `{"tenant":"nobody"}`, status: 404, code: "not_found"},
+		{name: "backup of nothing", method: "POST", path: "/v1/backups", body: `{}`, status: 400, field: "tenant", code: "invalid"},
+		{name: "backup of a bad name", method: "POST", path: "/v1/backups", body: `{"tenant":"A!"}`, status: 400, field: "tenant", code: "invalid"},
+		{name: "pinned backup", method: "DELETE", path: "/v1/backups/90e1", status: 409, field: "backup", code: "conflict"},
+		{name: "damaged backup", method: "POST", path: "/v1/backups/90e1/restore", body: `{}`, status: 409, field: "backup", code: "conflict"},
+		{name: "plan of no new tenant", method: "POST", path: "/v1/backups/c1ab/restore", body: `{"plan":"large"}`, status: 400, field: "into", code: "invalid"},
+		{name: "bad cursor of backups", method: "GET", path: "/v1/backups?cursor=MQ", status: 400, field: "cursor", code: "invalid"},
+		{name: "bad tenant of backups", method: "GET", path: "/v1/backups?tenant=A!", status: 400, field: "tenant", code: "invalid"},
+		{name: "verify no backup", method: "POST", path: "/v1/backups/verify", body: `{"backup":"none"}`, status: 404, field: "backup", code: "not_found"},
+		{name: "verify a bad name", method: "POST", path: "/v1/backups/verify", body: `{"tenant":"A!"}`, status: 400, field: "tenant", code: "invalid"},
+		{name: "second repository", method: "POST", path: "/v1/backups/init", status: 409, code: "taken"},
+		{name: "wrong key", method: "POST", path: "/v1/backups/confirm-key", body: `{"key":"x"}`, status: 400, field: "key", code: "invalid"},
+		{name: "recover from elsewhere", method: "POST", path: "/v1/backups/recover", body: `{"from":"s3://other"}`, status: 409, field: "from", code: "conflict"},
+		{name: "recover a bad name", method: "POST", path: "/v1/backups/recover", body: `{"tenants":["A!"]}`, status: 400, field: "tenants", code: "invalid"},
+		{name: "folder of a backup for a file", method: "GET", path: "/v1/backups/c1ab/content?path=%2Fuploads", status: 400, field: "path", code: "invalid"},
+		{name: "no such drill", method: "GET", path: "/v1/drills/none", status: 404, field: "id", code: "not_found"},
+		{name: "drill of a bad name", method: "POST", path: "/v1/drills", body: `{"tenant":"A!"}`, status: 400, field: "tenant", code: "invalid"},
+		{name: "drill of no backup", method: "POST", path: "/v1/drills", body: `{"backup":"none"}`, status: 404, field: "backup", code: "not_found"},
+		{name: "bad tenant of drills", method: "GET", path: "/v1/drills?tenant=A!", status: 400, field: "tenant", code: "invalid"},
 		{name: "no such image", method: "GET", path: "/v1/images/none", status: 404, code: "not_found"},
 		{name: "no such job", method: "GET", path: "/v1/jobs/none/events", status: 404, code: "not_found"},
 		{name: "cancel a finished job", method: "POST", path: "/v1/jobs/" + job1 + "/cancel", status: 409, code: "conflict"},
@@ -184,14 +204,17 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("repeat made %s, first %s", again, first)
 	}
 	post(`{"name":"initech","image":"static"}`, 409)
-	for _, path := range []string{"/v1/tenants/acme/snapshots", "/v1/tenants/acme/snapshots/snap0/clone"} {
+	for path, body := range map[string]string{
+		"/v1/tenants/acme/snapshots": `{"name":"twice"}`, "/v1/tenants/acme/snapshots/snap0/clone": `{"name":"twice"}`,
+		"/v1/backups": `{"tenant":"acme"}`, "/v1/backups/c1ab/restore": `{"into":"twice"}`, "/v1/backups/verify": `{}`, "/v1/drills": `{}`,
+	} {
 		keyed := map[string]string{"Idempotency-Key": path}
-		first := c.check(t, request{method: "POST", path: path, body: `{"name":"twice"}`, header: keyed, status: 202}).Header().Get("Location")
-		again := c.check(t, request{method: "POST", path: path, body: `{"name":"twice"}`, header: keyed, status: 202}).Header().Get("Location")
+		first := c.check(t, request{method: "POST", path: path, body: body, header: keyed, status: 202}).Header().Get("Location")
+		again := c.check(t, request{method: "POST", path: path, body: body, header: keyed, status: 202}).Header().Get("Location")
 		if again != first {
-			t.Errorf("repeat made %s, first %s", again, first)
+			t.Errorf("%s: repeat made %s, first %s", path, again, first)
 		}
-		c.check(t, request{method: "POST", path: path, body: `{"name":"other"}`, header: keyed, status: 409, field: "Idempotency-Key"})
+		c.check(t, request{method: "POST", path: path, body: strings.Replace(body, "twice", "other", 1) + " ", header: keyed, status: 409, field: "Idempotency-Key"})
 	}
 	c.check(t, request{method: "POST", path: "/v1/tenants/acme/start", header: key, status: 409, field: "Idempotency-Key"})
 
@@ -278,6 +301,29 @@ func TestPaging(t *testing.T) {
 	get(t, h, "/v1/jobs?limit=2&cursor="+list.NextCursor, &list)
 	if len(list.Items) != 2 || list.Items[0].Id != "00000000000000000000000003" {
 		t.Errorf("%+v", list)
+	}
+}
+
+func TestPagesOfBackupsAndDrills(t *testing.T) {
+	h := handler(t, apifake.New())
+	var backups [2]api.BackupList
+	get(t, h, "/v1/backups?limit=1", &backups[0])
+	get(t, h, "/v1/backups?limit=1&cursor="+backups[0].NextCursor, &backups[1])
+	if backups[0].Items[0].Id != "c1ab4aa5e7c5d0f39e1b" || backups[1].Items[0].Id != "90e1d7f2b3a45566cc01" || backups[1].NextCursor != "" {
+		t.Errorf("%+v", backups)
+	}
+	var drills [4]api.DrillList
+	get(t, h, "/v1/drills?limit=1", &drills[0])
+	get(t, h, "/v1/drills?limit=1&cursor="+drills[0].NextCursor, &drills[1])
+	if !strings.HasSuffix(drills[0].Items[0].Id, "drill2") || !strings.HasSuffix(drills[1].Items[0].Id, "drill1") || drills[1].NextCursor != "" {
+		t.Errorf("%+v", drills)
+	}
+	get(t, h, "/v1/drills?backup=c1ab", &drills[2])
+	if len(drills[2].Items) != 1 || drills[2].Items[0].Backup != "c1ab4aa5e7c5d0f39e1b" {
+		t.Errorf("%+v", drills[2])
+	}
+	if get(t, h, "/v1/drills?backup=gone", &drills[3]); len(drills[3].Items) != 0 {
+		t.Errorf("%+v", drills[3])
 	}
 }
 

@@ -16,6 +16,30 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for BackupStatusState.
+const (
+	BackupStatusStateAbsent      BackupStatusState = "absent"
+	BackupStatusStateLocked      BackupStatusState = "locked"
+	BackupStatusStateReady       BackupStatusState = "ready"
+	BackupStatusStateUnreachable BackupStatusState = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the BackupStatusState enum.
+func (e BackupStatusState) Valid() bool {
+	switch e {
+	case BackupStatusStateAbsent:
+		return true
+	case BackupStatusStateLocked:
+		return true
+	case BackupStatusStateReady:
+		return true
+	case BackupStatusStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CertificateState.
 const (
 	CertificateStateFailing  CertificateState = "failing"
@@ -346,6 +370,30 @@ func (e RecoveredOutcome) Valid() bool {
 	}
 }
 
+// Defines values for RecoveredTenantOutcome.
+const (
+	RecoveredTenantOutcomeConflict  RecoveredTenantOutcome = "conflict"
+	RecoveredTenantOutcomeNothing   RecoveredTenantOutcome = "nothing"
+	RecoveredTenantOutcomeRestoring RecoveredTenantOutcome = "restoring"
+	RecoveredTenantOutcomeThere     RecoveredTenantOutcome = "there"
+)
+
+// Valid indicates whether the value is a known member of the RecoveredTenantOutcome enum.
+func (e RecoveredTenantOutcome) Valid() bool {
+	switch e {
+	case RecoveredTenantOutcomeConflict:
+		return true
+	case RecoveredTenantOutcomeNothing:
+		return true
+	case RecoveredTenantOutcomeRestoring:
+		return true
+	case RecoveredTenantOutcomeThere:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RouteState.
 const (
 	RouteStateHold        RouteState = "hold"
@@ -479,6 +527,188 @@ type AdoptableList struct {
 	Items []Adoptable `json:"items"`
 }
 
+// Backup defines model for Backup.
+type Backup struct {
+	// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
+	Consistency Consistency `json:"consistency"`
+
+	// Damage What a verification found wrong.
+	Damage string `json:"damage,omitempty,omitzero"`
+
+	// DoneAt When all of it was in the repository.
+	DoneAt time.Time `json:"done_at,omitempty,omitzero"`
+	Files  int64     `json:"files"`
+
+	// Held How long the application's writes were blocked, such as 35ms.
+	Held string `json:"held,omitempty,omitzero"`
+	Id   string `json:"id"`
+
+	// Image NAME/VERSION of the golden image the tenant was made from.
+	Image string `json:"image,omitempty,omitzero"`
+
+	// Job The job that made it.
+	Job string `json:"job,omitempty,omitzero"`
+
+	// Moved Bytes that were written to the repository for it.
+	Moved int64  `json:"moved"`
+	Note  string `json:"note,omitempty,omitzero"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool   `json:"pinned"`
+	Policy string `json:"policy,omitempty,omitzero"`
+
+	// Size Bytes of the files in it.
+	Size int64 `json:"size"`
+
+	// TakenAt The moment whose state it holds.
+	TakenAt  time.Time `json:"taken_at"`
+	Tenant   string    `json:"tenant"`
+	TenantId string    `json:"tenant_id,omitempty,omitzero"`
+
+	// VerifiedAt When all of it was last read and found whole; missing where it never was.
+	VerifiedAt time.Time `json:"verified_at,omitempty,omitzero"`
+
+	// Why Why it is not application-consistent.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// BackupCreate defines model for BackupCreate.
+type BackupCreate struct {
+	// Crash Do not hold the application still.
+	Crash bool   `json:"crash,omitempty,omitzero"`
+	Note  string `json:"note,omitempty,omitzero"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool   `json:"pinned,omitempty,omitzero"`
+	Tenant string `json:"tenant"`
+}
+
+// BackupKey defines model for BackupKey.
+type BackupKey struct {
+	// File Where the daemon keeps it.
+	File string `json:"file"`
+
+	// Id Names it without telling it.
+	Id string `json:"id"`
+
+	// Key The recovery key, a secret. Without it no backup can be read.
+	Key string `json:"key"`
+}
+
+// BackupKeyCopy defines model for BackupKeyCopy.
+type BackupKeyCopy struct {
+	// Key The recovery key, as the copy has it.
+	Key string `json:"key"`
+}
+
+// BackupList defines model for BackupList.
+type BackupList struct {
+	Items []Backup `json:"items"`
+
+	// NextCursor Missing on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// BackupRecover defines model for BackupRecover.
+type BackupRecover struct {
+	// DryRun Only say what would be done.
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+
+	// From Where the backups are, such as s3://bucket/folder; the configured place where it is not given.
+	From string `json:"from,omitempty,omitzero"`
+
+	// Tenants Only these; all where none is given.
+	Tenants []string `json:"tenants,omitempty,omitzero"`
+}
+
+// BackupRecovery defines model for BackupRecovery.
+type BackupRecovery struct {
+	// Backups Backups that were recorded anew.
+	Backups int `json:"backups"`
+
+	// Images Golden images that are lost; tenants come back without them.
+	Images   []RecoveredImage `json:"images"`
+	Plans    []string         `json:"plans"`
+	Policies []string         `json:"policies"`
+
+	// SavedAt When the control plane was backed up.
+	SavedAt time.Time         `json:"saved_at"`
+	Tenants []RecoveredTenant `json:"tenants"`
+}
+
+// BackupRestore defines model for BackupRestore.
+type BackupRestore struct {
+	// Domains As for a new tenant.
+	Domains []string `json:"domains,omitempty,omitzero"`
+
+	// Into Name of a new tenant; where it is not given the backup's own is brought back.
+	Into string `json:"into,omitempty,omitzero"`
+
+	// Mail Let a new tenant send mail and run its timed jobs, as the original does.
+	Mail bool `json:"mail,omitempty,omitzero"`
+
+	// Member Where it is wanted.
+	Member string `json:"member,omitempty,omitzero"`
+
+	// Plan The original's where it is not given.
+	Plan string `json:"plan,omitempty,omitzero"`
+}
+
+// BackupStatus defines model for BackupStatus.
+type BackupStatus struct {
+	// Away Backups leave the machine the daemon runs on.
+	Away    bool `json:"away"`
+	Backups int  `json:"backups"`
+
+	// Damaged Backups in which a verification found something wrong.
+	Damaged int `json:"damaged"`
+
+	// Hint What to do about it.
+	Hint    string `json:"hint,omitempty,omitzero"`
+	KeyFile string `json:"key_file"`
+
+	// KeyId Names the recovery key without telling it.
+	KeyId string `json:"key_id,omitempty,omitzero"`
+
+	// KeyRecorded Somebody has shown that there is a copy of the recovery key elsewhere.
+	KeyRecorded bool `json:"key_recorded"`
+
+	// LastBackup The moment whose state the newest backup holds.
+	LastBackup time.Time `json:"last_backup,omitempty,omitzero"`
+
+	// LastControl When the control plane was last backed up.
+	LastControl time.Time `json:"last_control,omitempty,omitzero"`
+	LastDrill   *Drill    `json:"last_drill,omitempty"`
+	Location    string    `json:"location"`
+
+	// Problem Why it is not ready.
+	Problem string `json:"problem,omitempty,omitzero"`
+
+	// Size Bytes of the files in all backups.
+	Size int64 `json:"size"`
+
+	// State absent: there is none, or no key; locked: the key does not open it.
+	State BackupStatusState `json:"state"`
+
+	// Stored Bytes the repository takes; 0 where it is not ready.
+	Stored int64 `json:"stored"`
+}
+
+// BackupStatusState absent: there is none, or no key; locked: the key does not open it.
+type BackupStatusState string
+
+// BackupVerify defines model for BackupVerify.
+type BackupVerify struct {
+	// Backup Only this one.
+	Backup string `json:"backup,omitempty,omitzero"`
+
+	// Deep Read all contents, not only what there is of them.
+	Deep bool `json:"deep,omitempty,omitzero"`
+
+	// Tenant Only those of this tenant.
+	Tenant string `json:"tenant,omitempty,omitzero"`
+}
+
 // Certificate defines model for Certificate.
 type Certificate struct {
 	Host   string `json:"host"`
@@ -610,6 +840,46 @@ type DomainList struct {
 // DomainState defines model for DomainState.
 type DomainState string
 
+// Drill defines model for Drill.
+type Drill struct {
+	At time.Time `json:"at"`
+
+	// Backup The backup's id.
+	Backup string `json:"backup"`
+	Bytes  int64  `json:"bytes"`
+
+	// Checks What was looked at, with its outcome.
+	Checks []string `json:"checks"`
+	Error  string   `json:"error,omitempty,omitzero"`
+	Id     string   `json:"id"`
+	Job    string   `json:"job,omitempty,omitzero"`
+	Passed bool     `json:"passed"`
+
+	// Rpo Age of the backup: what would have been lost.
+	Rpo string `json:"rpo"`
+
+	// Rto From the beginning to an instance that passed its health check.
+	Rto    string `json:"rto"`
+	Tenant string `json:"tenant"`
+}
+
+// DrillList defines model for DrillList.
+type DrillList struct {
+	Items []Drill `json:"items"`
+
+	// NextCursor Missing on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// DrillRun defines model for DrillRun.
+type DrillRun struct {
+	// Backup This backup.
+	Backup string `json:"backup,omitempty,omitzero"`
+
+	// Tenant Its newest backup; where neither is given that of the tenant whose last drill is the longest ago.
+	Tenant string `json:"tenant,omitempty,omitzero"`
+}
+
 // Event defines model for Event.
 type Event struct {
 	At   time.Time   `json:"at"`
@@ -619,7 +889,7 @@ type Event struct {
 	// Subject Such as tenant/acme.
 	Subject string `json:"subject,omitempty,omitzero"`
 
-	// Type tenant.changed, tenant.removed, job.changed, job.event, image.changed, route.changed or resync
+	// Type tenant.changed, tenant.removed, job.changed, job.event, image.changed, route.changed, backup.changed, backup.damaged, drill.failed and others, or resync
 	Type string `json:"type"`
 }
 
@@ -1306,12 +1576,41 @@ type Recovered struct {
 // RecoveredOutcome defines model for Recovered.Outcome.
 type RecoveredOutcome string
 
+// RecoveredImage defines model for RecoveredImage.
+type RecoveredImage struct {
+	// Image NAME/VERSION
+	Image string `json:"image"`
+
+	// Recipe Hash of the recipe it can be built from again; where it is missing it has to be imported.
+	Recipe string `json:"recipe,omitempty,omitzero"`
+}
+
+// RecoveredTenant defines model for RecoveredTenant.
+type RecoveredTenant struct {
+	// Backup Id of the backup it comes back from.
+	Backup string `json:"backup,omitempty,omitzero"`
+
+	// Job The job that restores it.
+	Job     string                 `json:"job,omitempty,omitzero"`
+	Outcome RecoveredTenantOutcome `json:"outcome"`
+	Reason  string                 `json:"reason,omitempty,omitzero"`
+
+	// TakenAt The moment whose state that holds.
+	TakenAt time.Time `json:"taken_at,omitempty,omitzero"`
+	Tenant  string    `json:"tenant"`
+}
+
+// RecoveredTenantOutcome defines model for RecoveredTenant.Outcome.
+type RecoveredTenantOutcome string
+
 // Retained defines model for Retained.
 type Retained struct {
 	CreatedAt time.Time `json:"created_at"`
 
 	// Keep False: it goes with the next run.
-	Keep bool   `json:"keep"`
+	Keep bool `json:"keep"`
+
+	// Name Of the snapshot; the id of a backup.
 	Name string `json:"name"`
 
 	// Reasons Why it is kept, or goes.
@@ -1608,6 +1907,9 @@ type TenantResize struct {
 
 // TenantSchedule defines model for TenantSchedule.
 type TenantSchedule struct {
+	// Backups Newest first.
+	Backups []Retained `json:"backups"`
+
 	// Policy Missing where it has none.
 	Policy string         `json:"policy,omitempty,omitzero"`
 	Runs   []ScheduledRun `json:"runs"`
@@ -1730,6 +2032,9 @@ type WishesEdit struct {
 	Together *[]string `json:"together,omitempty"`
 }
 
+// BackupID defines model for BackupID.
+type BackupID = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1775,6 +2080,69 @@ type AdoptInstanceParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListBackupsParams defines parameters for ListBackups.
+type ListBackupsParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Tenant Only of this tenant.
+	Tenant string `form:"tenant,omitempty" json:"tenant,omitempty,omitzero"`
+
+	// Damaged Only those in which a verification found something wrong.
+	Damaged bool `form:"damaged,omitempty" json:"damaged,omitempty,omitzero"`
+}
+
+// CreateBackupParams defines parameters for CreateBackup.
+type CreateBackupParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// BackupControlParams defines parameters for BackupControl.
+type BackupControlParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PruneBackupsParams defines parameters for PruneBackups.
+type PruneBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// VerifyBackupsParams defines parameters for VerifyBackups.
+type VerifyBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteBackupParams defines parameters for DeleteBackup.
+type DeleteBackupParams struct {
+	// Force Also where it is pinned.
+	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
+// GetBackupFileParams defines parameters for GetBackupFile.
+type GetBackupFileParams struct {
+	// Path Absolute.
+	Path FilePath `form:"path" json:"path"`
+}
+
+// ListBackupFilesParams defines parameters for ListBackupFiles.
+type ListBackupFilesParams struct {
+	// Path Absolute; the root where it is not given.
+	Path FolderPath `form:"path,omitempty" json:"path,omitempty,omitzero"`
+}
+
+// RestoreBackupParams defines parameters for RestoreBackup.
+type RestoreBackupParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListDomainsParams defines parameters for ListDomains.
 type ListDomainsParams struct {
 	// Limit Most items of a page; 100 where it is not given.
@@ -1783,6 +2151,30 @@ type ListDomainsParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// ListDrillsParams defines parameters for ListDrills.
+type ListDrillsParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Tenant Only of this tenant.
+	Tenant string `form:"tenant,omitempty" json:"tenant,omitempty,omitzero"`
+
+	// Backup Only of this backup.
+	Backup string `form:"backup,omitempty" json:"backup,omitempty,omitzero"`
+
+	// Failed Only those that failed.
+	Failed bool `form:"failed,omitempty" json:"failed,omitempty,omitzero"`
+}
+
+// RunDrillParams defines parameters for RunDrill.
+type RunDrillParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -2008,8 +2400,29 @@ type UndeleteTenantParams struct {
 // AdoptInstanceJSONRequestBody defines body for AdoptInstance for application/json ContentType.
 type AdoptInstanceJSONRequestBody = TenantAdopt
 
+// CreateBackupJSONRequestBody defines body for CreateBackup for application/json ContentType.
+type CreateBackupJSONRequestBody = BackupCreate
+
+// ConfirmBackupKeyJSONRequestBody defines body for ConfirmBackupKey for application/json ContentType.
+type ConfirmBackupKeyJSONRequestBody = BackupKeyCopy
+
+// RecoverBackupsJSONRequestBody defines body for RecoverBackups for application/json ContentType.
+type RecoverBackupsJSONRequestBody = BackupRecover
+
+// VerifyBackupsJSONRequestBody defines body for VerifyBackups for application/json ContentType.
+type VerifyBackupsJSONRequestBody = BackupVerify
+
+// EditBackupJSONRequestBody defines body for EditBackup for application/json ContentType.
+type EditBackupJSONRequestBody = KeepsakeEdit
+
+// RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
+type RestoreBackupJSONRequestBody = BackupRestore
+
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
+
+// RunDrillJSONRequestBody defines body for RunDrill for application/json ContentType.
+type RunDrillJSONRequestBody = DrillRun
 
 // EditMemberJSONRequestBody defines body for EditMember for application/json ContentType.
 type EditMemberJSONRequestBody = MemberEdit
@@ -2070,6 +2483,54 @@ type ServerInterface interface {
 	// AdoptInstance Make a tenant of an instance
 	// (POST /v1/adoptable/{name}/adopt)
 	AdoptInstance(ctx echo.Context, name TenantName, params AdoptInstanceParams) error
+	// ListBackups Backups, newest first
+	// (GET /v1/backups)
+	ListBackups(ctx echo.Context, params ListBackupsParams) error
+	// CreateBackup Back a tenant up
+	// (POST /v1/backups)
+	CreateBackup(ctx echo.Context, params CreateBackupParams) error
+	// ConfirmBackupKey Show that a copy of the recovery key is kept elsewhere
+	// (POST /v1/backups/confirm-key)
+	ConfirmBackupKey(ctx echo.Context) error
+	// BackupControl Back up the control plane itself
+	// (POST /v1/backups/control)
+	BackupControl(ctx echo.Context, params BackupControlParams) error
+	// InitBackups Make the repository of the backups, and its recovery key
+	// (POST /v1/backups/init)
+	InitBackups(ctx echo.Context) error
+	// PruneBackups Free what no backup needs any more
+	// (POST /v1/backups/prune)
+	PruneBackups(ctx echo.Context, params PruneBackupsParams) error
+	// RecoverBackups Bring the fleet back from the newest backup of the control plane
+	// (POST /v1/backups/recover)
+	RecoverBackups(ctx echo.Context) error
+	// RotateBackupKey Replace the recovery key of the backups
+	// (POST /v1/backups/rotate-key)
+	RotateBackupKey(ctx echo.Context) error
+	// GetBackupStatus How the repository of the backups is
+	// (GET /v1/backups/status)
+	GetBackupStatus(ctx echo.Context) error
+	// VerifyBackups Read backups and look for damage
+	// (POST /v1/backups/verify)
+	VerifyBackups(ctx echo.Context, params VerifyBackupsParams) error
+	// DeleteBackup Delete a backup
+	// (DELETE /v1/backups/{id})
+	DeleteBackup(ctx echo.Context, id BackupID, params DeleteBackupParams) error
+	// GetBackup One backup
+	// (GET /v1/backups/{id})
+	GetBackup(ctx echo.Context, id BackupID) error
+	// EditBackup Pin a backup, or write something down about it
+	// (PATCH /v1/backups/{id})
+	EditBackup(ctx echo.Context, id BackupID) error
+	// GetBackupFile A file of a backup
+	// (GET /v1/backups/{id}/content)
+	GetBackupFile(ctx echo.Context, id BackupID, params GetBackupFileParams) error
+	// ListBackupFiles What a folder of a backup holds
+	// (GET /v1/backups/{id}/files)
+	ListBackupFiles(ctx echo.Context, id BackupID, params ListBackupFilesParams) error
+	// RestoreBackup Make a tenant of a backup, or bring its own back to it
+	// (POST /v1/backups/{id}/restore)
+	RestoreBackup(ctx echo.Context, id BackupID, params RestoreBackupParams) error
 	// GetCA The certificate of the internal certificate authority
 	// (GET /v1/ca)
 	GetCA(ctx echo.Context) error
@@ -2091,6 +2552,15 @@ type ServerInterface interface {
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	// (POST /v1/domains/{domain}/check)
 	CheckDomain(ctx echo.Context, domain DomainName) error
+	// ListDrills Drills, newest first
+	// (GET /v1/drills)
+	ListDrills(ctx echo.Context, params ListDrillsParams) error
+	// RunDrill Restore a backup into an instance that is thrown away, and look whether it works
+	// (POST /v1/drills)
+	RunDrill(ctx echo.Context, params RunDrillParams) error
+	// GetDrill One drill
+	// (GET /v1/drills/{id})
+	GetDrill(ctx echo.Context, id string) error
 	// StreamEvents News of the fleet as server-sent events
 	// (GET /v1/events)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
@@ -2350,6 +2820,349 @@ func (w *ServerInterfaceWrapper) AdoptInstance(ctx echo.Context) error {
 	return err
 }
 
+// ListBackups converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBackups(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBackupsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "tenant" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenant", ctx.QueryParams(), &params.Tenant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant: %s", err))
+	}
+
+	// ------------- Optional query parameter "damaged" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "damaged", ctx.QueryParams(), &params.Damaged, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter damaged: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBackups(ctx, params)
+	return err
+}
+
+// CreateBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateBackup(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateBackupParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateBackup(ctx, params)
+	return err
+}
+
+// ConfirmBackupKey converts echo context to params.
+func (w *ServerInterfaceWrapper) ConfirmBackupKey(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ConfirmBackupKey(ctx)
+	return err
+}
+
+// BackupControl converts echo context to params.
+func (w *ServerInterfaceWrapper) BackupControl(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BackupControlParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BackupControl(ctx, params)
+	return err
+}
+
+// InitBackups converts echo context to params.
+func (w *ServerInterfaceWrapper) InitBackups(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.InitBackups(ctx)
+	return err
+}
+
+// PruneBackups converts echo context to params.
+func (w *ServerInterfaceWrapper) PruneBackups(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PruneBackupsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PruneBackups(ctx, params)
+	return err
+}
+
+// RecoverBackups converts echo context to params.
+func (w *ServerInterfaceWrapper) RecoverBackups(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RecoverBackups(ctx)
+	return err
+}
+
+// RotateBackupKey converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateBackupKey(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateBackupKey(ctx)
+	return err
+}
+
+// GetBackupStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBackupStatus(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBackupStatus(ctx)
+	return err
+}
+
+// VerifyBackups converts echo context to params.
+func (w *ServerInterfaceWrapper) VerifyBackups(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VerifyBackupsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.VerifyBackups(ctx, params)
+	return err
+}
+
+// DeleteBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteBackupParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteBackup(ctx, id, params)
+	return err
+}
+
+// GetBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBackup(ctx, id)
+	return err
+}
+
+// EditBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) EditBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditBackup(ctx, id)
+	return err
+}
+
+// GetBackupFile converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBackupFile(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetBackupFileParams
+	// ------------- Required query parameter "path" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "path", ctx.QueryParams(), &params.Path, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter path: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBackupFile(ctx, id, params)
+	return err
+}
+
+// ListBackupFiles converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBackupFiles(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBackupFilesParams
+	// ------------- Optional query parameter "path" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "path", ctx.QueryParams(), &params.Path, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter path: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBackupFiles(ctx, id, params)
+	return err
+}
+
+// RestoreBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) RestoreBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreBackupParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestoreBackup(ctx, id, params)
+	return err
+}
+
 // GetCA converts echo context to params.
 func (w *ServerInterfaceWrapper) GetCA(ctx echo.Context) error {
 	var err error
@@ -2461,6 +3274,97 @@ func (w *ServerInterfaceWrapper) CheckDomain(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CheckDomain(ctx, domain)
+	return err
+}
+
+// ListDrills converts echo context to params.
+func (w *ServerInterfaceWrapper) ListDrills(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListDrillsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "tenant" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tenant", ctx.QueryParams(), &params.Tenant, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tenant: %s", err))
+	}
+
+	// ------------- Optional query parameter "backup" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "backup", ctx.QueryParams(), &params.Backup, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backup: %s", err))
+	}
+
+	// ------------- Optional query parameter "failed" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "failed", ctx.QueryParams(), &params.Failed, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter failed: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListDrills(ctx, params)
+	return err
+}
+
+// RunDrill converts echo context to params.
+func (w *ServerInterfaceWrapper) RunDrill(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RunDrillParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RunDrill(ctx, params)
+	return err
+}
+
+// GetDrill converts echo context to params.
+func (w *ServerInterfaceWrapper) GetDrill(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetDrill(ctx, id)
 	return err
 }
 
@@ -4028,6 +4932,7 @@ func RegisterHandlersWithBaseURL(router EchoRouter, si ServerInterface, baseURL 
 // RegisterHandlersWithOptions registers handlers using the supplied options,
 // including any per-operation middleware.
 func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options RegisterHandlersOptions) {
+
 	wrapper := ServerInterfaceWrapper{
 		Handler: si,
 	}
@@ -4083,6 +4988,25 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/policies/:policy", wrapper.DeletePolicy, options.OperationMiddlewares["deletePolicy"]...)
 	router.GET(options.BaseURL+"/v1/policies/:policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
 	router.PATCH(options.BaseURL+"/v1/policies/:policy", wrapper.EditPolicy, options.OperationMiddlewares["editPolicy"]...)
+	router.GET(options.BaseURL+"/v1/backups", wrapper.ListBackups, options.OperationMiddlewares["listBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups", wrapper.CreateBackup, options.OperationMiddlewares["createBackup"]...)
+	router.DELETE(options.BaseURL+"/v1/backups/:id", wrapper.DeleteBackup, options.OperationMiddlewares["deleteBackup"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id", wrapper.GetBackup, options.OperationMiddlewares["getBackup"]...)
+	router.PATCH(options.BaseURL+"/v1/backups/:id", wrapper.EditBackup, options.OperationMiddlewares["editBackup"]...)
+	router.POST(options.BaseURL+"/v1/backups/:id/restore", wrapper.RestoreBackup, options.OperationMiddlewares["restoreBackup"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id/files", wrapper.ListBackupFiles, options.OperationMiddlewares["listBackupFiles"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id/content", wrapper.GetBackupFile, options.OperationMiddlewares["getBackupFile"]...)
+	router.POST(options.BaseURL+"/v1/backups/control", wrapper.BackupControl, options.OperationMiddlewares["backupControl"]...)
+	router.POST(options.BaseURL+"/v1/backups/verify", wrapper.VerifyBackups, options.OperationMiddlewares["verifyBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups/prune", wrapper.PruneBackups, options.OperationMiddlewares["pruneBackups"]...)
+	router.GET(options.BaseURL+"/v1/backups/status", wrapper.GetBackupStatus, options.OperationMiddlewares["getBackupStatus"]...)
+	router.POST(options.BaseURL+"/v1/backups/init", wrapper.InitBackups, options.OperationMiddlewares["initBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups/rotate-key", wrapper.RotateBackupKey, options.OperationMiddlewares["rotateBackupKey"]...)
+	router.POST(options.BaseURL+"/v1/backups/confirm-key", wrapper.ConfirmBackupKey, options.OperationMiddlewares["confirmBackupKey"]...)
+	router.POST(options.BaseURL+"/v1/backups/recover", wrapper.RecoverBackups, options.OperationMiddlewares["recoverBackups"]...)
+	router.GET(options.BaseURL+"/v1/drills", wrapper.ListDrills, options.OperationMiddlewares["listDrills"]...)
+	router.POST(options.BaseURL+"/v1/drills", wrapper.RunDrill, options.OperationMiddlewares["runDrill"]...)
+	router.GET(options.BaseURL+"/v1/drills/:id", wrapper.GetDrill, options.OperationMiddlewares["getDrill"]...)
 	router.GET(options.BaseURL+"/v1/images", wrapper.ListImages, options.OperationMiddlewares["listImages"]...)
 	router.POST(options.BaseURL+"/v1/images/build", wrapper.BuildImage, options.OperationMiddlewares["buildImage"]...)
 	router.POST(options.BaseURL+"/v1/images/import", wrapper.ImportImage, options.OperationMiddlewares["importImage"]...)
@@ -4106,6 +5030,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/proxies", wrapper.ListProxies, options.OperationMiddlewares["listProxies"]...)
 	router.DELETE(options.BaseURL+"/v1/proxies/:name", wrapper.RemoveProxy, options.OperationMiddlewares["removeProxy"]...)
 	router.POST(options.BaseURL+"/v1/proxy-tokens", wrapper.CreateProxyToken, options.OperationMiddlewares["createProxyToken"]...)
+
 }
 
 type JobResponseHeaders struct {
@@ -4119,7 +5044,8 @@ type JobJSONResponse struct {
 
 type ProblemApplicationProblemPlusJSONResponse Problem
 
-type GetHealthRequestObject struct{}
+type GetHealthRequestObject struct {
+}
 
 type GetHealthResponseObject interface {
 	VisitGetHealthResponse(w http.ResponseWriter) error
@@ -4128,6 +5054,7 @@ type GetHealthResponseObject interface {
 type GetHealth200TextResponse string
 
 func (response GetHealth200TextResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -4141,6 +5068,7 @@ type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4151,7 +5079,8 @@ func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealt
 	return err
 }
 
-type GetMetricsRequestObject struct{}
+type GetMetricsRequestObject struct {
+}
 
 type GetMetricsResponseObject interface {
 	VisitGetMetricsResponse(w http.ResponseWriter) error
@@ -4160,6 +5089,7 @@ type GetMetricsResponseObject interface {
 type GetMetrics200TextResponse string
 
 func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -4173,6 +5103,7 @@ type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4183,7 +5114,8 @@ func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetr
 	return err
 }
 
-type ListAdoptableRequestObject struct{}
+type ListAdoptableRequestObject struct {
+}
 
 type ListAdoptableResponseObject interface {
 	VisitListAdoptableResponse(w http.ResponseWriter) error
@@ -4192,6 +5124,7 @@ type ListAdoptableResponseObject interface {
 type ListAdoptable200JSONResponse AdoptableList
 
 func (response ListAdoptable200JSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4208,6 +5141,7 @@ type ListAdoptabledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAdoptabledefaultApplicationProblemPlusJSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4231,6 +5165,7 @@ type AdoptInstanceResponseObject interface {
 type AdoptInstance202JSONResponse struct{ JobJSONResponse }
 
 func (response AdoptInstance202JSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4248,6 +5183,7 @@ type AdoptInstancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AdoptInstancedefaultApplicationProblemPlusJSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4258,7 +5194,643 @@ func (response AdoptInstancedefaultApplicationProblemPlusJSONResponse) VisitAdop
 	return err
 }
 
-type GetCARequestObject struct{}
+type ListBackupsRequestObject struct {
+	Params ListBackupsParams
+}
+
+type ListBackupsResponseObject interface {
+	VisitListBackupsResponse(w http.ResponseWriter) error
+}
+
+type ListBackups200JSONResponse BackupList
+
+func (response ListBackups200JSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackupsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBackupsdefaultApplicationProblemPlusJSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBackupRequestObject struct {
+	Params CreateBackupParams
+	Body   *CreateBackupJSONRequestBody
+}
+
+type CreateBackupResponseObject interface {
+	VisitCreateBackupResponse(w http.ResponseWriter) error
+}
+
+type CreateBackup202JSONResponse struct{ JobJSONResponse }
+
+func (response CreateBackup202JSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ConfirmBackupKeyRequestObject struct {
+	Body *ConfirmBackupKeyJSONRequestBody
+}
+
+type ConfirmBackupKeyResponseObject interface {
+	VisitConfirmBackupKeyResponse(w http.ResponseWriter) error
+}
+
+type ConfirmBackupKey204Response struct {
+}
+
+func (response ConfirmBackupKey204Response) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackupControlRequestObject struct {
+	Params BackupControlParams
+}
+
+type BackupControlResponseObject interface {
+	VisitBackupControlResponse(w http.ResponseWriter) error
+}
+
+type BackupControl202JSONResponse struct{ JobJSONResponse }
+
+func (response BackupControl202JSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BackupControldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type InitBackupsRequestObject struct {
+}
+
+type InitBackupsResponseObject interface {
+	VisitInitBackupsResponse(w http.ResponseWriter) error
+}
+
+type InitBackups201JSONResponse BackupKey
+
+func (response InitBackups201JSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type InitBackupsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response InitBackupsdefaultApplicationProblemPlusJSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PruneBackupsRequestObject struct {
+	Params PruneBackupsParams
+}
+
+type PruneBackupsResponseObject interface {
+	VisitPruneBackupsResponse(w http.ResponseWriter) error
+}
+
+type PruneBackups202JSONResponse struct{ JobJSONResponse }
+
+func (response PruneBackups202JSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PruneBackupsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PruneBackupsdefaultApplicationProblemPlusJSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecoverBackupsRequestObject struct {
+	Body *RecoverBackupsJSONRequestBody
+}
+
+type RecoverBackupsResponseObject interface {
+	VisitRecoverBackupsResponse(w http.ResponseWriter) error
+}
+
+type RecoverBackups200JSONResponse BackupRecovery
+
+func (response RecoverBackups200JSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RecoverBackupsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateBackupKeyRequestObject struct {
+}
+
+type RotateBackupKeyResponseObject interface {
+	VisitRotateBackupKeyResponse(w http.ResponseWriter) error
+}
+
+type RotateBackupKey200JSONResponse BackupKey
+
+func (response RotateBackupKey200JSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateBackupKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackupStatusRequestObject struct {
+}
+
+type GetBackupStatusResponseObject interface {
+	VisitGetBackupStatusResponse(w http.ResponseWriter) error
+}
+
+type GetBackupStatus200JSONResponse BackupStatus
+
+func (response GetBackupStatus200JSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackupStatusdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBackupStatusdefaultApplicationProblemPlusJSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBackupsRequestObject struct {
+	Params VerifyBackupsParams
+	Body   *VerifyBackupsJSONRequestBody
+}
+
+type VerifyBackupsResponseObject interface {
+	VisitVerifyBackupsResponse(w http.ResponseWriter) error
+}
+
+type VerifyBackups202JSONResponse struct{ JobJSONResponse }
+
+func (response VerifyBackups202JSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type VerifyBackupsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response VerifyBackupsdefaultApplicationProblemPlusJSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteBackupRequestObject struct {
+	Id     BackupID `json:"id"`
+	Params DeleteBackupParams
+}
+
+type DeleteBackupResponseObject interface {
+	VisitDeleteBackupResponse(w http.ResponseWriter) error
+}
+
+type DeleteBackup202JSONResponse struct{ JobJSONResponse }
+
+func (response DeleteBackup202JSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteBackupdefaultApplicationProblemPlusJSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackupRequestObject struct {
+	Id BackupID `json:"id"`
+}
+
+type GetBackupResponseObject interface {
+	VisitGetBackupResponse(w http.ResponseWriter) error
+}
+
+type GetBackup200JSONResponse Backup
+
+func (response GetBackup200JSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBackupdefaultApplicationProblemPlusJSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditBackupRequestObject struct {
+	Id   BackupID `json:"id"`
+	Body *EditBackupJSONRequestBody
+}
+
+type EditBackupResponseObject interface {
+	VisitEditBackupResponse(w http.ResponseWriter) error
+}
+
+type EditBackup200JSONResponse Backup
+
+func (response EditBackup200JSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditBackupdefaultApplicationProblemPlusJSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackupFileRequestObject struct {
+	Id     BackupID `json:"id"`
+	Params GetBackupFileParams
+}
+
+type GetBackupFileResponseObject interface {
+	VisitGetBackupFileResponse(w http.ResponseWriter) error
+}
+
+type GetBackupFile200ApplicationoctetStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetBackupFile200ApplicationoctetStreamResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/octet-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetBackupFiledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBackupFiledefaultApplicationProblemPlusJSONResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackupFilesRequestObject struct {
+	Id     BackupID `json:"id"`
+	Params ListBackupFilesParams
+}
+
+type ListBackupFilesResponseObject interface {
+	VisitListBackupFilesResponse(w http.ResponseWriter) error
+}
+
+type ListBackupFiles200JSONResponse FileList
+
+func (response ListBackupFiles200JSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackupFilesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBackupFilesdefaultApplicationProblemPlusJSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreBackupRequestObject struct {
+	Id     BackupID `json:"id"`
+	Params RestoreBackupParams
+	Body   *RestoreBackupJSONRequestBody
+}
+
+type RestoreBackupResponseObject interface {
+	VisitRestoreBackupResponse(w http.ResponseWriter) error
+}
+
+type RestoreBackup202JSONResponse struct{ JobJSONResponse }
+
+func (response RestoreBackup202JSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetCARequestObject struct {
+}
 
 type GetCAResponseObject interface {
 	VisitGetCAResponse(w http.ResponseWriter) error
@@ -4270,6 +5842,7 @@ type GetCA200ApplicationxPemFileResponse struct {
 }
 
 func (response GetCA200ApplicationxPemFileResponse) VisitGetCAResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -4289,6 +5862,7 @@ type GetCAdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCAResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4299,7 +5873,8 @@ func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCARespons
 	return err
 }
 
-type GetDoctorRequestObject struct{}
+type GetDoctorRequestObject struct {
+}
 
 type GetDoctorResponseObject interface {
 	VisitGetDoctorResponse(w http.ResponseWriter) error
@@ -4308,6 +5883,7 @@ type GetDoctorResponseObject interface {
 type GetDoctor200JSONResponse FindingList
 
 func (response GetDoctor200JSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4324,6 +5900,7 @@ type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4345,6 +5922,7 @@ type ListDomainsResponseObject interface {
 type ListDomains200JSONResponse DomainList
 
 func (response ListDomains200JSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4361,6 +5939,7 @@ type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4379,7 +5958,8 @@ type RemoveDomainResponseObject interface {
 	VisitRemoveDomainResponse(w http.ResponseWriter) error
 }
 
-type RemoveDomain204Response struct{}
+type RemoveDomain204Response struct {
+}
 
 func (response RemoveDomain204Response) VisitRemoveDomainResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -4392,6 +5972,7 @@ type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4413,6 +5994,7 @@ type GetDomainResponseObject interface {
 type GetDomain200JSONResponse Domain
 
 func (response GetDomain200JSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4429,6 +6011,7 @@ type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4451,6 +6034,7 @@ type ChangeDomainResponseObject interface {
 type ChangeDomain200JSONResponse Domain
 
 func (response ChangeDomain200JSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4467,6 +6051,7 @@ type ChangeDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4488,6 +6073,7 @@ type CheckDomainResponseObject interface {
 type CheckDomain200JSONResponse Domain
 
 func (response CheckDomain200JSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4504,6 +6090,126 @@ type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDrillsRequestObject struct {
+	Params ListDrillsParams
+}
+
+type ListDrillsResponseObject interface {
+	VisitListDrillsResponse(w http.ResponseWriter) error
+}
+
+type ListDrills200JSONResponse DrillList
+
+func (response ListDrills200JSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDrillsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDrillsdefaultApplicationProblemPlusJSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunDrillRequestObject struct {
+	Params RunDrillParams
+	Body   *RunDrillJSONRequestBody
+}
+
+type RunDrillResponseObject interface {
+	VisitRunDrillResponse(w http.ResponseWriter) error
+}
+
+type RunDrill202JSONResponse struct{ JobJSONResponse }
+
+func (response RunDrill202JSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunDrilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RunDrilldefaultApplicationProblemPlusJSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDrillRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetDrillResponseObject interface {
+	VisitGetDrillResponse(w http.ResponseWriter) error
+}
+
+type GetDrill200JSONResponse Drill
+
+func (response GetDrill200JSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDrilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetDrilldefaultApplicationProblemPlusJSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4528,6 +6234,7 @@ type StreamEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -4570,6 +6277,7 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4591,6 +6299,7 @@ type ListImagesResponseObject interface {
 type ListImages200JSONResponse ImageList
 
 func (response ListImages200JSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4607,6 +6316,7 @@ type ListImagesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListImagesdefaultApplicationProblemPlusJSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4629,6 +6339,7 @@ type BuildImageResponseObject interface {
 type BuildImage202JSONResponse struct{ JobJSONResponse }
 
 func (response BuildImage202JSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4646,6 +6357,7 @@ type BuildImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BuildImagedefaultApplicationProblemPlusJSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4668,6 +6380,7 @@ type ImportImageResponseObject interface {
 type ImportImage202JSONResponse struct{ JobJSONResponse }
 
 func (response ImportImage202JSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4685,6 +6398,7 @@ type ImportImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ImportImagedefaultApplicationProblemPlusJSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4706,6 +6420,7 @@ type GetCurrentImageResponseObject interface {
 type GetCurrentImage200JSONResponse Image
 
 func (response GetCurrentImage200JSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4722,6 +6437,7 @@ type GetCurrentImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentImagedefaultApplicationProblemPlusJSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4744,6 +6460,7 @@ type DeleteImageResponseObject interface {
 type DeleteImage202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteImage202JSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4761,6 +6478,7 @@ type DeleteImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteImagedefaultApplicationProblemPlusJSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4783,6 +6501,7 @@ type GetImageResponseObject interface {
 type GetImage200JSONResponse Image
 
 func (response GetImage200JSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4799,6 +6518,7 @@ type GetImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetImagedefaultApplicationProblemPlusJSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4820,6 +6540,7 @@ type ListJobsResponseObject interface {
 type ListJobs200JSONResponse JobList
 
 func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4836,6 +6557,7 @@ type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4857,6 +6579,7 @@ type GetJobResponseObject interface {
 type GetJob200JSONResponse JobDetail
 
 func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -4873,6 +6596,7 @@ type GetJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4895,6 +6619,7 @@ type CancelJobResponseObject interface {
 type CancelJob202JSONResponse struct{ JobJSONResponse }
 
 func (response CancelJob202JSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4912,6 +6637,7 @@ type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -4937,6 +6663,7 @@ type StreamJobEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamJobEvents200TexteventStreamResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -4979,6 +6706,7 @@ type StreamJobEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamJobEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5001,6 +6729,7 @@ type RetryJobResponseObject interface {
 type RetryJob202JSONResponse struct{ JobJSONResponse }
 
 func (response RetryJob202JSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5018,6 +6747,7 @@ type RetryJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5028,7 +6758,8 @@ func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobR
 	return err
 }
 
-type ListMembersRequestObject struct{}
+type ListMembersRequestObject struct {
+}
 
 type ListMembersResponseObject interface {
 	VisitListMembersResponse(w http.ResponseWriter) error
@@ -5037,6 +6768,7 @@ type ListMembersResponseObject interface {
 type ListMembers200JSONResponse MemberList
 
 func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5053,6 +6785,7 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5074,6 +6807,7 @@ type GetMemberResponseObject interface {
 type GetMember200JSONResponse Member
 
 func (response GetMember200JSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5090,6 +6824,7 @@ type GetMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMemberdefaultApplicationProblemPlusJSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5112,6 +6847,7 @@ type EditMemberResponseObject interface {
 type EditMember200JSONResponse Member
 
 func (response EditMember200JSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5128,6 +6864,7 @@ type EditMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditMemberdefaultApplicationProblemPlusJSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5149,6 +6886,7 @@ type GetDrainPlanResponseObject interface {
 type GetDrainPlan200JSONResponse MovePlan
 
 func (response GetDrainPlan200JSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5165,6 +6903,7 @@ type GetDrainPlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5175,7 +6914,8 @@ func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDr
 	return err
 }
 
-type GetDocumentRequestObject struct{}
+type GetDocumentRequestObject struct {
+}
 
 type GetDocumentResponseObject interface {
 	VisitGetDocumentResponse(w http.ResponseWriter) error
@@ -5187,6 +6927,7 @@ type GetDocument200ApplicationvndOaiOpenapiResponse struct {
 }
 
 func (response GetDocument200ApplicationvndOaiOpenapiResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/vnd.oai.openapi")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -5206,6 +6947,7 @@ type GetDocumentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDocumentdefaultApplicationProblemPlusJSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5227,6 +6969,7 @@ type ExplainPlacementResponseObject interface {
 type ExplainPlacement200JSONResponse Explanation
 
 func (response ExplainPlacement200JSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5243,6 +6986,7 @@ type ExplainPlacementdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5253,7 +6997,8 @@ func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
-type ListPlansRequestObject struct{}
+type ListPlansRequestObject struct {
+}
 
 type ListPlansResponseObject interface {
 	VisitListPlansResponse(w http.ResponseWriter) error
@@ -5262,6 +7007,7 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5278,6 +7024,7 @@ type ListPlansdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5288,7 +7035,8 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
-type ListPoliciesRequestObject struct{}
+type ListPoliciesRequestObject struct {
+}
 
 type ListPoliciesResponseObject interface {
 	VisitListPoliciesResponse(w http.ResponseWriter) error
@@ -5297,6 +7045,7 @@ type ListPoliciesResponseObject interface {
 type ListPolicies200JSONResponse PolicyList
 
 func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5313,6 +7062,7 @@ type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5334,6 +7084,7 @@ type CreatePolicyResponseObject interface {
 type CreatePolicy201JSONResponse Policy
 
 func (response CreatePolicy201JSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5350,6 +7101,7 @@ type CreatePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5368,7 +7120,8 @@ type DeletePolicyResponseObject interface {
 	VisitDeletePolicyResponse(w http.ResponseWriter) error
 }
 
-type DeletePolicy204Response struct{}
+type DeletePolicy204Response struct {
+}
 
 func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -5381,6 +7134,7 @@ type DeletePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeletePolicydefaultApplicationProblemPlusJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5402,6 +7156,7 @@ type GetPolicyResponseObject interface {
 type GetPolicy200JSONResponse Policy
 
 func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5418,6 +7173,7 @@ type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5440,6 +7196,7 @@ type EditPolicyResponseObject interface {
 type EditPolicy200JSONResponse Policy
 
 func (response EditPolicy200JSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5456,6 +7213,7 @@ type EditPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5466,7 +7224,8 @@ func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPol
 	return err
 }
 
-type ListProxiesRequestObject struct{}
+type ListProxiesRequestObject struct {
+}
 
 type ListProxiesResponseObject interface {
 	VisitListProxiesResponse(w http.ResponseWriter) error
@@ -5475,6 +7234,7 @@ type ListProxiesResponseObject interface {
 type ListProxies200JSONResponse ProxyList
 
 func (response ListProxies200JSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5491,6 +7251,7 @@ type ListProxiesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5509,7 +7270,8 @@ type RemoveProxyResponseObject interface {
 	VisitRemoveProxyResponse(w http.ResponseWriter) error
 }
 
-type RemoveProxy204Response struct{}
+type RemoveProxy204Response struct {
+}
 
 func (response RemoveProxy204Response) VisitRemoveProxyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -5522,6 +7284,7 @@ type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5543,6 +7306,7 @@ type CreateProxyTokenResponseObject interface {
 type CreateProxyToken201JSONResponse ProxyToken
 
 func (response CreateProxyToken201JSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5559,6 +7323,7 @@ type CreateProxyTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateProxyTokendefaultApplicationProblemPlusJSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5580,6 +7345,7 @@ type GetRebalancePlanResponseObject interface {
 type GetRebalancePlan200JSONResponse MovePlan
 
 func (response GetRebalancePlan200JSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5596,6 +7362,7 @@ type GetRebalancePlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRebalancePlandefaultApplicationProblemPlusJSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5617,6 +7384,7 @@ type RecoverResponseObject interface {
 type Recover200JSONResponse RecoverReport
 
 func (response Recover200JSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5633,6 +7401,7 @@ type RecoverdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5643,7 +7412,8 @@ func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverRes
 	return err
 }
 
-type ListRoutesRequestObject struct{}
+type ListRoutesRequestObject struct {
+}
 
 type ListRoutesResponseObject interface {
 	VisitListRoutesResponse(w http.ResponseWriter) error
@@ -5652,6 +7422,7 @@ type ListRoutesResponseObject interface {
 type ListRoutes200JSONResponse RouteList
 
 func (response ListRoutes200JSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5668,6 +7439,7 @@ type ListRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5678,7 +7450,8 @@ func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRou
 	return err
 }
 
-type GetServerRequestObject struct{}
+type GetServerRequestObject struct {
+}
 
 type GetServerResponseObject interface {
 	VisitGetServerResponse(w http.ResponseWriter) error
@@ -5687,6 +7460,7 @@ type GetServerResponseObject interface {
 type GetServer200JSONResponse ServerInfo
 
 func (response GetServer200JSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5703,6 +7477,7 @@ type GetServerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5724,6 +7499,7 @@ type ListTenantsResponseObject interface {
 type ListTenants200JSONResponse TenantList
 
 func (response ListTenants200JSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5740,6 +7516,7 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5762,6 +7539,7 @@ type CreateTenantResponseObject interface {
 type CreateTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateTenant202JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5779,6 +7557,7 @@ type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5801,6 +7580,7 @@ type DeleteTenantResponseObject interface {
 type DeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteTenant202JSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5818,6 +7598,7 @@ type DeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5839,6 +7620,7 @@ type GetTenantResponseObject interface {
 type GetTenant200JSONResponse Tenant
 
 func (response GetTenant200JSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5855,6 +7637,7 @@ type GetTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5877,6 +7660,7 @@ type EditTenantResponseObject interface {
 type EditTenant200JSONResponse Tenant
 
 func (response EditTenant200JSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5893,6 +7677,7 @@ type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5914,6 +7699,7 @@ type ListTenantDomainsResponseObject interface {
 type ListTenantDomains200JSONResponse DomainList
 
 func (response ListTenantDomains200JSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5930,6 +7716,7 @@ type ListTenantDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5952,6 +7739,7 @@ type AddDomainResponseObject interface {
 type AddDomain200JSONResponse Domain
 
 func (response AddDomain200JSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5968,6 +7756,7 @@ type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5986,7 +7775,8 @@ type ExecTenantResponseObject interface {
 	VisitExecTenantResponse(w http.ResponseWriter) error
 }
 
-type ExecTenant101Response struct{}
+type ExecTenant101Response struct {
+}
 
 func (response ExecTenant101Response) VisitExecTenantResponse(w http.ResponseWriter) error {
 	w.WriteHeader(101)
@@ -5999,6 +7789,7 @@ type ExecTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6020,6 +7811,7 @@ type DropGuardResponseObject interface {
 type DropGuard200JSONResponse Tenant
 
 func (response DropGuard200JSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6036,6 +7828,7 @@ type DropGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6058,6 +7851,7 @@ type EditGuardResponseObject interface {
 type EditGuard200JSONResponse Tenant
 
 func (response EditGuard200JSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6074,6 +7868,7 @@ type EditGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditGuarddefaultApplicationProblemPlusJSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6096,6 +7891,7 @@ type ResumeTenantResponseObject interface {
 type ResumeTenant200JSONResponse Tenant
 
 func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6112,6 +7908,7 @@ type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6134,6 +7931,7 @@ type HoldTenantResponseObject interface {
 type HoldTenant200JSONResponse Tenant
 
 func (response HoldTenant200JSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6150,6 +7948,7 @@ type HoldTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response HoldTenantdefaultApplicationProblemPlusJSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6172,6 +7971,7 @@ type GetTenantLogsResponseObject interface {
 type GetTenantLogs200TextResponse string
 
 func (response GetTenantLogs200TextResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -6185,6 +7985,7 @@ type GetTenantLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6206,6 +8007,7 @@ type EndMaintenanceResponseObject interface {
 type EndMaintenance200JSONResponse Tenant
 
 func (response EndMaintenance200JSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6222,6 +8024,7 @@ type EndMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6244,6 +8047,7 @@ type StartMaintenanceResponseObject interface {
 type StartMaintenance200JSONResponse Tenant
 
 func (response StartMaintenance200JSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6260,6 +8064,7 @@ type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6283,6 +8088,7 @@ type ResizeTenantResponseObject interface {
 type ResizeTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response ResizeTenant202JSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6300,6 +8106,7 @@ type ResizeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResizeTenantdefaultApplicationProblemPlusJSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6322,6 +8129,7 @@ type RestartTenantResponseObject interface {
 type RestartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response RestartTenant202JSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6339,6 +8147,7 @@ type RestartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestartTenantdefaultApplicationProblemPlusJSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6360,6 +8169,7 @@ type GetScheduleResponseObject interface {
 type GetSchedule200JSONResponse TenantSchedule
 
 func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6376,6 +8186,7 @@ type GetScheduledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6397,6 +8208,7 @@ type ListSnapshotsResponseObject interface {
 type ListSnapshots200JSONResponse SnapshotList
 
 func (response ListSnapshots200JSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6413,6 +8225,7 @@ type ListSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6436,6 +8249,7 @@ type CreateSnapshotResponseObject interface {
 type CreateSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateSnapshot202JSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6453,6 +8267,7 @@ type CreateSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6476,6 +8291,7 @@ type DeleteSnapshotResponseObject interface {
 type DeleteSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteSnapshot202JSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6493,6 +8309,7 @@ type DeleteSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6515,6 +8332,7 @@ type GetSnapshotResponseObject interface {
 type GetSnapshot200JSONResponse Snapshot
 
 func (response GetSnapshot200JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6531,6 +8349,7 @@ type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6554,6 +8373,7 @@ type EditSnapshotResponseObject interface {
 type EditSnapshot200JSONResponse Snapshot
 
 func (response EditSnapshot200JSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6570,6 +8390,7 @@ type EditSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditSnapshotdefaultApplicationProblemPlusJSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6594,6 +8415,7 @@ type CloneSnapshotResponseObject interface {
 type CloneSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CloneSnapshot202JSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6611,6 +8433,7 @@ type CloneSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CloneSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6637,6 +8460,7 @@ type GetSnapshotFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetSnapshotFile200ApplicationoctetStreamResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6656,6 +8480,7 @@ type GetSnapshotFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotFiledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6679,6 +8504,7 @@ type DiffSnapshotResponseObject interface {
 type DiffSnapshot200JSONResponse FileChangeList
 
 func (response DiffSnapshot200JSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6695,6 +8521,7 @@ type DiffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DiffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6718,6 +8545,7 @@ type ListSnapshotFilesResponseObject interface {
 type ListSnapshotFiles200JSONResponse FileList
 
 func (response ListSnapshotFiles200JSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6734,6 +8562,7 @@ type ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6757,6 +8586,7 @@ type RestoreSnapshotResponseObject interface {
 type RestoreSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreSnapshot202JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6774,6 +8604,7 @@ type RestoreSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreSnapshotdefaultApplicationProblemPlusJSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6796,6 +8627,7 @@ type StartTenantResponseObject interface {
 type StartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StartTenant202JSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6813,6 +8645,7 @@ type StartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartTenantdefaultApplicationProblemPlusJSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6835,6 +8668,7 @@ type StopTenantResponseObject interface {
 type StopTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StopTenant202JSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6852,6 +8686,7 @@ type StopTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopTenantdefaultApplicationProblemPlusJSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6874,6 +8709,7 @@ type UndeleteTenantResponseObject interface {
 type UndeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response UndeleteTenant202JSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6891,6 +8727,7 @@ type UndeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6901,7 +8738,8 @@ func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUnd
 	return err
 }
 
-type GetTrafficRequestObject struct{}
+type GetTrafficRequestObject struct {
+}
 
 type GetTrafficResponseObject interface {
 	VisitGetTrafficResponse(w http.ResponseWriter) error
@@ -6910,6 +8748,7 @@ type GetTrafficResponseObject interface {
 type GetTraffic200JSONResponse Traffic
 
 func (response GetTraffic200JSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6926,6 +8765,7 @@ type GetTrafficdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6950,6 +8790,54 @@ type StrictServerInterface interface {
 	// AdoptInstance Make a tenant of an instance
 	// (POST /v1/adoptable/{name}/adopt)
 	AdoptInstance(ctx context.Context, request AdoptInstanceRequestObject) (AdoptInstanceResponseObject, error)
+	// ListBackups Backups, newest first
+	// (GET /v1/backups)
+	ListBackups(ctx context.Context, request ListBackupsRequestObject) (ListBackupsResponseObject, error)
+	// CreateBackup Back a tenant up
+	// (POST /v1/backups)
+	CreateBackup(ctx context.Context, request CreateBackupRequestObject) (CreateBackupResponseObject, error)
+	// ConfirmBackupKey Show that a copy of the recovery key is kept elsewhere
+	// (POST /v1/backups/confirm-key)
+	ConfirmBackupKey(ctx context.Context, request ConfirmBackupKeyRequestObject) (ConfirmBackupKeyResponseObject, error)
+	// BackupControl Back up the control plane itself
+	// (POST /v1/backups/control)
+	BackupControl(ctx context.Context, request BackupControlRequestObject) (BackupControlResponseObject, error)
+	// InitBackups Make the repository of the backups, and its recovery key
+	// (POST /v1/backups/init)
+	InitBackups(ctx context.Context, request InitBackupsRequestObject) (InitBackupsResponseObject, error)
+	// PruneBackups Free what no backup needs any more
+	// (POST /v1/backups/prune)
+	PruneBackups(ctx context.Context, request PruneBackupsRequestObject) (PruneBackupsResponseObject, error)
+	// RecoverBackups Bring the fleet back from the newest backup of the control plane
+	// (POST /v1/backups/recover)
+	RecoverBackups(ctx context.Context, request RecoverBackupsRequestObject) (RecoverBackupsResponseObject, error)
+	// RotateBackupKey Replace the recovery key of the backups
+	// (POST /v1/backups/rotate-key)
+	RotateBackupKey(ctx context.Context, request RotateBackupKeyRequestObject) (RotateBackupKeyResponseObject, error)
+	// GetBackupStatus How the repository of the backups is
+	// (GET /v1/backups/status)
+	GetBackupStatus(ctx context.Context, request GetBackupStatusRequestObject) (GetBackupStatusResponseObject, error)
+	// VerifyBackups Read backups and look for damage
+	// (POST /v1/backups/verify)
+	VerifyBackups(ctx context.Context, request VerifyBackupsRequestObject) (VerifyBackupsResponseObject, error)
+	// DeleteBackup Delete a backup
+	// (DELETE /v1/backups/{id})
+	DeleteBackup(ctx context.Context, request DeleteBackupRequestObject) (DeleteBackupResponseObject, error)
+	// GetBackup One backup
+	// (GET /v1/backups/{id})
+	GetBackup(ctx context.Context, request GetBackupRequestObject) (GetBackupResponseObject, error)
+	// EditBackup Pin a backup, or write something down about it
+	// (PATCH /v1/backups/{id})
+	EditBackup(ctx context.Context, request EditBackupRequestObject) (EditBackupResponseObject, error)
+	// GetBackupFile A file of a backup
+	// (GET /v1/backups/{id}/content)
+	GetBackupFile(ctx context.Context, request GetBackupFileRequestObject) (GetBackupFileResponseObject, error)
+	// ListBackupFiles What a folder of a backup holds
+	// (GET /v1/backups/{id}/files)
+	ListBackupFiles(ctx context.Context, request ListBackupFilesRequestObject) (ListBackupFilesResponseObject, error)
+	// RestoreBackup Make a tenant of a backup, or bring its own back to it
+	// (POST /v1/backups/{id}/restore)
+	RestoreBackup(ctx context.Context, request RestoreBackupRequestObject) (RestoreBackupResponseObject, error)
 	// GetCA The certificate of the internal certificate authority
 	// (GET /v1/ca)
 	GetCA(ctx context.Context, request GetCARequestObject) (GetCAResponseObject, error)
@@ -6971,6 +8859,15 @@ type StrictServerInterface interface {
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	// (POST /v1/domains/{domain}/check)
 	CheckDomain(ctx context.Context, request CheckDomainRequestObject) (CheckDomainResponseObject, error)
+	// ListDrills Drills, newest first
+	// (GET /v1/drills)
+	ListDrills(ctx context.Context, request ListDrillsRequestObject) (ListDrillsResponseObject, error)
+	// RunDrill Restore a backup into an instance that is thrown away, and look whether it works
+	// (POST /v1/drills)
+	RunDrill(ctx context.Context, request RunDrillRequestObject) (RunDrillResponseObject, error)
+	// GetDrill One drill
+	// (GET /v1/drills/{id})
+	GetDrill(ctx context.Context, request GetDrillRequestObject) (GetDrillResponseObject, error)
 	// StreamEvents News of the fleet as server-sent events
 	// (GET /v1/events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
@@ -7162,10 +9059,8 @@ type StrictServerInterface interface {
 	GetTraffic(ctx context.Context, request GetTrafficRequestObject) (GetTrafficResponseObject, error)
 }
 
-type (
-	StrictHandlerFunc    func(ctx echo.Context, request any) (any, error)
-	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
-)
+type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
+type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
 
 func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
 	return &strictHandler{ssi: ssi, middlewares: middlewares}
@@ -7288,6 +9183,538 @@ func (sh *strictHandler) AdoptInstance(ctx echo.Context, name TenantName, params
 		return err
 	} else if validResponse, ok := response.(AdoptInstanceResponseObject); ok {
 		return validResponse.VisitAdoptInstanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBackups operation middleware
+func (sh *strictHandler) ListBackups(ctx echo.Context, params ListBackupsParams) error {
+	var request ListBackupsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBackups(ctx.Request().Context(), request.(ListBackupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBackups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBackupsResponseObject); ok {
+		return validResponse.VisitListBackupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateBackup operation middleware
+func (sh *strictHandler) CreateBackup(ctx echo.Context, params CreateBackupParams) error {
+	var request CreateBackupRequestObject
+
+	request.Params = params
+
+	var body CreateBackupJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateBackup(ctx.Request().Context(), request.(CreateBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateBackup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateBackupResponseObject); ok {
+		return validResponse.VisitCreateBackupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ConfirmBackupKey operation middleware
+func (sh *strictHandler) ConfirmBackupKey(ctx echo.Context) error {
+	var request ConfirmBackupKeyRequestObject
+
+	var body ConfirmBackupKeyJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ConfirmBackupKey(ctx.Request().Context(), request.(ConfirmBackupKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ConfirmBackupKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ConfirmBackupKeyResponseObject); ok {
+		return validResponse.VisitConfirmBackupKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BackupControl operation middleware
+func (sh *strictHandler) BackupControl(ctx echo.Context, params BackupControlParams) error {
+	var request BackupControlRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BackupControl(ctx.Request().Context(), request.(BackupControlRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BackupControl")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BackupControlResponseObject); ok {
+		return validResponse.VisitBackupControlResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// InitBackups operation middleware
+func (sh *strictHandler) InitBackups(ctx echo.Context) error {
+	var request InitBackupsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.InitBackups(ctx.Request().Context(), request.(InitBackupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "InitBackups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(InitBackupsResponseObject); ok {
+		return validResponse.VisitInitBackupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PruneBackups operation middleware
+func (sh *strictHandler) PruneBackups(ctx echo.Context, params PruneBackupsParams) error {
+	var request PruneBackupsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PruneBackups(ctx.Request().Context(), request.(PruneBackupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PruneBackups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PruneBackupsResponseObject); ok {
+		return validResponse.VisitPruneBackupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RecoverBackups operation middleware
+func (sh *strictHandler) RecoverBackups(ctx echo.Context) error {
+	var request RecoverBackupsRequestObject
+
+	var body RecoverBackupsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RecoverBackups(ctx.Request().Context(), request.(RecoverBackupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RecoverBackups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RecoverBackupsResponseObject); ok {
+		return validResponse.VisitRecoverBackupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateBackupKey operation middleware
+func (sh *strictHandler) RotateBackupKey(ctx echo.Context) error {
+	var request RotateBackupKeyRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateBackupKey(ctx.Request().Context(), request.(RotateBackupKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateBackupKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateBackupKeyResponseObject); ok {
+		return validResponse.VisitRotateBackupKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBackupStatus operation middleware
+func (sh *strictHandler) GetBackupStatus(ctx echo.Context) error {
+	var request GetBackupStatusRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBackupStatus(ctx.Request().Context(), request.(GetBackupStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBackupStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBackupStatusResponseObject); ok {
+		return validResponse.VisitGetBackupStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// VerifyBackups operation middleware
+func (sh *strictHandler) VerifyBackups(ctx echo.Context, params VerifyBackupsParams) error {
+	var request VerifyBackupsRequestObject
+
+	request.Params = params
+
+	var body VerifyBackupsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.VerifyBackups(ctx.Request().Context(), request.(VerifyBackupsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "VerifyBackups")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(VerifyBackupsResponseObject); ok {
+		return validResponse.VisitVerifyBackupsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteBackup operation middleware
+func (sh *strictHandler) DeleteBackup(ctx echo.Context, id BackupID, params DeleteBackupParams) error {
+	var request DeleteBackupRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteBackup(ctx.Request().Context(), request.(DeleteBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteBackup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteBackupResponseObject); ok {
+		return validResponse.VisitDeleteBackupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBackup operation middleware
+func (sh *strictHandler) GetBackup(ctx echo.Context, id BackupID) error {
+	var request GetBackupRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBackup(ctx.Request().Context(), request.(GetBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBackup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBackupResponseObject); ok {
+		return validResponse.VisitGetBackupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EditBackup operation middleware
+func (sh *strictHandler) EditBackup(ctx echo.Context, id BackupID) error {
+	var request EditBackupRequestObject
+
+	request.Id = id
+
+	var body EditBackupJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditBackup(ctx.Request().Context(), request.(EditBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditBackup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditBackupResponseObject); ok {
+		return validResponse.VisitEditBackupResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBackupFile operation middleware
+func (sh *strictHandler) GetBackupFile(ctx echo.Context, id BackupID, params GetBackupFileParams) error {
+	var request GetBackupFileRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBackupFile(ctx.Request().Context(), request.(GetBackupFileRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBackupFile")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBackupFileResponseObject); ok {
+		return validResponse.VisitGetBackupFileResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBackupFiles operation middleware
+func (sh *strictHandler) ListBackupFiles(ctx echo.Context, id BackupID, params ListBackupFilesParams) error {
+	var request ListBackupFilesRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBackupFiles(ctx.Request().Context(), request.(ListBackupFilesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBackupFiles")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBackupFilesResponseObject); ok {
+		return validResponse.VisitListBackupFilesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestoreBackup operation middleware
+func (sh *strictHandler) RestoreBackup(ctx echo.Context, id BackupID, params RestoreBackupParams) error {
+	var request RestoreBackupRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	var body RestoreBackupJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreBackup(ctx.Request().Context(), request.(RestoreBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreBackup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestoreBackupResponseObject); ok {
+		return validResponse.VisitRestoreBackupResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -7482,6 +9909,104 @@ func (sh *strictHandler) CheckDomain(ctx echo.Context, domain DomainName) error 
 		return err
 	} else if validResponse, ok := response.(CheckDomainResponseObject); ok {
 		return validResponse.VisitCheckDomainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListDrills operation middleware
+func (sh *strictHandler) ListDrills(ctx echo.Context, params ListDrillsParams) error {
+	var request ListDrillsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDrills(ctx.Request().Context(), request.(ListDrillsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDrills")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListDrillsResponseObject); ok {
+		return validResponse.VisitListDrillsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RunDrill operation middleware
+func (sh *strictHandler) RunDrill(ctx echo.Context, params RunDrillParams) error {
+	var request RunDrillRequestObject
+
+	request.Params = params
+
+	var body RunDrillJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RunDrill(ctx.Request().Context(), request.(RunDrillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RunDrill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RunDrillResponseObject); ok {
+		return validResponse.VisitRunDrillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetDrill operation middleware
+func (sh *strictHandler) GetDrill(ctx echo.Context, id string) error {
+	var request GetDrillRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetDrill(ctx.Request().Context(), request.(GetDrillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetDrill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetDrillResponseObject); ok {
+		return validResponse.VisitGetDrillResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -33,6 +33,7 @@ type Options struct {
 	Images    Images
 	Snapshots Snapshots
 	Policies  Policies
+	Backups   Backups
 	Jobs      Jobs
 	Proxies   Proxies
 	// Placement knows members, and where tenants live.

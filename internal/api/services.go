@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/lxdfleet/lxdfleet/internal/backups"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/placement"
@@ -129,6 +130,38 @@ type Policies interface {
 	Plan(ctx context.Context, tenant fleet.Name) (snapshots.Outlook, error)
 }
 
+// Backups is what the API needs of the backups; backups.Service is one. An id may be a beginning
+// of it that no other has.
+type Backups interface {
+	Create(ctx context.Context, tenant fleet.Name, req backups.CreateRequest, once backups.Once) (fleet.Job, error)
+	// SaveControl backs the control plane up.
+	SaveControl(ctx context.Context, once backups.Once) (fleet.Job, error)
+	// Delete deletes a pinned one with force only.
+	Delete(ctx context.Context, id string, force bool, once backups.Once) (fleet.Job, error)
+	Restore(ctx context.Context, id string, req backups.RestoreRequest, once backups.Once) (fleet.Job, error)
+	Verify(ctx context.Context, req backups.VerifyRequest, once backups.Once) (fleet.Job, error)
+	Prune(ctx context.Context, once backups.Once) (fleet.Job, error)
+	Drill(ctx context.Context, req backups.DrillRequest, once backups.Once) (fleet.Job, error)
+
+	// List and Drills give the newest first.
+	List(ctx context.Context, filter fleet.BackupFilter) ([]fleet.Backup, error)
+	Drills(ctx context.Context, filter fleet.DrillFilter) ([]fleet.Drill, error)
+	Backup(ctx context.Context, id string) (fleet.Backup, error)
+	Edit(ctx context.Context, id string, req backups.EditRequest) (fleet.Backup, error)
+	// Kept tells which of a tenant's backups the next prune keeps, and why.
+	Kept(ctx context.Context, tenant fleet.Name) ([]backups.Kept, error)
+	Files(ctx context.Context, id, path string) ([]fleet.FileInfo, error)
+	// ReadFile opens a file. The caller closes it; ctx has to last until then.
+	ReadFile(ctx context.Context, id, path string) (io.ReadCloser, fleet.FileInfo, error)
+
+	Status(ctx context.Context) (backups.Status, error)
+	Init(ctx context.Context) (backups.Key, error)
+	Rotate(ctx context.Context) (backups.Key, error)
+	// Recorded notes that there is a copy of the recovery key, which is typed.
+	Recorded(ctx context.Context, typed string) error
+	Recover(ctx context.Context, req backups.RecoverRequest) (backups.Recovery, error)
+}
+
 // Jobs is what the API needs of the job engine; jobs.Engine is one.
 type Jobs interface {
 	Job(ctx context.Context, id string) (fleet.Job, error)
@@ -149,4 +182,5 @@ var (
 	_ Snapshots = (*snapshots.Service)(nil)
 	_ Policies  = (*snapshots.Service)(nil)
 	_ Placement = (*tenants.Service)(nil)
+	_ Backups   = (*backups.Service)(nil)
 )

@@ -24,7 +24,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 	}
 	server, err := api.New(api.Options{
 		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed, Proxies: proxies{a.hub},
-		Snapshots: a.snapshots, Policies: a.snapshots,
+		Snapshots: a.snapshots, Policies: a.snapshots, Backups: a.backups,
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,
 		Placement:     a.tenants,

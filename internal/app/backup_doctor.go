@@ -59,13 +59,13 @@ func findingsOf(st backups.Status, now time.Time) []setup.Finding {
 	}
 	if st.KeyID != "" && !st.KeyRecorded {
 		add("backup key", setup.Warn, "nobody has said that there is a copy of the recovery key; with this machine all backups would be lost",
-			"copy "+st.KeyFile+" to a safe place, then: lxdfleet backup key --recorded")
+			"copy "+st.KeyFile+" to a safe place, then: lxdfleet backup confirm-key")
 	}
 	if st.Damaged > 0 {
 		add("backup damage", setup.Fail, fmt.Sprintf("%d backups are damaged", st.Damaged), "see them: lxdfleet backup list --damaged; make new ones")
 	}
 	if st.LastBackup != nil && now.Sub(*st.LastBackup) > staleBackup {
-		add("backup age", setup.Warn, "the newest backup is of "+st.LastBackup.Format(time.RFC3339), "give tenants a policy: lxdfleet tenant set NAME --policy POLICY")
+		add("backup age", setup.Warn, "the newest backup is of "+st.LastBackup.Format(time.RFC3339), "give tenants a policy: lxdfleet tenant set NAME policy=POLICY")
 	}
 	switch d := st.LastDrill; {
 	case d != nil && !d.Passed:

@@ -28,7 +28,8 @@ func (a *App) wireSnapshots(deps snapshots.KindDeps) {
 	a.retention.Logger = a.log
 	a.scheduler = &snapshots.Scheduler{
 		Store: a.store, Jobs: a.store, AtOnce: a.cfg.Snapshots.PerMember, Logger: a.log,
-		Runners: map[string]snapshots.Runner{fleet.ScheduleSnapshots: a.snapshots},
+		AtOnceOf: map[string]int{fleet.ScheduleBackups: a.cfg.Backups.PerMember, fleet.ScheduleDrills: a.cfg.Backups.PerMember},
+		Runners:  map[string]snapshots.Runner{fleet.ScheduleSnapshots: a.snapshots},
 	}
 }
 

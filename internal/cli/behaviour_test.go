@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -57,7 +58,9 @@ func TestMistakes(t *testing.T) {
 		"snapshot create", "snapshot restore acme", "snapshot restore nobody snap0", "snapshot create acme snap0", "snapshot edit acme snap0", "snapshot edit acme snap0 --pin --unpin",
 		"snapshot list", "snapshot get acme snap0", "snapshot get acme snap0 /etc/x cli_test.go", "snapshot get acme snap0 /etc/x no/such/folder/x", "snapshot get acme none /etc/x -",
 		"snapshot clone acme snap0", "snapshot clone acme snap0 Acme!", "snapshot crate acme",
-		"policy create", "policy create nightly", "policy create x --keep-backups daily=7", "policy create x --snapshots @daily --keep-snapshots dayly=7",
+		"backup create", "backup create acme --control", "backup create nobody", "backup show none", "backup restore", "backup restore none", "backup edit c1ab", "backup edit c1ab --pin --unpin",
+		"backup restore c1ab --plan large", "backup verify c1ab --tenant acme", "backup verify none", "backup get c1ab", "backup delete", "backup init now", "backup crate",
+		"drill run acme --backup c1ab", "drill run nobody!", "drill show none", "recover --tenant acme", "recover --from", "policy create", "policy create nightly", "policy create x --keep-backups daily=7", "policy create x --snapshots @daily --keep-snapshots dayly=7",
 		"policy create x --snapshots @daily --keep-snapshots daily=many", "policy create x --snapshots *_*_*_*", "policy create x --time-zone Mars/Olympus",
 		"policy create x --snapshots @daily --keep-snapshots min-age=long", "policy set nightly", "policy set nightly hourly=7", "policy set nightly backups", "policy set none drills=",
 		"policy set snapshots-only keep-drills=last=3", "policy delete nightly", "policy show none", "policy plan nobody",
@@ -225,6 +228,9 @@ func TestCompletion(t *testing.T) {
 		"snapshot delete acme x ":   "snap0 by-hand nightly-20250314-0300",
 		"snapshot clone acme x ":    "",
 		"snapshot diff acme snap0 ": "snap0 by-hand nightly-20250314-0300",
+		"backup create ":            "acme globex",
+		"backup show ":              "c1ab4aa5e7c5 acme 2025-03-14 03:26 90e1d7f2b3a4 acme 2025-03-13 03:26",
+		"drill run ":                "acme globex",
 		"policy show ":              "nightly snapshots-only",
 		"policy set nightly ":       "description= time-zone= snapshots= keep-snapshots= backups= keep-backups= drills= keep-drills=",
 		"policy plan ":              "acme globex",
@@ -239,7 +245,7 @@ func TestCompletion(t *testing.T) {
 			b.socket = ""
 			defer func() { b.socket = socket }()
 			t.Setenv("LXDFLEET_SOCKET", socket)
-			words, _, _ := strings.Cut(b.run(args...).out, ":")
+			words, _, _ := strings.Cut("\n"+b.run(args...).out, "\n:")
 			if got := strings.Join(strings.Fields(words), " "); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
@@ -376,6 +382,88 @@ func TestSnapshotGetWritesAFile(t *testing.T) {
 	left, err := filepath.Glob(".*")
 	if err != nil || len(left) > 0 {
 		t.Error(left, err)
+	}
+}
+
+func TestKeyIsShownAndConfirmed(t *testing.T) {
+	b := newBench(t)
+	b.Backups.Unmade()
+	if r := b.run("backup", "status"); r.exit != exitOK || !strings.Contains(r.out, "make one: lxdfleet backup init") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("backup", "create", "acme"); r.exit != exitFailed || !strings.Contains(r.err, "Hint: make one: lxdfleet backup init") {
+		t.Errorf("%v", r)
+	}
+	r := b.run("backup", "init")
+	if r.exit != exitOK || !strings.Contains(r.out, "    "+apifake.RecoveryKey+"\n") || !strings.Contains(r.err, "lxdfleet backup confirm-key") {
+		t.Errorf("%v", r)
+	}
+	for typed, want := range map[string]int{"nonsense\n": exitFailed, "": exitUsage, "# The key\n\n" + apifake.RecoveryKey + "\n": exitOK} {
+		b.in = strings.NewReader(typed)
+		if r := b.run("backup", "confirm-key"); r.exit != want || strings.Contains(r.out+r.err, apifake.RecoveryKey) {
+			t.Errorf("%q: %v", typed, r)
+		}
+	}
+}
+
+func TestKeyIsAskedForUntilItIsRight(t *testing.T) {
+	for _, typed := range []string{"wrong\n" + apifake.RecoveryKey + "\nmore\n", "wrong\n\n", ""} {
+		b := newBench(t)
+		d, err := client.New(b.socket)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.CloseIdle()
+		var out, errs locked
+		tool := &tool{Streams: Streams{In: strings.NewReader(typed), Out: &out, Err: &errs}, output: "table"}
+		if err := tool.askKey(t.Context(), d); err != nil {
+			t.Error(err)
+		}
+		right := strings.Contains(typed, apifake.RecoveryKey)
+		if got := strings.Contains(out.String(), "It is the key"); got != right {
+			t.Errorf("%q: %s%s", typed, out.String(), errs.String())
+		}
+		if got := strings.Contains(errs.String(), "lxdfleet doctor reminds you"); got == right {
+			t.Errorf("%q: %s", typed, errs.String())
+		}
+		if got := strings.Contains(errs.String(), "Error: key: this is not the recovery key"); got != strings.HasPrefix(typed, "wrong") {
+			t.Errorf("%q: %s", typed, errs.String())
+		}
+	}
+}
+
+func TestFailedDrillAndDamageAreFailures(t *testing.T) {
+	b := newBench(t)
+	if r := b.run("backup", "verify"); r.exit != exitFailed || !strings.Contains(r.out, "Backup 90e1d7f2b3a4 of acme is damaged") {
+		t.Errorf("%v", r)
+	}
+	if r := b.run("backup", "verify", "c1ab"); r.exit != exitOK || !strings.Contains(r.out, "No damage was found") {
+		t.Errorf("%v", r)
+	}
+	b.Backups.FailDrills()
+	if r := b.run("drill", "run", "acme"); r.exit != exitFailed || !strings.Contains(r.out, "the database did not start") {
+		t.Errorf("%v", r)
+	}
+}
+
+func TestRecoverWaitsForTheRestores(t *testing.T) {
+	b := newBench(t)
+	job, err := b.Jobs.Submit("backup.restore", "tenant/acme", nil, tenants.Once{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Backups.Recovering(job.ID)
+	if r := b.run("recover", "--from", "file:///var/lib/lxdfleet/backups"); r.exit != exitOK || !strings.Contains(r.out, "Tenant acme is back, as it was 6 hours ago") {
+		t.Errorf("%v", r)
+	}
+	b.Jobs.Hold()
+	if job, err = b.Jobs.Submit("backup.restore", "tenant/acme", nil, tenants.Once{}); err != nil {
+		t.Fatal(err)
+	}
+	b.Jobs.Finish(job.ID, fleet.JobUndone, errors.New("the pool is full"))
+	b.Backups.Recovering(job.ID)
+	if r := b.run("recover", "--from", "file:///var/lib/lxdfleet/backups"); r.exit != exitFailed || !strings.Contains(r.err, "the pool is full") || strings.Contains(r.out, "is back, as it was") {
+		t.Errorf("%v", r)
 	}
 }
 

@@ -10,8 +10,6 @@ import (
 	"path"
 	"path/filepath"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
 )
 
@@ -100,5 +98,5 @@ func fileSize(f client.File) string {
 	if f.Type != client.FileTypeFile {
 		return ""
 	}
-	return humanize.IBytes(uint64(max(0, f.Size)))
+	return sizeWords(f.Size)
 }

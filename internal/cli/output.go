@@ -108,6 +108,9 @@ func humanSize(n int64) string {
 	return humanize.IBytes(uint64(max(0, n)))
 }
 
+// sizeWords is humanSize that says so where there is nothing.
+func sizeWords(n int64) string { return humanize.IBytes(uint64(max(0, n))) }
+
 func yesNo(b bool) string {
 	if b {
 		return "yes"

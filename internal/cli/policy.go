@@ -319,14 +319,19 @@ func (t *tool) describePlan(x client.TenantSchedule) error {
 	if err := t.printTable([]string{"WHAT", "SCHEDULE", "NEXT", ""}, rows); err != nil {
 		return err
 	}
-	if len(x.Snapshots) == 0 {
+	return cmp.Or(t.retained("SNAPSHOT", x.Snapshots), t.retained("BACKUP", x.Backups))
+}
+
+// retained lists what of a series stays; nothing where there is none of it.
+func (t *tool) retained(name string, series []client.Retained) error {
+	if len(series) == 0 {
 		return nil
 	}
-	rows = make([][]string, len(x.Snapshots))
-	for i, v := range x.Snapshots {
+	rows := make([][]string, len(series))
+	for i, v := range series {
 		rows[i] = []string{v.Name, t.ago(v.CreatedAt), yesNo(v.Keep), strings.Join(v.Reasons, "; ")}
 	}
-	return t.printTable([]string{"SNAPSHOT", "TAKEN", "KEPT", "WHY"}, rows)
+	return t.printTable([]string{name, "TAKEN", "KEPT", "WHY"}, rows)
 }
 
 func policyNames(ctx context.Context, d *client.Daemon) ([]string, error) {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,14 +12,25 @@ import (
 
 func (t *tool) recoverCommand() *cobra.Command {
 	var p client.RecoverParams
+	var spec client.BackupRecover
+	var noWait bool
 	c := &cobra.Command{
-		Use: "recover", Short: "Rebuild lost tenants from what LXD's instances say of themselves", Args: arguments(0, 0),
+		Use: "recover", Short: "Rebuild lost tenants from what LXD's instances say of themselves, or from backups", Args: arguments(0, 0),
 		Long: "Rebuild images and tenants that the store lacks, with their domains and plans, from what LXD has.\n" +
-			"What is in the store is left as it is.",
+			"With --from, where LXD has nothing any more either, from the backups: plans, policies and each\n" +
+			"tenant's newest good backup. What is there is left as it is, and it can be repeated.",
+		Example: "  lxdfleet recover --dry-run\n  lxdfleet recover --from s3://backups/fleet",
 		RunE: func(c *cobra.Command, _ []string) error {
 			d, err := t.daemon()
 			if err != nil {
 				return err
+			}
+			if c.Flags().Changed("from") {
+				spec.DryRun = p.DryRun
+				return t.recoverBackups(c.Context(), d, spec, noWait)
+			}
+			if len(spec.Tenants) > 0 || noWait {
+				return usagef("--tenant and --no-wait go with --from")
 			}
 			report, err := client.Decode[client.RecoverReport](d.Recover(c.Context(), &p))
 			if err != nil {
@@ -27,7 +39,11 @@ func (t *tool) recoverCommand() *cobra.Command {
 			return t.print(report, func() error { return t.printRecovered(report) })
 		},
 	}
-	c.Flags().BoolVar(&p.DryRun, "dry-run", false, "only say what would become of the tenants")
+	f := c.Flags()
+	f.BoolVar(&p.DryRun, "dry-run", false, "only say what would become of the tenants")
+	f.StringVar(&spec.From, "from", "", "`location` of the backups, such as s3://backups/fleet or file:///srv/backups")
+	f.StringSliceVar(&spec.Tenants, "tenant", nil, "only this `tenant`; may be repeated")
+	f.BoolVar(&noWait, "no-wait", false, "do not wait for the restores")
 	return c
 }
 
@@ -44,4 +60,59 @@ func (t *tool) printRecovered(report client.RecoverReport) error {
 		rows[i] = []string{r.Instance, cmp.Or(r.Tenant, "?"), string(r.Outcome), r.Reason}
 	}
 	return t.printTable([]string{"INSTANCE", "TENANT", "OUTCOME", "REASON"}, rows)
+}
+
+// recoverBackups brings the fleet back from the backups, and waits for the restores.
+func (t *tool) recoverBackups(ctx context.Context, d *client.Daemon, spec client.BackupRecover, noWait bool) error {
+	report, err := client.Decode[client.BackupRecovery](d.RecoverBackups(ctx, spec))
+	if err != nil {
+		return err
+	}
+	if err := t.print(report, func() error { return t.printRecovery(report) }); err != nil || noWait {
+		return err
+	}
+	var failed error
+	for _, x := range report.Tenants {
+		if x.Job == "" {
+			continue
+		}
+		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, x.Job))
+		if err == nil {
+			_, err = t.follow(ctx, d, detail.Job)
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		if err != nil {
+			t.report(fmt.Errorf("%s: %w", x.Tenant, err))
+			failed = errSaid
+			continue
+		}
+		if t.output == "table" {
+			fmt.Fprintf(t.Out, "Tenant %s is back, as it was %s\n", x.Tenant, t.ago(x.TakenAt))
+		}
+	}
+	return failed
+}
+
+func (t *tool) printRecovery(r client.BackupRecovery) error {
+	fmt.Fprintf(t.Out, "From the save of %s; %d backups are recorded again\n", t.when(r.SavedAt), r.Backups)
+	for _, x := range r.Plans {
+		fmt.Fprintf(t.Out, "Plan %s is back\n", printable(x))
+	}
+	for _, x := range r.Policies {
+		fmt.Fprintf(t.Out, "Policy %s is back\n", printable(x))
+	}
+	for _, x := range r.Images {
+		how := "import it again for new tenants"
+		if x.Recipe != "" {
+			how = "build it again for new tenants: its recipe is back"
+		}
+		fmt.Fprintf(t.Out, "Image %s is not back: %s\n", printable(x.Image), how)
+	}
+	rows := make([][]string, len(r.Tenants))
+	for i, x := range r.Tenants {
+		rows[i] = []string{x.Tenant, string(x.Outcome), short(x.Backup), t.ago(x.TakenAt), x.Job, x.Reason}
+	}
+	return t.printTable([]string{"TENANT", "OUTCOME", "BACKUP", "TAKEN", "JOB", "REASON"}, rows)
 }

@@ -178,7 +178,7 @@ type Backups struct {
 	KeyFile      string        `yaml:"key_file"`      // use Config.BackupKeyFile
 	UploadLimit  fleet.Size    `yaml:"upload_limit"`  // bytes in a second; 0: any
 	Parallel     int           `yaml:"parallel"`      // uploads of one backup at once
-	PerMember    int           `yaml:"per_member"`    // most that policies make at once on one member
+	PerMember    int           `yaml:"per_member"`    // most backups, and drills, of policies at once on one member
 	LockFor      time.Duration `yaml:"lock_for"`      // object lock of what is written to S3; 0: none
 	ControlEvery time.Duration `yaml:"control_every"` // between two backups of the control plane; 0: none by itself
 }
@@ -260,7 +260,7 @@ func (c Config) BackupLocation() string {
 	return "file://" + filepath.Join(c.DataDir, "backups")
 }
 
-// BackupKeyFile is the file with the passphrase of the backups.
+// BackupKeyFile is the file with the recovery key of the backups.
 func (c Config) BackupKeyFile() string {
 	if c.Backups.KeyFile != "" {
 		return c.Backups.KeyFile

@@ -122,7 +122,7 @@ func (s *Service) Delete(ctx context.Context, name fleet.Name, snapshot string, 
 	}
 	if n.Pinned && !force {
 		return fleet.Job{}, fleet.Errorf(fleet.Conflict, "snapshot %s of %s is pinned", snapshot, name).
-			WithHint("unpin it: lxdfleet snapshot unpin %s %s; or delete it with --force", name, snapshot)
+			WithHint("unpin it: lxdfleet snapshot edit %s %s --unpin; or delete it with --force", name, snapshot)
 	}
 	return s.submit(ctx, KindDelete, name, deleteState{TenantID: t.ID, Tenant: name, Snapshots: []string{snapshot}, Force: force}, once)
 }

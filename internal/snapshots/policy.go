@@ -91,7 +91,7 @@ func (s *Service) DeletePolicy(ctx context.Context, name string) error {
 	if len(using) > 0 {
 		shown := strings.Join(using[:min(len(using), 5)], ", ")
 		return fleet.Errorf(fleet.Conflict, "policy %s is that of %d tenants: %s", name, len(using), shown).
-			WithHint("give them another first: lxdfleet tenant set NAME --policy OTHER")
+			WithHint("give them another first: lxdfleet tenant set NAME policy=OTHER")
 	}
 	if err := s.Store.DeletePolicy(ctx, name); err != nil {
 		return err

@@ -36,6 +36,8 @@ type Scheduler struct {
 	// AtOnce is how many jobs of a policy, of one sort, each member has at once, at most.
 	// Default 2.
 	AtOnce int
+	// AtOnceOf is AtOnce of those sorts that have a number of their own.
+	AtOnceOf map[string]int
 	// Every is the time between two ticks. Default 10 s.
 	Every time.Duration
 	// Now is the clock. Default time.Now.
@@ -146,7 +148,7 @@ func (s *Scheduler) tick(ctx context.Context, what string, runner Runner, polici
 	if len(items) == 0 {
 		return time.Time{}, nil
 	}
-	room, err := s.room(ctx, runner.Kind())
+	room, err := s.room(ctx, what, runner.Kind())
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -157,7 +159,7 @@ func (s *Scheduler) tick(ctx context.Context, what string, runner Runner, polici
 		s.planners[what] = &schedule.Planner{}
 	}
 	now := s.now()
-	tick := s.planners[what].Plan(now, items, s.atOnce(), room)
+	tick := s.planners[what].Plan(now, items, s.atOnce(what), room)
 	for id, err := range tick.Broken {
 		s.tell(what, s.tenants[at[id]], err)
 	}
@@ -198,8 +200,8 @@ func (s *Scheduler) tick(ctx context.Context, what string, runner Runner, polici
 	return tick.Next, ctx.Err()
 }
 
-// room is how many more jobs of a kind each member may get.
-func (s *Scheduler) room(ctx context.Context, kind string) (map[string]int, error) {
+// room is how many more jobs of a sort, which are of one kind, each member may get.
+func (s *Scheduler) room(ctx context.Context, what, kind string) (map[string]int, error) {
 	list, err := s.Jobs.Jobs(ctx, jobs.JobFilter{Kind: kind, Unfinished: true, Limit: 100_000})
 	if err != nil {
 		return nil, fmt.Errorf("list jobs of kind %s: %w", kind, err)
@@ -219,7 +221,7 @@ func (s *Scheduler) room(ctx context.Context, kind string) (map[string]int, erro
 			continue
 		}
 		if _, seen := room[member]; !seen {
-			room[member] = s.atOnce()
+			room[member] = s.atOnce(what)
 		}
 		room[member]--
 	}
@@ -235,7 +237,10 @@ func (s *Scheduler) tell(what string, t fleet.Tenant, err error) {
 	s.log().Warn("a run of a policy cannot be begun", "what", what, "tenant", t.Name, "policy", t.Policy, "error", err)
 }
 
-func (s *Scheduler) atOnce() int {
+func (s *Scheduler) atOnce(what string) int {
+	if n := s.AtOnceOf[what]; n > 0 {
+		return n
+	}
 	if s.AtOnce > 0 {
 		return s.AtOnce
 	}

@@ -24,6 +24,7 @@ type Fleet struct {
 	Jobs      *Jobs
 	Snapshots *Snapshots
 	Policies  *Policies
+	Backups   *Backups
 	Proxies   *Proxies
 
 	mu    sync.Mutex
@@ -40,7 +41,7 @@ func New() *Fleet {
 	f.Tenants = newTenants(f)
 	f.Domains = &Domains{fleet: f}
 	f.Images = newImages(f)
-	f.Snapshots, f.Policies = newSnapshots(f), newPolicies(f)
+	f.Snapshots, f.Policies, f.Backups = newSnapshots(f), newPolicies(f), newBackups(f)
 	f.Proxies = &Proxies{fleet: f}
 	return f
 }
@@ -77,7 +78,7 @@ func (f *Fleet) called(method string, args ...any) error {
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
 		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f,
-		Snapshots: f.Snapshots, Policies: f.Policies,
+		Snapshots: f.Snapshots, Policies: f.Policies, Backups: f.Backups,
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")

@@ -17,6 +17,30 @@ import (
 	"github.com/oapi-codegen/runtime"
 )
 
+// Defines values for BackupStatusState.
+const (
+	BackupStatusStateAbsent      BackupStatusState = "absent"
+	BackupStatusStateLocked      BackupStatusState = "locked"
+	BackupStatusStateReady       BackupStatusState = "ready"
+	BackupStatusStateUnreachable BackupStatusState = "unreachable"
+)
+
+// Valid indicates whether the value is a known member of the BackupStatusState enum.
+func (e BackupStatusState) Valid() bool {
+	switch e {
+	case BackupStatusStateAbsent:
+		return true
+	case BackupStatusStateLocked:
+		return true
+	case BackupStatusStateReady:
+		return true
+	case BackupStatusStateUnreachable:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CertificateState.
 const (
 	CertificateStateFailing  CertificateState = "failing"
@@ -347,6 +371,30 @@ func (e RecoveredOutcome) Valid() bool {
 	}
 }
 
+// Defines values for RecoveredTenantOutcome.
+const (
+	RecoveredTenantOutcomeConflict  RecoveredTenantOutcome = "conflict"
+	RecoveredTenantOutcomeNothing   RecoveredTenantOutcome = "nothing"
+	RecoveredTenantOutcomeRestoring RecoveredTenantOutcome = "restoring"
+	RecoveredTenantOutcomeThere     RecoveredTenantOutcome = "there"
+)
+
+// Valid indicates whether the value is a known member of the RecoveredTenantOutcome enum.
+func (e RecoveredTenantOutcome) Valid() bool {
+	switch e {
+	case RecoveredTenantOutcomeConflict:
+		return true
+	case RecoveredTenantOutcomeNothing:
+		return true
+	case RecoveredTenantOutcomeRestoring:
+		return true
+	case RecoveredTenantOutcomeThere:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RouteState.
 const (
 	RouteStateHold        RouteState = "hold"
@@ -480,6 +528,188 @@ type AdoptableList struct {
 	Items []Adoptable `json:"items"`
 }
 
+// Backup defines model for Backup.
+type Backup struct {
+	// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
+	Consistency Consistency `json:"consistency"`
+
+	// Damage What a verification found wrong.
+	Damage string `json:"damage,omitempty,omitzero"`
+
+	// DoneAt When all of it was in the repository.
+	DoneAt time.Time `json:"done_at,omitempty,omitzero"`
+	Files  int64     `json:"files"`
+
+	// Held How long the application's writes were blocked, such as 35ms.
+	Held string `json:"held,omitempty,omitzero"`
+	Id   string `json:"id"`
+
+	// Image NAME/VERSION of the golden image the tenant was made from.
+	Image string `json:"image,omitempty,omitzero"`
+
+	// Job The job that made it.
+	Job string `json:"job,omitempty,omitzero"`
+
+	// Moved Bytes that were written to the repository for it.
+	Moved int64  `json:"moved"`
+	Note  string `json:"note,omitempty,omitzero"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool   `json:"pinned"`
+	Policy string `json:"policy,omitempty,omitzero"`
+
+	// Size Bytes of the files in it.
+	Size int64 `json:"size"`
+
+	// TakenAt The moment whose state it holds.
+	TakenAt  time.Time `json:"taken_at"`
+	Tenant   string    `json:"tenant"`
+	TenantId string    `json:"tenant_id,omitempty,omitzero"`
+
+	// VerifiedAt When all of it was last read and found whole; missing where it never was.
+	VerifiedAt time.Time `json:"verified_at,omitempty,omitzero"`
+
+	// Why Why it is not application-consistent.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// BackupCreate defines model for BackupCreate.
+type BackupCreate struct {
+	// Crash Do not hold the application still.
+	Crash bool   `json:"crash,omitempty,omitzero"`
+	Note  string `json:"note,omitempty,omitzero"`
+
+	// Pinned Retention leaves it alone.
+	Pinned bool   `json:"pinned,omitempty,omitzero"`
+	Tenant string `json:"tenant"`
+}
+
+// BackupKey defines model for BackupKey.
+type BackupKey struct {
+	// File Where the daemon keeps it.
+	File string `json:"file"`
+
+	// Id Names it without telling it.
+	Id string `json:"id"`
+
+	// Key The recovery key, a secret. Without it no backup can be read.
+	Key string `json:"key"`
+}
+
+// BackupKeyCopy defines model for BackupKeyCopy.
+type BackupKeyCopy struct {
+	// Key The recovery key, as the copy has it.
+	Key string `json:"key"`
+}
+
+// BackupList defines model for BackupList.
+type BackupList struct {
+	Items []Backup `json:"items"`
+
+	// NextCursor Missing on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// BackupRecover defines model for BackupRecover.
+type BackupRecover struct {
+	// DryRun Only say what would be done.
+	DryRun bool `json:"dry_run,omitempty,omitzero"`
+
+	// From Where the backups are, such as s3://bucket/folder; the configured place where it is not given.
+	From string `json:"from,omitempty,omitzero"`
+
+	// Tenants Only these; all where none is given.
+	Tenants []string `json:"tenants,omitempty,omitzero"`
+}
+
+// BackupRecovery defines model for BackupRecovery.
+type BackupRecovery struct {
+	// Backups Backups that were recorded anew.
+	Backups int `json:"backups"`
+
+	// Images Golden images that are lost; tenants come back without them.
+	Images   []RecoveredImage `json:"images"`
+	Plans    []string         `json:"plans"`
+	Policies []string         `json:"policies"`
+
+	// SavedAt When the control plane was backed up.
+	SavedAt time.Time         `json:"saved_at"`
+	Tenants []RecoveredTenant `json:"tenants"`
+}
+
+// BackupRestore defines model for BackupRestore.
+type BackupRestore struct {
+	// Domains As for a new tenant.
+	Domains []string `json:"domains,omitempty,omitzero"`
+
+	// Into Name of a new tenant; where it is not given the backup's own is brought back.
+	Into string `json:"into,omitempty,omitzero"`
+
+	// Mail Let a new tenant send mail and run its timed jobs, as the original does.
+	Mail bool `json:"mail,omitempty,omitzero"`
+
+	// Member Where it is wanted.
+	Member string `json:"member,omitempty,omitzero"`
+
+	// Plan The original's where it is not given.
+	Plan string `json:"plan,omitempty,omitzero"`
+}
+
+// BackupStatus defines model for BackupStatus.
+type BackupStatus struct {
+	// Away Backups leave the machine the daemon runs on.
+	Away    bool `json:"away"`
+	Backups int  `json:"backups"`
+
+	// Damaged Backups in which a verification found something wrong.
+	Damaged int `json:"damaged"`
+
+	// Hint What to do about it.
+	Hint    string `json:"hint,omitempty,omitzero"`
+	KeyFile string `json:"key_file"`
+
+	// KeyId Names the recovery key without telling it.
+	KeyId string `json:"key_id,omitempty,omitzero"`
+
+	// KeyRecorded Somebody has shown that there is a copy of the recovery key elsewhere.
+	KeyRecorded bool `json:"key_recorded"`
+
+	// LastBackup The moment whose state the newest backup holds.
+	LastBackup time.Time `json:"last_backup,omitempty,omitzero"`
+
+	// LastControl When the control plane was last backed up.
+	LastControl time.Time `json:"last_control,omitempty,omitzero"`
+	LastDrill   *Drill    `json:"last_drill,omitempty"`
+	Location    string    `json:"location"`
+
+	// Problem Why it is not ready.
+	Problem string `json:"problem,omitempty,omitzero"`
+
+	// Size Bytes of the files in all backups.
+	Size int64 `json:"size"`
+
+	// State absent: there is none, or no key; locked: the key does not open it.
+	State BackupStatusState `json:"state"`
+
+	// Stored Bytes the repository takes; 0 where it is not ready.
+	Stored int64 `json:"stored"`
+}
+
+// BackupStatusState absent: there is none, or no key; locked: the key does not open it.
+type BackupStatusState string
+
+// BackupVerify defines model for BackupVerify.
+type BackupVerify struct {
+	// Backup Only this one.
+	Backup string `json:"backup,omitempty,omitzero"`
+
+	// Deep Read all contents, not only what there is of them.
+	Deep bool `json:"deep,omitempty,omitzero"`
+
+	// Tenant Only those of this tenant.
+	Tenant string `json:"tenant,omitempty,omitzero"`
+}
+
 // Certificate defines model for Certificate.
 type Certificate struct {
 	Host   string `json:"host"`
@@ -611,6 +841,46 @@ type DomainList struct {
 // DomainState defines model for DomainState.
 type DomainState string
 
+// Drill defines model for Drill.
+type Drill struct {
+	At time.Time `json:"at"`
+
+	// Backup The backup's id.
+	Backup string `json:"backup"`
+	Bytes  int64  `json:"bytes"`
+
+	// Checks What was looked at, with its outcome.
+	Checks []string `json:"checks"`
+	Error  string   `json:"error,omitempty,omitzero"`
+	Id     string   `json:"id"`
+	Job    string   `json:"job,omitempty,omitzero"`
+	Passed bool     `json:"passed"`
+
+	// Rpo Age of the backup: what would have been lost.
+	Rpo string `json:"rpo"`
+
+	// Rto From the beginning to an instance that passed its health check.
+	Rto    string `json:"rto"`
+	Tenant string `json:"tenant"`
+}
+
+// DrillList defines model for DrillList.
+type DrillList struct {
+	Items []Drill `json:"items"`
+
+	// NextCursor Missing on the last page.
+	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// DrillRun defines model for DrillRun.
+type DrillRun struct {
+	// Backup This backup.
+	Backup string `json:"backup,omitempty,omitzero"`
+
+	// Tenant Its newest backup; where neither is given that of the tenant whose last drill is the longest ago.
+	Tenant string `json:"tenant,omitempty,omitzero"`
+}
+
 // Event defines model for Event.
 type Event struct {
 	At   time.Time   `json:"at"`
@@ -620,7 +890,7 @@ type Event struct {
 	// Subject Such as tenant/acme.
 	Subject string `json:"subject,omitempty,omitzero"`
 
-	// Type tenant.changed, tenant.removed, job.changed, job.event, image.changed, route.changed or resync
+	// Type tenant.changed, tenant.removed, job.changed, job.event, image.changed, route.changed, backup.changed, backup.damaged, drill.failed and others, or resync
 	Type string `json:"type"`
 }
 
@@ -1307,12 +1577,41 @@ type Recovered struct {
 // RecoveredOutcome defines model for Recovered.Outcome.
 type RecoveredOutcome string
 
+// RecoveredImage defines model for RecoveredImage.
+type RecoveredImage struct {
+	// Image NAME/VERSION
+	Image string `json:"image"`
+
+	// Recipe Hash of the recipe it can be built from again; where it is missing it has to be imported.
+	Recipe string `json:"recipe,omitempty,omitzero"`
+}
+
+// RecoveredTenant defines model for RecoveredTenant.
+type RecoveredTenant struct {
+	// Backup Id of the backup it comes back from.
+	Backup string `json:"backup,omitempty,omitzero"`
+
+	// Job The job that restores it.
+	Job     string                 `json:"job,omitempty,omitzero"`
+	Outcome RecoveredTenantOutcome `json:"outcome"`
+	Reason  string                 `json:"reason,omitempty,omitzero"`
+
+	// TakenAt The moment whose state that holds.
+	TakenAt time.Time `json:"taken_at,omitempty,omitzero"`
+	Tenant  string    `json:"tenant"`
+}
+
+// RecoveredTenantOutcome defines model for RecoveredTenant.Outcome.
+type RecoveredTenantOutcome string
+
 // Retained defines model for Retained.
 type Retained struct {
 	CreatedAt time.Time `json:"created_at"`
 
 	// Keep False: it goes with the next run.
-	Keep bool   `json:"keep"`
+	Keep bool `json:"keep"`
+
+	// Name Of the snapshot; the id of a backup.
 	Name string `json:"name"`
 
 	// Reasons Why it is kept, or goes.
@@ -1609,6 +1908,9 @@ type TenantResize struct {
 
 // TenantSchedule defines model for TenantSchedule.
 type TenantSchedule struct {
+	// Backups Newest first.
+	Backups []Retained `json:"backups"`
+
 	// Policy Missing where it has none.
 	Policy string         `json:"policy,omitempty,omitzero"`
 	Runs   []ScheduledRun `json:"runs"`
@@ -1731,6 +2033,9 @@ type WishesEdit struct {
 	Together *[]string `json:"together,omitempty"`
 }
 
+// BackupID defines model for BackupID.
+type BackupID = string
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -1776,6 +2081,69 @@ type AdoptInstanceParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// ListBackupsParams defines parameters for ListBackups.
+type ListBackupsParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Tenant Only of this tenant.
+	Tenant string `form:"tenant,omitempty" json:"tenant,omitempty,omitzero"`
+
+	// Damaged Only those in which a verification found something wrong.
+	Damaged bool `form:"damaged,omitempty" json:"damaged,omitempty,omitzero"`
+}
+
+// CreateBackupParams defines parameters for CreateBackup.
+type CreateBackupParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// BackupControlParams defines parameters for BackupControl.
+type BackupControlParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// PruneBackupsParams defines parameters for PruneBackups.
+type PruneBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// VerifyBackupsParams defines parameters for VerifyBackups.
+type VerifyBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteBackupParams defines parameters for DeleteBackup.
+type DeleteBackupParams struct {
+	// Force Also where it is pinned.
+	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
+// GetBackupFileParams defines parameters for GetBackupFile.
+type GetBackupFileParams struct {
+	// Path Absolute.
+	Path FilePath `form:"path" json:"path"`
+}
+
+// ListBackupFilesParams defines parameters for ListBackupFiles.
+type ListBackupFilesParams struct {
+	// Path Absolute; the root where it is not given.
+	Path FolderPath `form:"path,omitempty" json:"path,omitempty,omitzero"`
+}
+
+// RestoreBackupParams defines parameters for RestoreBackup.
+type RestoreBackupParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // ListDomainsParams defines parameters for ListDomains.
 type ListDomainsParams struct {
 	// Limit Most items of a page; 100 where it is not given.
@@ -1784,6 +2152,30 @@ type ListDomainsParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// ListDrillsParams defines parameters for ListDrills.
+type ListDrillsParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// Tenant Only of this tenant.
+	Tenant string `form:"tenant,omitempty" json:"tenant,omitempty,omitzero"`
+
+	// Backup Only of this backup.
+	Backup string `form:"backup,omitempty" json:"backup,omitempty,omitzero"`
+
+	// Failed Only those that failed.
+	Failed bool `form:"failed,omitempty" json:"failed,omitempty,omitzero"`
+}
+
+// RunDrillParams defines parameters for RunDrill.
+type RunDrillParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -2009,8 +2401,29 @@ type UndeleteTenantParams struct {
 // AdoptInstanceJSONRequestBody defines body for AdoptInstance for application/json ContentType.
 type AdoptInstanceJSONRequestBody = TenantAdopt
 
+// CreateBackupJSONRequestBody defines body for CreateBackup for application/json ContentType.
+type CreateBackupJSONRequestBody = BackupCreate
+
+// ConfirmBackupKeyJSONRequestBody defines body for ConfirmBackupKey for application/json ContentType.
+type ConfirmBackupKeyJSONRequestBody = BackupKeyCopy
+
+// RecoverBackupsJSONRequestBody defines body for RecoverBackups for application/json ContentType.
+type RecoverBackupsJSONRequestBody = BackupRecover
+
+// VerifyBackupsJSONRequestBody defines body for VerifyBackups for application/json ContentType.
+type VerifyBackupsJSONRequestBody = BackupVerify
+
+// EditBackupJSONRequestBody defines body for EditBackup for application/json ContentType.
+type EditBackupJSONRequestBody = KeepsakeEdit
+
+// RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
+type RestoreBackupJSONRequestBody = BackupRestore
+
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
+
+// RunDrillJSONRequestBody defines body for RunDrill for application/json ContentType.
+type RunDrillJSONRequestBody = DrillRun
 
 // EditMemberJSONRequestBody defines body for EditMember for application/json ContentType.
 type EditMemberJSONRequestBody = MemberEdit
@@ -2160,6 +2573,160 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/adoptable/{name}/adopt (the `AdoptInstance` operationId).
 	AdoptInstance(ctx context.Context, name TenantName, params *AdoptInstanceParams, body AdoptInstanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBackups Backups, newest first
+	//
+	// Corresponds with GET /v1/backups (the `ListBackups` operationId).
+	ListBackups(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateBackupWithBody Back a tenant up
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+	CreateBackupWithBody(ctx context.Context, params *CreateBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateBackup Back a tenant up
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+	CreateBackup(ctx context.Context, params *CreateBackupParams, body CreateBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmBackupKeyWithBody Show that a copy of the recovery key is kept elsewhere
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+	ConfirmBackupKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ConfirmBackupKey Show that a copy of the recovery key is kept elsewhere
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+	ConfirmBackupKey(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BackupControl Back up the control plane itself
+	//
+	// Tenants, domains, plans, policies and recipes, which lxdfleet recover --from brings back.
+	//
+	// Corresponds with POST /v1/backups/control (the `BackupControl` operationId).
+	BackupControl(ctx context.Context, params *BackupControlParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// InitBackups Make the repository of the backups, and its recovery key
+	//
+	// Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
+	InitBackups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PruneBackups Free what no backup needs any more
+	//
+	// Corresponds with POST /v1/backups/prune (the `PruneBackups` operationId).
+	PruneBackups(ctx context.Context, params *PruneBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecoverBackupsWithBody Bring the fleet back from the newest backup of the control plane
+	//
+	// Plans and policies come back at once, and each tenant that is not there by a job that
+	// restores its newest good backup. What is there is left as it is. It may be repeated.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+	RecoverBackupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RecoverBackups Bring the fleet back from the newest backup of the control plane
+	//
+	// Plans and policies come back at once, and each tenant that is not there by a job that
+	// restores its newest good backup. What is there is left as it is. It may be repeated.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+	RecoverBackups(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateBackupKey Replace the recovery key of the backups
+	//
+	// Nothing is uploaded again. The old key opens nothing any more.
+	//
+	// Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
+	RotateBackupKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBackupStatus How the repository of the backups is
+	//
+	// Corresponds with GET /v1/backups/status (the `GetBackupStatus` operationId).
+	GetBackupStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyBackupsWithBody Read backups and look for damage
+	//
+	// What is found is written down with the backups, and the damaged ones are not restored.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+	VerifyBackupsWithBody(ctx context.Context, params *VerifyBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// VerifyBackups Read backups and look for damage
+	//
+	// What is found is written down with the backups, and the damaged ones are not restored.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+	VerifyBackups(ctx context.Context, params *VerifyBackupsParams, body VerifyBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteBackup Delete a backup
+	//
+	// What no other backup needs is freed when the repository is pruned.
+	//
+	// Corresponds with DELETE /v1/backups/{id} (the `DeleteBackup` operationId).
+	DeleteBackup(ctx context.Context, id BackupID, params *DeleteBackupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBackup One backup
+	//
+	// Corresponds with GET /v1/backups/{id} (the `GetBackup` operationId).
+	GetBackup(ctx context.Context, id BackupID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditBackupWithBody Pin a backup, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+	EditBackupWithBody(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EditBackup Pin a backup, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+	EditBackup(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBackupFile A file of a backup
+	//
+	// Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
+	GetBackupFile(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBackupFiles What a folder of a backup holds
+	//
+	// Corresponds with GET /v1/backups/{id}/files (the `ListBackupFiles` operationId).
+	ListBackupFiles(ctx context.Context, id BackupID, params *ListBackupFilesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreBackupWithBody Make a tenant of a backup, or bring its own back to it
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+	RestoreBackupWithBody(ctx context.Context, id BackupID, params *RestoreBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreBackup Make a tenant of a backup, or bring its own back to it
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+	RestoreBackup(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetCA The certificate of the internal certificate authority
 	//
 	// Corresponds with GET /v1/ca (the `GetCA` operationId).
@@ -2203,6 +2770,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
 	CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListDrills Drills, newest first
+	//
+	// Corresponds with GET /v1/drills (the `ListDrills` operationId).
+	ListDrills(ctx context.Context, params *ListDrillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RunDrillWithBody Restore a backup into an instance that is thrown away, and look whether it works
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+	RunDrillWithBody(ctx context.Context, params *RunDrillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RunDrill Restore a backup into an instance that is thrown away, and look whether it works
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+	RunDrill(ctx context.Context, params *RunDrillParams, body RunDrillJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetDrill One drill
+	//
+	// Corresponds with GET /v1/drills/{id} (the `GetDrill` operationId).
+	GetDrill(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StreamEvents News of the fleet as server-sent events
 	//
@@ -2804,6 +3395,380 @@ func (c *Client) AdoptInstance(ctx context.Context, name TenantName, params *Ado
 	return c.Client.Do(req)
 }
 
+// ListBackups Backups, newest first
+//
+// Corresponds with GET /v1/backups (the `ListBackups` operationId).
+func (c *Client) ListBackups(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBackupsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateBackupWithBody Back a tenant up
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+func (c *Client) CreateBackupWithBody(ctx context.Context, params *CreateBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBackupRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateBackup Back a tenant up
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+func (c *Client) CreateBackup(ctx context.Context, params *CreateBackupParams, body CreateBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateBackupRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmBackupKeyWithBody Show that a copy of the recovery key is kept elsewhere
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+func (c *Client) ConfirmBackupKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmBackupKeyRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ConfirmBackupKey Show that a copy of the recovery key is kept elsewhere
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+func (c *Client) ConfirmBackupKey(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmBackupKeyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BackupControl Back up the control plane itself
+//
+// Tenants, domains, plans, policies and recipes, which lxdfleet recover --from brings back.
+//
+// Corresponds with POST /v1/backups/control (the `BackupControl` operationId).
+func (c *Client) BackupControl(ctx context.Context, params *BackupControlParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBackupControlRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// InitBackups Make the repository of the backups, and its recovery key
+//
+// Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
+func (c *Client) InitBackups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInitBackupsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PruneBackups Free what no backup needs any more
+//
+// Corresponds with POST /v1/backups/prune (the `PruneBackups` operationId).
+func (c *Client) PruneBackups(ctx context.Context, params *PruneBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPruneBackupsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecoverBackupsWithBody Bring the fleet back from the newest backup of the control plane
+//
+// Plans and policies come back at once, and each tenant that is not there by a job that
+// restores its newest good backup. What is there is left as it is. It may be repeated.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+func (c *Client) RecoverBackupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecoverBackupsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RecoverBackups Bring the fleet back from the newest backup of the control plane
+//
+// Plans and policies come back at once, and each tenant that is not there by a job that
+// restores its newest good backup. What is there is left as it is. It may be repeated.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+func (c *Client) RecoverBackups(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecoverBackupsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateBackupKey Replace the recovery key of the backups
+//
+// Nothing is uploaded again. The old key opens nothing any more.
+//
+// Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
+func (c *Client) RotateBackupKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateBackupKeyRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBackupStatus How the repository of the backups is
+//
+// Corresponds with GET /v1/backups/status (the `GetBackupStatus` operationId).
+func (c *Client) GetBackupStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBackupStatusRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyBackupsWithBody Read backups and look for damage
+//
+// What is found is written down with the backups, and the damaged ones are not restored.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+func (c *Client) VerifyBackupsWithBody(ctx context.Context, params *VerifyBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyBackupsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// VerifyBackups Read backups and look for damage
+//
+// What is found is written down with the backups, and the damaged ones are not restored.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+func (c *Client) VerifyBackups(ctx context.Context, params *VerifyBackupsParams, body VerifyBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewVerifyBackupsRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteBackup Delete a backup
+//
+// What no other backup needs is freed when the repository is pruned.
+//
+// Corresponds with DELETE /v1/backups/{id} (the `DeleteBackup` operationId).
+func (c *Client) DeleteBackup(ctx context.Context, id BackupID, params *DeleteBackupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteBackupRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBackup One backup
+//
+// Corresponds with GET /v1/backups/{id} (the `GetBackup` operationId).
+func (c *Client) GetBackup(ctx context.Context, id BackupID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBackupRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditBackupWithBody Pin a backup, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+func (c *Client) EditBackupWithBody(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditBackupRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EditBackup Pin a backup, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+func (c *Client) EditBackup(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditBackupRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBackupFile A file of a backup
+//
+// Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
+func (c *Client) GetBackupFile(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBackupFileRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBackupFiles What a folder of a backup holds
+//
+// Corresponds with GET /v1/backups/{id}/files (the `ListBackupFiles` operationId).
+func (c *Client) ListBackupFiles(ctx context.Context, id BackupID, params *ListBackupFilesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBackupFilesRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreBackupWithBody Make a tenant of a backup, or bring its own back to it
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+func (c *Client) RestoreBackupWithBody(ctx context.Context, id BackupID, params *RestoreBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreBackupRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreBackup Make a tenant of a backup, or bring its own back to it
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+func (c *Client) RestoreBackup(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreBackupRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetCA The certificate of the internal certificate authority
 //
 // Corresponds with GET /v1/ca (the `GetCA` operationId).
@@ -2918,6 +3883,70 @@ func (c *Client) ChangeDomain(ctx context.Context, domain DomainName, body Chang
 // Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
 func (c *Client) CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckDomainRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListDrills Drills, newest first
+//
+// Corresponds with GET /v1/drills (the `ListDrills` operationId).
+func (c *Client) ListDrills(ctx context.Context, params *ListDrillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDrillsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RunDrillWithBody Restore a backup into an instance that is thrown away, and look whether it works
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+func (c *Client) RunDrillWithBody(ctx context.Context, params *RunDrillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunDrillRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RunDrill Restore a backup into an instance that is thrown away, and look whether it works
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+func (c *Client) RunDrill(ctx context.Context, params *RunDrillParams, body RunDrillJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRunDrillRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetDrill One drill
+//
+// Corresponds with GET /v1/drills/{id} (the `GetDrill` operationId).
+func (c *Client) GetDrill(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetDrillRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -4369,6 +5398,743 @@ func NewAdoptInstanceRequestWithBody(server string, name TenantName, params *Ado
 	return req, nil
 }
 
+// NewListBackupsRequest constructs an http.Request for the ListBackups method
+func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "damaged", params.Damaged, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCreateBackupRequest calls the generic CreateBackup builder with application/json body
+func NewCreateBackupRequest(server string, params *CreateBackupParams, body CreateBackupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateBackupRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewCreateBackupRequestWithBody constructs an http.Request for the CreateBackup method, with any body, and a specified content type
+func NewCreateBackupRequestWithBody(server string, params *CreateBackupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewConfirmBackupKeyRequest calls the generic ConfirmBackupKey builder with application/json body
+func NewConfirmBackupKeyRequest(server string, body ConfirmBackupKeyJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewConfirmBackupKeyRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewConfirmBackupKeyRequestWithBody constructs an http.Request for the ConfirmBackupKey method, with any body, and a specified content type
+func NewConfirmBackupKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/confirm-key")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBackupControlRequest constructs an http.Request for the BackupControl method
+func NewBackupControlRequest(server string, params *BackupControlParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/control")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewInitBackupsRequest constructs an http.Request for the InitBackups method
+func NewInitBackupsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/init")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPruneBackupsRequest constructs an http.Request for the PruneBackups method
+func NewPruneBackupsRequest(server string, params *PruneBackupsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/prune")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewRecoverBackupsRequest calls the generic RecoverBackups builder with application/json body
+func NewRecoverBackupsRequest(server string, body RecoverBackupsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRecoverBackupsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRecoverBackupsRequestWithBody constructs an http.Request for the RecoverBackups method, with any body, and a specified content type
+func NewRecoverBackupsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/recover")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRotateBackupKeyRequest constructs an http.Request for the RotateBackupKey method
+func NewRotateBackupKeyRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/rotate-key")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBackupStatusRequest constructs an http.Request for the GetBackupStatus method
+func NewGetBackupStatusRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/status")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewVerifyBackupsRequest calls the generic VerifyBackups builder with application/json body
+func NewVerifyBackupsRequest(server string, params *VerifyBackupsParams, body VerifyBackupsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewVerifyBackupsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewVerifyBackupsRequestWithBody constructs an http.Request for the VerifyBackups method, with any body, and a specified content type
+func NewVerifyBackupsRequestWithBody(server string, params *VerifyBackupsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/verify")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewDeleteBackupRequest constructs an http.Request for the DeleteBackup method
+func NewDeleteBackupRequest(server string, id BackupID, params *DeleteBackupParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetBackupRequest constructs an http.Request for the GetBackup method
+func NewGetBackupRequest(server string, id BackupID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEditBackupRequest calls the generic EditBackup builder with application/json body
+func NewEditBackupRequest(server string, id BackupID, body EditBackupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewEditBackupRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewEditBackupRequestWithBody constructs an http.Request for the EditBackup method, with any body, and a specified content type
+func NewEditBackupRequestWithBody(server string, id BackupID, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetBackupFileRequest constructs an http.Request for the GetBackupFile method
+func NewGetBackupFileRequest(server string, id BackupID, params *GetBackupFileParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s/content", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "path", params.Path, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBackupFilesRequest constructs an http.Request for the ListBackupFiles method
+func NewListBackupFilesRequest(server string, id BackupID, params *ListBackupFilesParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s/files", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "path", params.Path, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRestoreBackupRequest calls the generic RestoreBackup builder with application/json body
+func NewRestoreBackupRequest(server string, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestoreBackupRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewRestoreBackupRequestWithBody constructs an http.Request for the RestoreBackup method, with any body, and a specified content type
+func NewRestoreBackupRequestWithBody(server string, id BackupID, params *RestoreBackupParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s/restore", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewGetCARequest constructs an http.Request for the GetCA method
 func NewGetCARequest(server string) (*http.Request, error) {
 	var err error
@@ -4635,6 +6401,179 @@ func NewCheckDomainRequest(server string, domain DomainName) (*http.Request, err
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListDrillsRequest constructs an http.Request for the ListDrills method
+func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/drills")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tenant", params.Tenant, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "backup", params.Backup, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "failed", params.Failed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRunDrillRequest calls the generic RunDrill builder with application/json body
+func NewRunDrillRequest(server string, params *RunDrillParams, body RunDrillJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRunDrillRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRunDrillRequestWithBody constructs an http.Request for the RunDrill method, with any body, and a specified content type
+func NewRunDrillRequestWithBody(server string, params *RunDrillParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/drills")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetDrillRequest constructs an http.Request for the GetDrill method
+func NewGetDrillRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/drills/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -7751,6 +9690,180 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/adoptable/{name}/adopt (the `AdoptInstance` operationId).
 	AdoptInstanceWithResponse(ctx context.Context, name TenantName, params *AdoptInstanceParams, body AdoptInstanceJSONRequestBody, reqEditors ...RequestEditorFn) (*AdoptInstanceResponse, error)
 
+	// ListBackupsWithResponse Backups, newest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/backups (the `ListBackups` operationId).
+	ListBackupsWithResponse(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*ListBackupsResponse, error)
+
+	// CreateBackupWithBodyWithResponse Back a tenant up
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+	CreateBackupWithBodyWithResponse(ctx context.Context, params *CreateBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBackupResponse, error)
+
+	// CreateBackupWithResponse Back a tenant up
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+	CreateBackupWithResponse(ctx context.Context, params *CreateBackupParams, body CreateBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBackupResponse, error)
+
+	// ConfirmBackupKeyWithBodyWithResponse Show that a copy of the recovery key is kept elsewhere
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+	ConfirmBackupKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error)
+
+	// ConfirmBackupKeyWithResponse Show that a copy of the recovery key is kept elsewhere
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+	ConfirmBackupKeyWithResponse(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error)
+
+	// BackupControlWithResponse Back up the control plane itself
+	//
+	// Tenants, domains, plans, policies and recipes, which lxdfleet recover --from brings back.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/control (the `BackupControl` operationId).
+	BackupControlWithResponse(ctx context.Context, params *BackupControlParams, reqEditors ...RequestEditorFn) (*BackupControlResponse, error)
+
+	// InitBackupsWithResponse Make the repository of the backups, and its recovery key
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
+	InitBackupsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*InitBackupsResponse, error)
+
+	// PruneBackupsWithResponse Free what no backup needs any more
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/prune (the `PruneBackups` operationId).
+	PruneBackupsWithResponse(ctx context.Context, params *PruneBackupsParams, reqEditors ...RequestEditorFn) (*PruneBackupsResponse, error)
+
+	// RecoverBackupsWithBodyWithResponse Bring the fleet back from the newest backup of the control plane
+	//
+	// Plans and policies come back at once, and each tenant that is not there by a job that
+	// restores its newest good backup. What is there is left as it is. It may be repeated.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+	RecoverBackupsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error)
+
+	// RecoverBackupsWithResponse Bring the fleet back from the newest backup of the control plane
+	//
+	// Plans and policies come back at once, and each tenant that is not there by a job that
+	// restores its newest good backup. What is there is left as it is. It may be repeated.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+	RecoverBackupsWithResponse(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error)
+
+	// RotateBackupKeyWithResponse Replace the recovery key of the backups
+	//
+	// Nothing is uploaded again. The old key opens nothing any more.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
+	RotateBackupKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RotateBackupKeyResponse, error)
+
+	// GetBackupStatusWithResponse How the repository of the backups is
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/backups/status (the `GetBackupStatus` operationId).
+	GetBackupStatusWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBackupStatusResponse, error)
+
+	// VerifyBackupsWithBodyWithResponse Read backups and look for damage
+	//
+	// What is found is written down with the backups, and the damaged ones are not restored.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+	VerifyBackupsWithBodyWithResponse(ctx context.Context, params *VerifyBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyBackupsResponse, error)
+
+	// VerifyBackupsWithResponse Read backups and look for damage
+	//
+	// What is found is written down with the backups, and the damaged ones are not restored.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+	VerifyBackupsWithResponse(ctx context.Context, params *VerifyBackupsParams, body VerifyBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyBackupsResponse, error)
+
+	// DeleteBackupWithResponse Delete a backup
+	//
+	// What no other backup needs is freed when the repository is pruned.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/backups/{id} (the `DeleteBackup` operationId).
+	DeleteBackupWithResponse(ctx context.Context, id BackupID, params *DeleteBackupParams, reqEditors ...RequestEditorFn) (*DeleteBackupResponse, error)
+
+	// GetBackupWithResponse One backup
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/backups/{id} (the `GetBackup` operationId).
+	GetBackupWithResponse(ctx context.Context, id BackupID, reqEditors ...RequestEditorFn) (*GetBackupResponse, error)
+
+	// EditBackupWithBodyWithResponse Pin a backup, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+	EditBackupWithBodyWithResponse(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditBackupResponse, error)
+
+	// EditBackupWithResponse Pin a backup, or write something down about it
+	//
+	// What is left out stays as it is. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+	EditBackupWithResponse(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*EditBackupResponse, error)
+
+	// GetBackupFileWithResponse A file of a backup
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
+	GetBackupFileWithResponse(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*GetBackupFileResponse, error)
+
+	// ListBackupFilesWithResponse What a folder of a backup holds
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/backups/{id}/files (the `ListBackupFiles` operationId).
+	ListBackupFilesWithResponse(ctx context.Context, id BackupID, params *ListBackupFilesParams, reqEditors ...RequestEditorFn) (*ListBackupFilesResponse, error)
+
+	// RestoreBackupWithBodyWithResponse Make a tenant of a backup, or bring its own back to it
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+	RestoreBackupWithBodyWithResponse(ctx context.Context, id BackupID, params *RestoreBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreBackupResponse, error)
+
+	// RestoreBackupWithResponse Make a tenant of a backup, or bring its own back to it
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+	RestoreBackupWithResponse(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreBackupResponse, error)
+
 	// GetCAWithResponse The certificate of the internal certificate authority
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7806,6 +9919,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
 	CheckDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error)
+
+	// ListDrillsWithResponse Drills, newest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/drills (the `ListDrills` operationId).
+	ListDrillsWithResponse(ctx context.Context, params *ListDrillsParams, reqEditors ...RequestEditorFn) (*ListDrillsResponse, error)
+
+	// RunDrillWithBodyWithResponse Restore a backup into an instance that is thrown away, and look whether it works
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+	RunDrillWithBodyWithResponse(ctx context.Context, params *RunDrillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunDrillResponse, error)
+
+	// RunDrillWithResponse Restore a backup into an instance that is thrown away, and look whether it works
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+	RunDrillWithResponse(ctx context.Context, params *RunDrillParams, body RunDrillJSONRequestBody, reqEditors ...RequestEditorFn) (*RunDrillResponse, error)
+
+	// GetDrillWithResponse One drill
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/drills/{id} (the `GetDrill` operationId).
+	GetDrillWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetDrillResponse, error)
 
 	// StreamEventsWithResponse News of the fleet as server-sent events
 	//
@@ -8555,6 +10696,572 @@ func (r AdoptInstanceResponse) ContentType() string {
 	return ""
 }
 
+type ListBackupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackupList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBackupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBackupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBackupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CreateBackupResponse202Headers the declared response headers of an HTTP 202 response for CreateBackup
+type CreateBackupResponse202Headers struct {
+	Location string
+}
+
+type CreateBackupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CreateBackupResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateBackupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateBackupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ConfirmBackupKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ConfirmBackupKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ConfirmBackupKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ConfirmBackupKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BackupControlResponse202Headers the declared response headers of an HTTP 202 response for BackupControl
+type BackupControlResponse202Headers struct {
+	Location string
+}
+
+type BackupControlResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *BackupControlResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r BackupControlResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BackupControlResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BackupControlResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type InitBackupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BackupKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r InitBackupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r InitBackupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r InitBackupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PruneBackupsResponse202Headers the declared response headers of an HTTP 202 response for PruneBackups
+type PruneBackupsResponse202Headers struct {
+	Location string
+}
+
+type PruneBackupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PruneBackupsResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r PruneBackupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PruneBackupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PruneBackupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RecoverBackupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackupRecovery
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r RecoverBackupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RecoverBackupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RecoverBackupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateBackupKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackupKey
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateBackupKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateBackupKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateBackupKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBackupStatusResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackupStatus
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBackupStatusResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBackupStatusResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBackupStatusResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// VerifyBackupsResponse202Headers the declared response headers of an HTTP 202 response for VerifyBackups
+type VerifyBackupsResponse202Headers struct {
+	Location string
+}
+
+type VerifyBackupsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *VerifyBackupsResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r VerifyBackupsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r VerifyBackupsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r VerifyBackupsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// DeleteBackupResponse202Headers the declared response headers of an HTTP 202 response for DeleteBackup
+type DeleteBackupResponse202Headers struct {
+	Location string
+}
+
+type DeleteBackupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DeleteBackupResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteBackupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteBackupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBackupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Backup
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBackupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBackupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EditBackupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Backup
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r EditBackupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EditBackupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EditBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBackupFileResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBackupFileResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBackupFileResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBackupFileResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListBackupFilesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FileList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBackupFilesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBackupFilesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBackupFilesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RestoreBackupResponse202Headers the declared response headers of an HTTP 202 response for RestoreBackup
+type RestoreBackupResponse202Headers struct {
+	Location string
+}
+
+type RestoreBackupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RestoreBackupResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreBackupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreBackupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetCAResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8776,6 +11483,112 @@ func (r CheckDomainResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CheckDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListDrillsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DrillList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDrillsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDrillsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDrillsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RunDrillResponse202Headers the declared response headers of an HTTP 202 response for RunDrill
+type RunDrillResponse202Headers struct {
+	Location string
+}
+
+type RunDrillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RunDrillResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r RunDrillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RunDrillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RunDrillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetDrillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Drill
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetDrillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetDrillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetDrillResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11022,6 +13835,312 @@ func (c *ClientWithResponses) AdoptInstanceWithResponse(ctx context.Context, nam
 	return ParseAdoptInstanceResponse(rsp)
 }
 
+// ListBackupsWithResponse Backups, newest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/backups (the `ListBackups` operationId).
+func (c *ClientWithResponses) ListBackupsWithResponse(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*ListBackupsResponse, error) {
+	rsp, err := c.ListBackups(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBackupsResponse(rsp)
+}
+
+// CreateBackupWithBodyWithResponse Back a tenant up
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+func (c *ClientWithResponses) CreateBackupWithBodyWithResponse(ctx context.Context, params *CreateBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateBackupResponse, error) {
+	rsp, err := c.CreateBackupWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateBackupResponse(rsp)
+}
+
+// CreateBackupWithResponse Back a tenant up
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups (the `CreateBackup` operationId).
+func (c *ClientWithResponses) CreateBackupWithResponse(ctx context.Context, params *CreateBackupParams, body CreateBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateBackupResponse, error) {
+	rsp, err := c.CreateBackup(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateBackupResponse(rsp)
+}
+
+// ConfirmBackupKeyWithBodyWithResponse Show that a copy of the recovery key is kept elsewhere
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+func (c *ClientWithResponses) ConfirmBackupKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error) {
+	rsp, err := c.ConfirmBackupKeyWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmBackupKeyResponse(rsp)
+}
+
+// ConfirmBackupKeyWithResponse Show that a copy of the recovery key is kept elsewhere
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
+func (c *ClientWithResponses) ConfirmBackupKeyWithResponse(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error) {
+	rsp, err := c.ConfirmBackupKey(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseConfirmBackupKeyResponse(rsp)
+}
+
+// BackupControlWithResponse Back up the control plane itself
+//
+// Tenants, domains, plans, policies and recipes, which lxdfleet recover --from brings back.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/control (the `BackupControl` operationId).
+func (c *ClientWithResponses) BackupControlWithResponse(ctx context.Context, params *BackupControlParams, reqEditors ...RequestEditorFn) (*BackupControlResponse, error) {
+	rsp, err := c.BackupControl(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBackupControlResponse(rsp)
+}
+
+// InitBackupsWithResponse Make the repository of the backups, and its recovery key
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
+func (c *ClientWithResponses) InitBackupsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*InitBackupsResponse, error) {
+	rsp, err := c.InitBackups(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseInitBackupsResponse(rsp)
+}
+
+// PruneBackupsWithResponse Free what no backup needs any more
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/prune (the `PruneBackups` operationId).
+func (c *ClientWithResponses) PruneBackupsWithResponse(ctx context.Context, params *PruneBackupsParams, reqEditors ...RequestEditorFn) (*PruneBackupsResponse, error) {
+	rsp, err := c.PruneBackups(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePruneBackupsResponse(rsp)
+}
+
+// RecoverBackupsWithBodyWithResponse Bring the fleet back from the newest backup of the control plane
+//
+// Plans and policies come back at once, and each tenant that is not there by a job that
+// restores its newest good backup. What is there is left as it is. It may be repeated.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+func (c *ClientWithResponses) RecoverBackupsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error) {
+	rsp, err := c.RecoverBackupsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecoverBackupsResponse(rsp)
+}
+
+// RecoverBackupsWithResponse Bring the fleet back from the newest backup of the control plane
+//
+// Plans and policies come back at once, and each tenant that is not there by a job that
+// restores its newest good backup. What is there is left as it is. It may be repeated.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
+func (c *ClientWithResponses) RecoverBackupsWithResponse(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error) {
+	rsp, err := c.RecoverBackups(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRecoverBackupsResponse(rsp)
+}
+
+// RotateBackupKeyWithResponse Replace the recovery key of the backups
+//
+// Nothing is uploaded again. The old key opens nothing any more.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
+func (c *ClientWithResponses) RotateBackupKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RotateBackupKeyResponse, error) {
+	rsp, err := c.RotateBackupKey(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateBackupKeyResponse(rsp)
+}
+
+// GetBackupStatusWithResponse How the repository of the backups is
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/backups/status (the `GetBackupStatus` operationId).
+func (c *ClientWithResponses) GetBackupStatusWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetBackupStatusResponse, error) {
+	rsp, err := c.GetBackupStatus(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBackupStatusResponse(rsp)
+}
+
+// VerifyBackupsWithBodyWithResponse Read backups and look for damage
+//
+// What is found is written down with the backups, and the damaged ones are not restored.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+func (c *ClientWithResponses) VerifyBackupsWithBodyWithResponse(ctx context.Context, params *VerifyBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*VerifyBackupsResponse, error) {
+	rsp, err := c.VerifyBackupsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyBackupsResponse(rsp)
+}
+
+// VerifyBackupsWithResponse Read backups and look for damage
+//
+// What is found is written down with the backups, and the damaged ones are not restored.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/verify (the `VerifyBackups` operationId).
+func (c *ClientWithResponses) VerifyBackupsWithResponse(ctx context.Context, params *VerifyBackupsParams, body VerifyBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*VerifyBackupsResponse, error) {
+	rsp, err := c.VerifyBackups(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseVerifyBackupsResponse(rsp)
+}
+
+// DeleteBackupWithResponse Delete a backup
+//
+// What no other backup needs is freed when the repository is pruned.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/backups/{id} (the `DeleteBackup` operationId).
+func (c *ClientWithResponses) DeleteBackupWithResponse(ctx context.Context, id BackupID, params *DeleteBackupParams, reqEditors ...RequestEditorFn) (*DeleteBackupResponse, error) {
+	rsp, err := c.DeleteBackup(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteBackupResponse(rsp)
+}
+
+// GetBackupWithResponse One backup
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/backups/{id} (the `GetBackup` operationId).
+func (c *ClientWithResponses) GetBackupWithResponse(ctx context.Context, id BackupID, reqEditors ...RequestEditorFn) (*GetBackupResponse, error) {
+	rsp, err := c.GetBackup(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBackupResponse(rsp)
+}
+
+// EditBackupWithBodyWithResponse Pin a backup, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+func (c *ClientWithResponses) EditBackupWithBodyWithResponse(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditBackupResponse, error) {
+	rsp, err := c.EditBackupWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditBackupResponse(rsp)
+}
+
+// EditBackupWithResponse Pin a backup, or write something down about it
+//
+// What is left out stays as it is. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
+func (c *ClientWithResponses) EditBackupWithResponse(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*EditBackupResponse, error) {
+	rsp, err := c.EditBackup(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEditBackupResponse(rsp)
+}
+
+// GetBackupFileWithResponse A file of a backup
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
+func (c *ClientWithResponses) GetBackupFileWithResponse(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*GetBackupFileResponse, error) {
+	rsp, err := c.GetBackupFile(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBackupFileResponse(rsp)
+}
+
+// ListBackupFilesWithResponse What a folder of a backup holds
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/backups/{id}/files (the `ListBackupFiles` operationId).
+func (c *ClientWithResponses) ListBackupFilesWithResponse(ctx context.Context, id BackupID, params *ListBackupFilesParams, reqEditors ...RequestEditorFn) (*ListBackupFilesResponse, error) {
+	rsp, err := c.ListBackupFiles(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBackupFilesResponse(rsp)
+}
+
+// RestoreBackupWithBodyWithResponse Make a tenant of a backup, or bring its own back to it
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+func (c *ClientWithResponses) RestoreBackupWithBodyWithResponse(ctx context.Context, id BackupID, params *RestoreBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreBackupResponse, error) {
+	rsp, err := c.RestoreBackupWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreBackupResponse(rsp)
+}
+
+// RestoreBackupWithResponse Make a tenant of a backup, or bring its own back to it
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
+func (c *ClientWithResponses) RestoreBackupWithResponse(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreBackupResponse, error) {
+	rsp, err := c.RestoreBackup(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreBackupResponse(rsp)
+}
+
 // GetCAWithResponse The certificate of the internal certificate authority
 //
 // Returns a wrapper object for the known response body format(s).
@@ -11124,6 +14243,58 @@ func (c *ClientWithResponses) CheckDomainWithResponse(ctx context.Context, domai
 		return nil, err
 	}
 	return ParseCheckDomainResponse(rsp)
+}
+
+// ListDrillsWithResponse Drills, newest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/drills (the `ListDrills` operationId).
+func (c *ClientWithResponses) ListDrillsWithResponse(ctx context.Context, params *ListDrillsParams, reqEditors ...RequestEditorFn) (*ListDrillsResponse, error) {
+	rsp, err := c.ListDrills(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDrillsResponse(rsp)
+}
+
+// RunDrillWithBodyWithResponse Restore a backup into an instance that is thrown away, and look whether it works
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+func (c *ClientWithResponses) RunDrillWithBodyWithResponse(ctx context.Context, params *RunDrillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RunDrillResponse, error) {
+	rsp, err := c.RunDrillWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunDrillResponse(rsp)
+}
+
+// RunDrillWithResponse Restore a backup into an instance that is thrown away, and look whether it works
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/drills (the `RunDrill` operationId).
+func (c *ClientWithResponses) RunDrillWithResponse(ctx context.Context, params *RunDrillParams, body RunDrillJSONRequestBody, reqEditors ...RequestEditorFn) (*RunDrillResponse, error) {
+	rsp, err := c.RunDrill(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRunDrillResponse(rsp)
+}
+
+// GetDrillWithResponse One drill
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/drills/{id} (the `GetDrill` operationId).
+func (c *ClientWithResponses) GetDrillWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetDrillResponse, error) {
+	rsp, err := c.GetDrill(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetDrillResponse(rsp)
 }
 
 // StreamEventsWithResponse News of the fleet as server-sent events
@@ -12337,6 +15508,601 @@ func ParseAdoptInstanceResponse(rsp *http.Response) (*AdoptInstanceResponse, err
 	return response, nil
 }
 
+// ParseListBackupsResponse parses an HTTP response from a ListBackupsWithResponse call
+func ParseListBackupsResponse(rsp *http.Response) (*ListBackupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBackupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackupList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCreateBackupResponse parses an HTTP response from a CreateBackupWithResponse call
+func ParseCreateBackupResponse(rsp *http.Response) (*CreateBackupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateBackupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CreateBackupResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseConfirmBackupKeyResponse parses an HTTP response from a ConfirmBackupKeyWithResponse call
+func ParseConfirmBackupKeyResponse(rsp *http.Response) (*ConfirmBackupKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ConfirmBackupKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBackupControlResponse parses an HTTP response from a BackupControlWithResponse call
+func ParseBackupControlResponse(rsp *http.Response) (*BackupControlResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BackupControlResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers BackupControlResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseInitBackupsResponse parses an HTTP response from a InitBackupsWithResponse call
+func ParseInitBackupsResponse(rsp *http.Response) (*InitBackupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &InitBackupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BackupKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePruneBackupsResponse parses an HTTP response from a PruneBackupsWithResponse call
+func ParsePruneBackupsResponse(rsp *http.Response) (*PruneBackupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PruneBackupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PruneBackupsResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRecoverBackupsResponse parses an HTTP response from a RecoverBackupsWithResponse call
+func ParseRecoverBackupsResponse(rsp *http.Response) (*RecoverBackupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RecoverBackupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackupRecovery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateBackupKeyResponse parses an HTTP response from a RotateBackupKeyWithResponse call
+func ParseRotateBackupKeyResponse(rsp *http.Response) (*RotateBackupKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateBackupKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackupKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetBackupStatusResponse parses an HTTP response from a GetBackupStatusWithResponse call
+func ParseGetBackupStatusResponse(rsp *http.Response) (*GetBackupStatusResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBackupStatusResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackupStatus
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseVerifyBackupsResponse parses an HTTP response from a VerifyBackupsWithResponse call
+func ParseVerifyBackupsResponse(rsp *http.Response) (*VerifyBackupsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &VerifyBackupsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers VerifyBackupsResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseDeleteBackupResponse parses an HTTP response from a DeleteBackupWithResponse call
+func ParseDeleteBackupResponse(rsp *http.Response) (*DeleteBackupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteBackupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DeleteBackupResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetBackupResponse parses an HTTP response from a GetBackupWithResponse call
+func ParseGetBackupResponse(rsp *http.Response) (*GetBackupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBackupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Backup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEditBackupResponse parses an HTTP response from a EditBackupWithResponse call
+func ParseEditBackupResponse(rsp *http.Response) (*EditBackupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EditBackupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Backup
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetBackupFileResponse parses an HTTP response from a GetBackupFileWithResponse call
+func ParseGetBackupFileResponse(rsp *http.Response) (*GetBackupFileResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBackupFileResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListBackupFilesResponse parses an HTTP response from a ListBackupFilesWithResponse call
+func ParseListBackupFilesResponse(rsp *http.Response) (*ListBackupFilesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBackupFilesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FileList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRestoreBackupResponse parses an HTTP response from a RestoreBackupWithResponse call
+func ParseRestoreBackupResponse(rsp *http.Response) (*RestoreBackupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreBackupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RestoreBackupResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetCAResponse parses an HTTP response from a GetCAWithResponse call
 func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12540,6 +16306,118 @@ func ParseCheckDomainResponse(rsp *http.Response) (*CheckDomainResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListDrillsResponse parses an HTTP response from a ListDrillsWithResponse call
+func ParseListDrillsResponse(rsp *http.Response) (*ListDrillsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDrillsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DrillList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRunDrillResponse parses an HTTP response from a RunDrillWithResponse call
+func ParseRunDrillResponse(rsp *http.Response) (*RunDrillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RunDrillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RunDrillResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetDrillResponse parses an HTTP response from a GetDrillWithResponse call
+func ParseGetDrillResponse(rsp *http.Response) (*GetDrillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetDrillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Drill
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
