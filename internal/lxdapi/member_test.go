@@ -44,10 +44,10 @@ func TestMembersOfACluster(t *testing.T) {
 				PoolUsed: 1, PoolTotal: 2, CPUs: 8, MemoryUsed: 3, MemoryTotal: 4, Load: tt.load,
 				Groups: []string{"default", "fast"}, FailureDomain: "rack1", Scheduler: "all", Roles: []string{"database", "database-leader"},
 			}
-			evacuated, offline := want, want
+			evacuated := want
 			evacuated.Name, evacuated.Online, evacuated.Status, evacuated.Load = "n2", false, fleet.MemberEvacuated, nil
 			evacuated.Message, evacuated.Address = "Unavailable due to maintenance", "https://n2:8443"
-			offline = fleet.Member{
+			offline := fleet.Member{
 				Name: "n3", Status: fleet.MemberOffline, Message: "No heartbeat for 1m", Address: "https://n3:8443",
 				Groups: want.Groups, Scheduler: "all", FailureDomain: want.FailureDomain, Roles: want.Roles,
 			}

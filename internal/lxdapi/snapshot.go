@@ -97,7 +97,8 @@ func noSnapshot(instance, snapshot string) error {
 }
 
 // EnsureSnapshot takes a snapshot of an instance's disk, running or not, without its memory. One
-// of that name that is there already is success. A full pool is fleet.Exhausted, a missing
+// of that name that is there already is success; one that a crash of LXD left half-made, without
+// its volume, is taken again. A full pool is fleet.Exhausted, a missing
 // instance fleet.NotFound, a name LXD does not take fleet.Invalid.
 func (c *Client) EnsureSnapshot(ctx context.Context, instance, snapshot string) error {
 	post := api.InstanceSnapshotsPost{Name: snapshot}
@@ -108,14 +109,48 @@ func (c *Client) EnsureSnapshot(ctx context.Context, instance, snapshot string) 
 			return notFound(instance)
 		}
 		return err
-	}, func(*api.Instance, bool) (bool, error) {
-		_, err := c.snapshot(ctx, instance, snapshot)
-		if isCode(err, fleet.NotFound) {
-			return false, nil
-		}
-		return err == nil, err
-	})
+	}, func(now *api.Instance, _ bool) (bool, error) { return c.hasSnapshot(ctx, now, snapshot) })
 	return within(err, "take the snapshot %s of %s", snapshot, instance)
+}
+
+// hasSnapshot reports whether an instance has a whole snapshot of that name, and removes one that
+// is half-made.
+func (c *Client) hasSnapshot(ctx context.Context, now *api.Instance, snapshot string) (bool, error) {
+	s, err := c.snapshot(ctx, now.Name, snapshot)
+	if isCode(err, fleet.NotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	for range 2 { // another may just have begun with it
+		if !c.isHalfMade(ctx, now, s) {
+			return true, ctx.Err()
+		}
+		waited, err := c.settle(ctx, now.Name)
+		if err != nil || waited {
+			return false, err
+		}
+	}
+	return false, c.EnsureSnapshotDeleted(ctx, now.Name, snapshot)
+}
+
+// isHalfMade reports whether a snapshot of an instance has no volume, where the instance has one.
+func (c *Client) isHalfMade(ctx context.Context, now *api.Instance, s api.InstanceSnapshot) bool {
+	pool := ""
+	for _, device := range s.ExpandedDevices {
+		if device["type"] == "disk" && device["path"] == "/" {
+			pool = device["pool"]
+		}
+	}
+	ask := func(path string) error {
+		_, err := c.call(ctx, request{
+			method: http.MethodGet, path: "/storage-pools/" + url.PathEscape(pool) + "/volumes/container/" + url.PathEscape(now.Name) + path,
+			target: targetOf(now.Location), probe: true,
+		}, nil)
+		return err
+	}
+	return pool != "" && ask("") == nil && isCode(ask("/snapshots/"+url.PathEscape(s.Name)), fleet.NotFound)
 }
 
 // EnsureSnapshotDeleted removes a snapshot; a missing one is success, of a missing instance too.
