@@ -181,7 +181,7 @@ func pump[T any](ctx context.Context, write func(context.Context, io.Writer) err
 	default: // the reader failed by itself
 		_ = r.CloseWithError(err)
 		cancel()
-		_ = <-written // it ends because the reader has
+		<-written //nolint:errcheck // the writer ends because the reader has
 		return got, err
 	}
 }
