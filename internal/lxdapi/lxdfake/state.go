@@ -29,12 +29,12 @@ func (l *LXD) EnsureStarted(ctx context.Context, name string) (err error) {
 // twin names an instance on the same member that has the same hardware address, running or not:
 // LXD starts neither while there are both.
 func (l *LXD) twin(i *instance) string {
-	for name, other := range l.instances {
-		if other == i || other.location != i.location {
+	for key, address := range i.config {
+		if !strings.HasSuffix(key, ".hwaddr") {
 			continue
 		}
-		for key, address := range i.config {
-			if strings.HasSuffix(key, ".hwaddr") && other.config[key] == address {
+		for name, other := range l.instances {
+			if other != i && other.location == i.location && other.config[key] == address {
 				return name
 			}
 		}
