@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func (w *world) zfsClone() {
 	took := time.Since(start)
 	w.wantPage("small.localhost", "tenant=small")
 	used := w.zfsValue(w.dataset("small"), "used")
-	w.t.Logf("a clone of an image of %d MiB uses %.1f MiB, made in %s", ballast/mib, float64(used)/float64(mib), took.Round(time.Millisecond))
+	w.t.Logf("a clone of an image of %d MiB uses %d KiB, made in %s", ballast/mib, used/1024, took.Round(time.Millisecond))
 	if referenced := w.zfsValue(w.dataset("small"), "referenced"); used > 4*mib || referenced < ballast {
 		w.t.Errorf("the clone uses %d bytes of its own, and sees %d", used, referenced)
 	}
@@ -182,6 +183,10 @@ func received(t *testing.T, member string) int64 {
 // pages are there, and it works again when there is room.
 func (w *world) zfsPoolFull() {
 	w.must("tenant", "create", "beta", "--image", "tiny", "--domain", "beta.localhost", "--member", "n1")
+	eventually(w.t, 10*time.Minute, "the pool is this test's alone", func() bool {
+		out := strings.Fields(w.lxc("project", "list", "-f", "csv"))
+		return !slices.ContainsFunc(out, func(line string) bool { return strings.HasPrefix(line, "lxdfleet-test-") })
+	})
 	release := w.fillPool("n1")
 	out, errs, code := w.cli("snapshot", "create", "beta", "cut")
 	if code == 0 || !strings.Contains(errs, "the storage pool is full") {
