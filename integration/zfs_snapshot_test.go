@@ -67,7 +67,7 @@ func (w *world) wantSnapshots(tenant string, names ...string) {
 	w.t.Helper()
 	list := w.must("snapshot", "list", tenant)
 	for _, name := range names {
-		if !strings.Contains(list, "\n"+name+" ") {
+		if !strings.Contains(list, "| "+name+" ") {
 			w.t.Errorf("the snapshot %s is not listed:\n%s", name, list)
 		}
 	}
