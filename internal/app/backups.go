@@ -42,7 +42,7 @@ func (a *App) backupLoops(deps backups.Deps) []func(context.Context) {
 		(&backups.Sweep{Deps: deps}).Run,
 	}
 	if a.cfg.Backups.ControlEvery > 0 {
-		loops = append(loops, (&backups.Saver{Service: a.backups, Every: min(a.cfg.Backups.ControlEvery, 5*time.Minute)}).Run)
+		loops = append(loops, (&backups.Saver{Service: a.backups, Every: a.cfg.Backups.ControlEvery}).Run)
 	}
 	return loops
 }

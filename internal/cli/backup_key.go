@@ -35,7 +35,10 @@ func (t *tool) describeRepository(x client.BackupStatus) error {
 		where += " (on this machine: it is lost with it)"
 	}
 	copied := "yes"
-	if !x.KeyRecorded {
+	switch {
+	case x.KeyId == "":
+		copied = ""
+	case !x.KeyRecorded:
 		copied = "none that lxdfleet knows of; see lxdfleet backup confirm-key --help"
 	}
 	drill := "never"

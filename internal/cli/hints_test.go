@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,13 +21,15 @@ var (
 	option = regexp.MustCompile(`--([a-z][a-z-]*)`)
 )
 
-// TestAdvisedCommandsExist reads all strings of the program for commands that people are told to
-// run.
+// TestAdvisedCommandsExist reads all strings of the program, and its pages, for commands that
+// people are told to run.
 func TestAdvisedCommandsExist(t *testing.T) {
 	root := Root(testApp(), Streams{})
 	root.InitDefaultHelpCmd()
 	advised := 0
-	for place, text := range stringsOf(t, "..") {
+	texts := stringsOf(t, "..")
+	maps.Copy(texts, pages(t, "../../README.md", "../../docs/*.md"))
+	for place, text := range texts {
 		for _, m := range advice.FindAllStringSubmatch(text, -1) {
 			noun, _, err := root.Find(m[1:2])
 			if err != nil || noun == root || !noun.HasSubCommands() {
@@ -49,6 +54,28 @@ func TestAdvisedCommandsExist(t *testing.T) {
 	if advised < 50 {
 		t.Errorf("only %d commands were found: the test is blind", advised)
 	}
+}
+
+// pages gives the lines of files by place. A line that ends with a backslash goes on.
+func pages(t *testing.T, patterns ...string) map[string]string {
+	t.Helper()
+	lines := map[string]string{}
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatal(pattern, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, line := range strings.Split(strings.ReplaceAll(string(data), "\\\n", ""), "\n") {
+				lines[fmt.Sprintf("%s:%d", file, i+1)], _, _ = strings.Cut(line, "#")
+			}
+		}
+	}
+	return lines
 }
 
 // stringsOf gives the string literals of the Go files below a folder that are no tests, by place.

@@ -334,6 +334,9 @@ func changeWords(x client.FileChange) string {
 			words = append(words, pair[0]+" → "+pair[1])
 		}
 	}
+	if len(words) == 0 {
+		return "contents"
+	}
 	return printable(strings.Join(words, ", "))
 }
 

@@ -180,7 +180,7 @@ type Backups struct {
 	Parallel     int           `yaml:"parallel"`      // uploads of one backup at once
 	PerMember    int           `yaml:"per_member"`    // most backups, and drills, of policies at once on one member
 	LockFor      time.Duration `yaml:"lock_for"`      // object lock of what is written to S3; 0: none
-	ControlEvery time.Duration `yaml:"control_every"` // between two backups of the control plane; 0: none by itself
+	ControlEvery time.Duration `yaml:"control_every"` // between two backups of the control plane at least; 0: none by itself
 }
 
 // Jobs are the rules for jobs.
@@ -233,7 +233,7 @@ func Default() Config {
 		},
 		Domains:   Domains{Verify: "auto"},
 		Snapshots: Snapshots{PerMember: 2, HoldLimit: 5 * time.Second},
-		Backups:   Backups{Parallel: 4, PerMember: 1, ControlEvery: 24 * time.Hour},
+		Backups:   Backups{Parallel: 4, PerMember: 1, ControlEvery: 5 * time.Minute},
 		Jobs:      Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
 		Images:    Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
 		Log:       Log{Level: "info", Format: "text"},

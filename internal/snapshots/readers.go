@@ -134,6 +134,9 @@ func (s *Service) Files(ctx context.Context, name fleet.Name, snapshot, folder s
 	}
 	defer done()
 	files, err := s.LXD.Files(ctx, copied, folder)
+	if fleet.CodeOf(err) == fleet.NotFound {
+		return nil, noPath(name, snapshot, folder)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list %s in snapshot %s of %s: %w", folder, snapshot, name, err)
 	}
@@ -151,15 +154,19 @@ func (s *Service) ReadFile(ctx context.Context, name fleet.Name, snapshot, file 
 		return nil, fleet.FileInfo{}, fmt.Errorf("read %s in snapshot %s of %s: %w", file, snapshot, name, err)
 	}
 	siblings, err := s.LXD.Files(ctx, copied, path.Dir(file))
+	if fleet.CodeOf(err) == fleet.NotFound {
+		err = noPath(name, snapshot, file)
+	}
 	if err != nil {
 		return fail(err)
 	}
 	i := slices.IndexFunc(siblings, func(f fleet.FileInfo) bool { return f.Path == file })
 	if i < 0 {
-		return fail(fleet.Errorf(fleet.NotFound, "there is no file %s", file).WithField("path"))
+		return fail(noPath(name, snapshot, file))
 	}
 	if siblings[i].Type == fleet.FileFolder || siblings[i].Type == fleet.FileOther {
-		return fail(fleet.Errorf(fleet.Invalid, "%s is no file", file).WithField("path").WithHint("give the path of a file"))
+		return fail(fleet.Errorf(fleet.Invalid, "%s is no file", file).WithField("path").
+			WithHint("see what there is: lxdfleet snapshot files %s %s %s", name, snapshot, path.Dir(file)))
 	}
 	content, err := s.LXD.ReadFile(ctx, copied, file)
 	if err != nil {
@@ -194,4 +201,9 @@ func (s *Service) reader(ctx context.Context, name fleet.Name, snapshot, file st
 	}
 	copied, done, err = s.Readers.open(ctx, holder(t, n), snapshot, n.CreatedAt.String())
 	return copied, done, path.Clean(file), err
+}
+
+func noPath(name fleet.Name, snapshot, file string) error {
+	return fleet.Errorf(fleet.NotFound, "snapshot %s of %s has no %s", snapshot, name, file).WithField("path").
+		WithHint("see what there is: lxdfleet snapshot files %s %s %s", name, snapshot, path.Dir(file))
 }

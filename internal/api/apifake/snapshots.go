@@ -191,6 +191,7 @@ func (s *Snapshots) Diff(_ context.Context, tenant fleet.Name, from, to string) 
 		{Path: in + "new.php", Change: fleet.FileAdded, After: file(in+"new.php", 2*fleet.KiB, 0o644)},
 		{Path: in + "old.php", Change: fleet.FileRemoved, Before: file(in+"old.php", 3*fleet.MiB, 0o644)},
 		{Path: in + "wp-config.php", Change: fleet.FileChanged, Before: file(in+"wp-config.php", 700, 0o600), After: file(in+"wp-config.php", 700, 0o666)},
+		{Path: in + "wp-cron.php", Change: fleet.FileChanged, Before: file(in+"wp-cron.php", 900, 0o644), After: file(in+"wp-cron.php", 900, 0o644)},
 	}, nil
 }
 
