@@ -55,8 +55,9 @@ func hasSnapshots(w *world, name string, want ...string) {
 	if got := w.snapshotNames(name); !slices.Equal(got, want) {
 		w.t.Fatalf("snapshots %v, want %v", got, want)
 	}
-	if got := strings.Count(w.lxc("query", "/1.0/instances/"+name+"/snapshots?project="+w.project), "/snapshots/"); got != len(want) {
-		w.t.Fatalf("LXD has %d snapshots of %s, want %v", got, name, want)
+	list, err := lxc("query", "/1.0/instances/"+name+"/snapshots?project="+w.project)
+	if got := strings.Count(list, "/snapshots/"); err != nil || got != len(want) {
+		w.t.Fatalf("LXD has %d snapshots of %s, want %v: %v", got, name, want, err)
 	}
 }
 

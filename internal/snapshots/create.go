@@ -147,7 +147,6 @@ func (s *Service) Restore(ctx context.Context, name fleet.Name, snapshot string,
 	}
 	return s.submit(ctx, KindRestore, name, restoreState{
 		TenantID: t.ID, Tenant: name, Snapshot: snapshot, Holder: holder(t, n), Safety: safety,
-		WasUp: s.Tenants.Seen(t).Status == fleet.InstanceRunning,
 	}, once)
 }
 

@@ -18,7 +18,7 @@ type restoreState struct {
 	Snapshot string     `json:"snapshot"`
 	Holder   string     `json:"holder"` // the instance that has it
 	Safety   string     `json:"safety"` // the snapshot taken before
-	// WasUp: the instance ran when the job was asked for, and runs again afterwards.
+	// WasUp: the instance ran when the job began, and runs again afterwards.
 	WasUp bool `json:"was_up,omitempty"`
 
 	Before facts `json:"before"`
@@ -81,7 +81,8 @@ func (c *crew) restoreReserve(ctx context.Context, run *jobs.Run, s *restoreStat
 	if err != nil {
 		return fmt.Errorf("read instance %s: %w", s.Tenant, err)
 	}
-	s.Before = factsOf(inst)
+	// LXD is asked: a daemon that was just started has not seen the instance yet.
+	s.Before, s.WasUp = factsOf(inst), inst.Status == fleet.InstanceRunning
 	s.Copy = fleet.ReservedPrefix + "restore-" + run.JobID
 	s.History = historyName(s.TenantID, run.JobID)
 	n := s.safety()

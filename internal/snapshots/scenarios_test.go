@@ -87,7 +87,7 @@ func scenario(kind string, opts lxdfake.Options, prepare func(w *world), args fu
 }
 
 func restoreArgs(w *world) any {
-	return restoreState{TenantID: w.acme.ID, Tenant: "acme", Snapshot: "one", Holder: "acme", Safety: "before", WasUp: true}
+	return restoreState{TenantID: w.acme.ID, Tenant: "acme", Snapshot: "one", Holder: "acme", Safety: "before"}
 }
 
 func restored(t *testing.T, w *world) {

@@ -1,7 +1,6 @@
 package snapshots
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -165,19 +164,6 @@ func TestBusyIsTriedAgain(t *testing.T) {
 	})
 }
 
-// counting is a Runner whose jobs take a minute.
-type counting struct {
-	w       *world
-	running map[string]int
-	most    int
-}
-
-func (c *counting) Kind() string { return KindCreate }
-
-func (c *counting) Due(ctx context.Context, t fleet.Tenant, p fleet.Policy, at time.Time) (fleet.Job, error) {
-	return c.w.service.Due(ctx, t, p, at)
-}
-
 func TestSpread(t *testing.T) {
 	bubble(t, lxdfake.Options{}, func(t *testing.T, w *world) {
 		w.policy("standard", fleet.Schedule{Cron: "0 * * * *"})
@@ -192,7 +178,6 @@ func TestSpread(t *testing.T) {
 			do(t, err)
 		}
 		s := w.scheduler()
-		s.Runners[fleet.ScheduleSnapshots] = &counting{w: w, running: map[string]int{}}
 		_, err = s.Once(t.Context())
 		do(t, err)
 		w.skip(time.Hour)
