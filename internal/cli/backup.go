@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -159,7 +160,7 @@ func (t *tool) backupShow() *cobra.Command {
 func (t *tool) describeBackup(x client.Backup) error {
 	took := ""
 	if !x.DoneAt.IsZero() {
-		took = x.DoneAt.Sub(x.TakenAt).String()
+		took = x.DoneAt.Sub(x.TakenAt).Round(time.Second).String()
 	}
 	return t.printFields(
 		"ID", x.Id, "Tenant", x.Tenant, "Taken", t.when(x.TakenAt), "Complete after", took, "Made by", orderedBy(x), "Note", x.Note, "Pinned", yesNo(x.Pinned),

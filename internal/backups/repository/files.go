@@ -58,7 +58,7 @@ func (r *Repository) File(ctx context.Context, id, path string) (io.ReadCloser, 
 		return nil, Entry{}, err
 	}
 	if e.Type != snapshot.EntryTypeFile {
-		return nil, Entry{}, fleet.Errorf(fleet.Invalid, "%s is not a file", path).WithField("path").WithHint("name a file")
+		return nil, Entry{}, fleet.Errorf(fleet.Invalid, "%s is not a file", absolute(path)).WithField("path").WithHint("name a file")
 	}
 	about, err := entry(ctx, rep, e)
 	if err != nil {
@@ -149,6 +149,8 @@ func (r *Repository) lookUp(ctx context.Context, id, path string) (repo.Reposito
 	if len(folders) == 0 && ok {
 		return rep, e, nil
 	}
-	return nil, nil, fleet.Errorf(fleet.NotFound, "there is no %s in backup %s", path, id).WithField("path").
+	return nil, nil, fleet.Errorf(fleet.NotFound, "there is no %s in backup %s", absolute(path), id).WithField("path").
 		WithHint("list the folder it is in")
 }
+
+func absolute(path string) string { return "/" + strings.Trim(path, "/") }
