@@ -36,13 +36,14 @@ test: lint unit integration zfs demo-test ## All tests
 
 .PHONY: unit
 unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
-	@# docs/decisions/2026-11-21-tests-twice.md
+	@# docs/decisions/2026-11-21-tests-twice.md. With the tag testing kopia derives keys from
+	@# passphrases cheaply: its scrypt takes seconds under the race detector, each time.
 	CGO_ENABLED=1 $(GOTESTSUM) --format pkgname-and-test-fails --hide-summary skipped \
 		--rerun-fails=1 --rerun-fails-max-failures=3 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-		--packages=./... -- -race -skip '^TestKinds' -timeout 15m
+		--packages=./... -- -race -tags testing -skip '^TestKinds' -timeout 20m
 	@# Every step of every kind of job repeated, failed and crashed: hundreds of fleets in
 	@# virtual time, which the race detector makes thirty times slower and no truer.
-	$(GO) test -run '^TestKinds' ./internal/tenants ./internal/images ./internal/backups
+	$(GO) test -tags testing -run '^TestKinds' ./internal/tenants ./internal/images ./internal/snapshots ./internal/backups
 
 .PHONY: integration
 integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes
