@@ -329,6 +329,9 @@ func (t *tool) retained(name string, series []client.Retained) error {
 	}
 	rows := make([][]string, len(series))
 	for i, v := range series {
+		if name == "BACKUP" {
+			v.Name = short(v.Name)
+		}
 		rows[i] = []string{v.Name, t.ago(v.CreatedAt), yesNo(v.Keep), strings.Join(v.Reasons, "; ")}
 	}
 	return t.printTable([]string{name, "TAKEN", "KEPT", "WHY"}, rows)
