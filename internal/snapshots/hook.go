@@ -151,7 +151,7 @@ func (h *hookHold) release(ctx context.Context) (time.Duration, error) {
 	h.kill(errors.New("the hook is not waited for any longer"))
 	held := h.c.Now().Sub(h.since)
 	h.after()
-	if h.exit != 0 && h.err == nil && h.done() {
+	if h.done() && h.err == nil && h.exit != 0 {
 		_, _ = fmt.Fprintf(h.run.Output(), "The %s hook ended with exit code %d%s\n", preHook, h.exit, h.said())
 	}
 	return held, nil

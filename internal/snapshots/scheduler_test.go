@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -235,13 +236,13 @@ func TestFollowsLXC(t *testing.T) {
 		w.take("two")
 		go w.sweeper.Run(t.Context())
 		time.Sleep(time.Second)
-		changed := w.changed
+		changed := w.told()
 		do(t, w.lxd.LxcDeleteSnapshot("acme", "one"))
 		time.Sleep(2 * time.Second)
 		if records, err := w.store.Snapshots(t.Context(), w.acme.ID); err != nil || len(records) != 1 {
 			t.Errorf("records %v, %v", records, err)
 		}
-		if w.changed == changed {
+		if w.told() == changed {
 			t.Error("nobody was told")
 		}
 		do(t, w.lxd.LxcSnapshot("acme", "one"))
@@ -251,6 +252,7 @@ func TestFollowsLXC(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 		// What was missed while events were lost is found with the next look.
+		synctest.Wait()
 		w.sweeper.heard = map[string]bool{}
 		do(t, w.store.SaveSnapshot(t.Context(), w.acme.ID, fleet.Snapshot{Tenant: "acme", Name: "ghost"}))
 		time.Sleep(11 * time.Minute)

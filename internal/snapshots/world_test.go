@@ -65,6 +65,13 @@ func (w *world) skip(span time.Duration) {
 	w.skew += span
 }
 
+// told is how often somebody was told of a change.
+func (w *world) told() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
 func bubble(t *testing.T, opts lxdfake.Options, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
