@@ -12,6 +12,8 @@ type Cut struct {
 	// Left and Back lie around the restore, where the writers went on in the restored tenant; 0
 	// where nobody has written to it since.
 	Left, Back int
+	// Looked is when the state began to be read, where writers still went on; 0: they did not.
+	Looked int
 }
 
 func (c Cut) resumed() bool { return c.Back != 0 }
@@ -102,7 +104,7 @@ func (c *check) checkPresence() {
 			c.say("commit %d of writer %d is lost: it was answered before the snapshot", commit.Seq, commit.Writer)
 		case !there && acked && commit.Acked < newest:
 			c.say("commit %d of writer %d is lost: one that was sent after its answer is there", commit.Seq, commit.Writer)
-		case !there && acked && c.cut.resumed() && commit.Sent > c.cut.Back:
+		case !there && acked && c.cut.resumed() && commit.Sent > c.cut.Back && (c.cut.Looked == 0 || commit.Acked < c.cut.Looked):
 			c.say("commit %d of writer %d is lost: it was made after the restore", commit.Seq, commit.Writer)
 		case there && c.tooNew(commit):
 			c.say("commit %d of writer %d was made after the snapshot, and is there", commit.Seq, commit.Writer)

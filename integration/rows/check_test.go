@@ -171,6 +171,20 @@ func TestCheckAfterRestore(t *testing.T) {
 	}
 }
 
+// What is committed while the state is read may be in it or not.
+func TestCheckWhileWritersGoOn(t *testing.T) {
+	commits := history(40)
+	s := stateOf(append(slices.Clone(commits[:10]), commits[31:36]...))
+	cut := Cut{Before: 21, After: 23, Left: 51, Back: 61, Looked: 73}
+	if err := Check(s, commits, cut); err != nil {
+		t.Error(err)
+	}
+	cut.Looked = 80
+	if err := Check(s, commits, cut); err == nil {
+		t.Error("a commit that was answered before the state was read is not missed")
+	}
+}
+
 // A commit without an answer may be there or not.
 func TestCheckUnanswered(t *testing.T) {
 	commits := history(20)
