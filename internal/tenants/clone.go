@@ -1,12 +1,12 @@
 package tenants
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"maps"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -73,17 +73,20 @@ var quietUnits = []string{
 	"postfix.service", "postfix@-.service", "exim4.service", "sendmail.service", "opensmtpd.service", "nullmailer.service",
 }
 
-// estrange takes from a stopped copy what makes it the original to others, before it is started
-// for the first time: a machine's id is what it asks for its address with.
+// estrange takes from a stopped copy what makes it the original to others and to itself, before it
+// is started for the first time: a machine's id is what it asks for its address with, and by its
+// name it knows that it is a copy.
 func (c *crew) estrange(ctx context.Context, s *createState) error {
-	files := []fleet.File{{Path: "/etc/machine-id", Mode: 0o444}}
+	files := []fleet.File{
+		{Path: "/etc/machine-id", Mode: 0o444, Content: strings.NewReader("")},
+		{Path: "/etc/hostname", Mode: 0o644, Content: strings.NewReader(s.instance() + "\n")},
+	}
 	if !s.Hook && !s.From.Mail {
 		for _, unit := range quietUnits { // an empty unit file is as good as a mask
-			files = append(files, fleet.File{Path: path.Join("/etc/systemd/system", unit), Mode: 0o644})
+			files = append(files, fleet.File{Path: path.Join("/etc/systemd/system", unit), Mode: 0o644, Content: strings.NewReader("")})
 		}
 	}
 	for _, f := range files {
-		f.Content = bytes.NewReader(nil)
 		if err := c.LXD.PushFile(ctx, s.instance(), f); err != nil {
 			return fmt.Errorf("prepare the copy %s: %w", s.Tenant.Name, err)
 		}

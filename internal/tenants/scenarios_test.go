@@ -167,6 +167,11 @@ func scenarios() []jobstest.Scenario {
 			if content, _ := io.ReadAll(id); len(content) > 0 {
 				t.Errorf("the machine's id is %q", content)
 			}
+			hostname, err := w.lxd.ReadFile(t.Context(), "acme", "/etc/hostname")
+			do(t, err)
+			if content, _ := io.ReadAll(hostname); string(content) != "acme\n" {
+				t.Errorf("the copy takes itself for %q", content)
+			}
 			if told := w.hooks[len(w.hooks)-1].Env; told["LXDFLEET_COPY"] != "1" || told["LXDFLEET_MAIL"] != "" {
 				t.Errorf("the hook was told %v", told)
 			}

@@ -12,11 +12,11 @@ host=/var/lib/lxdfleet/host
 quiet=/var/lib/lxdfleet/quiet
 secret() { head -c 24 /dev/urandom | base64 | tr -d '+/='; }
 
-# It was personalised with another name and another network card.
+# It was personalised with another name or another network card.
 is_new() {
 	[ -r $host ] || return 0
 	{ read -r name && read -r card; } <$host || card=none
-	[ "$name" != "$(cat /proc/sys/kernel/hostname)" ] && [ "$card" != "$(cat /sys/class/net/eth0/address)" ]
+	[ "$name" != "$(cat /proc/sys/kernel/hostname)" ] || [ "$card" != "$(cat /sys/class/net/eth0/address)" ]
 }
 
 copy=

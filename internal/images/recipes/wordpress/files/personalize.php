@@ -67,11 +67,10 @@ function personalize(string $tenant, string $domain, string $url): void
 	write_file(HOST, implode("\n", identity()) . "\n", 0644, 'root'); // last: until then it is a copy
 }
 
-// is_new tells a copy that has not been personalised from one that has, and
-// from a tenant that was renamed or got a new network card.
+// is_new tells a copy that has not been personalised from one that has.
 function is_new(): bool
 {
-	return !is_file(HOST) || !array_intersect_assoc(file(HOST, FILE_IGNORE_NEW_LINES), identity());
+	return !is_file(HOST) || file(HOST, FILE_IGNORE_NEW_LINES) !== identity();
 }
 
 function identity(): array
