@@ -19,7 +19,10 @@ import (
 // its data, and looks at every row afterwards.
 func TestWordPress(t *testing.T) {
 	t.Parallel()
-	settings := map[string]string{"snapshots": "  hold_limit: 30s\n"} // however busy the machine is
+	settings := bucketSettings(t)
+	// However busy the machine is.
+	settings["snapshots"] = "  hold_limit: 30s\n"
+	settings["proxy"] = "  hold_timeout: 110s\n"
 	w := wordpress(t, settings)
 	w.blog(t, "acme")
 	s := &story{world: w, load: w.load(t, "acme"), cuts: map[string]rows.Cut{}}
@@ -32,6 +35,8 @@ func TestWordPress(t *testing.T) {
 		{"Restore", s.testRestore},
 		{"RestoreOlder", s.testRestoreOlder},
 		{"LimitPasses", s.testLimitPasses},
+		{"Backup", s.testBackup},
+		{"BrokenDatabase", s.testBrokenDatabase},
 		{"DaemonKilledWhileHeld", s.testDaemonKilled},
 	} {
 		if !t.Run(part.name, part.test) {
