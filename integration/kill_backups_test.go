@@ -37,7 +37,7 @@ func prepareBackup(w *world, name string) {
 func noSnapshot(w *world, names ...string) {
 	w.t.Helper()
 	for _, name := range names {
-		if left := w.lxc("query", "/1.0/instances/"+name+"/snapshots?project="+w.project); strings.Contains(left, "lxdfleet-backup") {
+		if left := w.lxc("info", name); strings.Contains(left, "lxdfleet-backup") {
 			w.t.Fatalf("a snapshot is left: %s", left)
 		}
 	}

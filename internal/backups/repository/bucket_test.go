@@ -316,6 +316,12 @@ func TestKilled(t *testing.T) {
 		t.Fatalf("the child said %q: %v", said, err)
 	}
 	other := mustWrite(t, r, Meta{Tenant: "beside", TakenAt: someTime}, many(t, 600, 20, 1<<20)) // while it writes
+	// It has read most of its stream by now; what of it can be found is what is used again.
+	for stats, until := (Stats{}), time.Now().Add(time.Minute); stats.Unique < 42<<20; time.Sleep(100 * time.Millisecond) {
+		if stats, err = r.Stats(t.Context()); err != nil || time.Now().After(until) {
+			t.Fatalf("%d bytes can be found: %v", stats.Unique, err)
+		}
+	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
