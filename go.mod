@@ -3,6 +3,7 @@ module github.com/lxdfleet/lxdfleet
 go 1.26.0
 
 require (
+	github.com/alexedwards/argon2id v1.0.0
 	github.com/caddyserver/certmagic v0.25.6
 	github.com/canonical/lxd v0.0.0-20250313111604-b11db8442a9a
 	github.com/cloudflare/tableflip v1.2.3
@@ -24,6 +25,7 @@ require (
 	github.com/oapi-codegen/runtime v1.8.0
 	github.com/pires/go-proxyproto v0.8.1
 	github.com/pkg/sftp v1.13.7
+	github.com/pquerna/otp v1.5.0
 	github.com/pressly/goose/v3 v3.28.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/prometheus/common v0.72.0
@@ -44,6 +46,7 @@ require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/apapsch/go-jsonmerge/v2 v2.0.0 // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/boombuler/barcode v1.0.1-0.20190219062509-6c824513bacc // indirect
 	github.com/caddyserver/zerossl v0.1.6 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.7.0 // indirect

@@ -76,6 +76,11 @@ func conformance(t *testing.T, db database) {
 		{"certificate storage", testCertStorage},
 		{"proxy", testProxy},
 		{"proxy concurrent", testProxyConcurrent},
+		{"user", testUser},
+		{"user link", testUserLink},
+		{"session", testSession},
+		{"token", testToken},
+		{"audit", testAudit},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}
