@@ -122,6 +122,8 @@ func testUpgrade(t *testing.T, db database) {
 		`ALTER TABLE tenant_domains DROP COLUMN check_at`, `ALTER TABLE tenant_domains DROP COLUMN check_next`,
 		`ALTER TABLE tenant_domains DROP COLUMN check_fails`, `ALTER TABLE tenant_domains DROP COLUMN check_error`,
 		`DROP TABLE cert_files`, `DROP TABLE cert_locks`, `DROP TABLE proxies`, `DROP TABLE proxy_tokens`, `DROP TABLE proxy_authority`,
+		`DROP TABLE users`, `DROP TABLE user_links`, `DROP TABLE sessions`, `DROP TABLE tokens`, `DROP TABLE audit`,
+		`DELETE FROM counters WHERE name = 'audit'`, `DROP TABLE deliveries`, `DROP TABLE webhooks`,
 		`DELETE FROM ` + versionTable + ` WHERE version_id >= 2`,
 	} {
 		_, err := s.writer.ExecContext(t.Context(), statement)
