@@ -3,6 +3,8 @@ package tenants
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -76,6 +78,51 @@ func (h *Hands) Await(ctx context.Context, run *jobs.Run, t fleet.Tenant) error 
 	h.c.Observer.settle(inst, address, new(true))
 	return nil
 }
+
+// Pause adds the reason to the tenant's holds, and returns when visitors wait and those that were
+// being answered have been, 10 s at most. It outlives the daemon.
+func (h *Hands) Pause(ctx context.Context, run *jobs.Run, id, reason string) error {
+	t, err := change(ctx, h.c.Store, id, func(t *fleet.Tenant) bool {
+		if slices.ContainsFunc(t.Holds, func(held fleet.Hold) bool { return held.Reason == reason }) {
+			return false
+		}
+		t.Holds = append(slices.Clone(t.Holds), fleet.Hold{Reason: reason, Since: h.c.Now()})
+		slices.SortFunc(t.Holds, func(a, b fleet.Hold) int { return strings.Compare(a.Reason, b.Reason) })
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return h.Hold(ctx, run, t.Name)
+}
+
+// Resume takes the reason from the tenant's holds. A tenant that is gone is success.
+func (h *Hands) Resume(ctx context.Context, id, reason string) error {
+	t, err := change(ctx, h.c.Store, id, func(t *fleet.Tenant) bool {
+		left := slices.DeleteFunc(slices.Clone(t.Holds), func(held fleet.Hold) bool { return held.Reason == reason })
+		was := len(t.Holds)
+		t.Holds = orNone(left)
+		return len(left) != was
+	})
+	if fleet.CodeOf(err) == fleet.NotFound {
+		return nil
+	}
+	h.Show(t.Name)
+	return err
+}
+
+// Rehome writes down that the tenant lives on the member, here and on its instance's keys.
+func (h *Hands) Rehome(ctx context.Context, id, member string) error {
+	_, err := change(ctx, h.c.Store, id, func(t *fleet.Tenant) bool {
+		was := t.Member
+		t.Member, t.UpdatedAt = member, h.c.Now()
+		return was != member
+	})
+	return err
+}
+
+// Keys gives the configuration keys that say whose the tenant's instance is.
+func (*Hands) Keys(t fleet.Tenant) map[string]string { return keysOf(t) }
 
 // Keys gives the configuration keys that say whose the tenant's instance is.
 func Keys(t fleet.Tenant) map[string]string { return keysOf(t) }
