@@ -111,14 +111,13 @@ const (
 	KeyHistory = KeyPrefix + "history" // with RoleHistory, the id of the tenant whose it was
 )
 
-// Keys of instances of RoleMove and RoleLeft.
-	KeyMoveOf  = KeyPrefix + "move-of"  // the id of the tenant
-	KeyMovedBy = KeyPrefix + "moved-by" // the job that moved it away
-
-	// Keys of an instance of RoleKept.
+// Keys of an instance of RoleKept.
 const (
 	KeyKept  = KeyPrefix + "kept"  // the id of the tenant whose it was
 	KeyUntil = KeyPrefix + "until" // when it is deleted, RFC 3339
+	// Of instances of RoleMove and RoleLeft.
+	KeyMoveOf  = KeyPrefix + "move-of"  // the id of the tenant
+	KeyMovedBy = KeyPrefix + "moved-by" // the job that moved it away
 )
 
 // Roles an instance can have under KeyRole.

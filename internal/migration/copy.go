@@ -29,7 +29,9 @@ func (c *crew) spec(run *jobs.Run, s *moveState, source fleet.Instance) fleet.Co
 }
 
 // passSnapshot is the name of the snapshot that the n-th pass sends.
-func passSnapshot(run *jobs.Run, n int) string { return fmt.Sprintf("%s%s-%d", passPrefix, mark(run.JobID), n) }
+func passSnapshot(run *jobs.Run, n int) string {
+	return fmt.Sprintf("%s%s-%d", passPrefix, mark(run.JobID), n)
+}
 
 // copyAll is the first pass: everything, while the tenant runs.
 func (c *crew) copyAll(ctx context.Context, run *jobs.Run, s *moveState) error {
@@ -96,8 +98,8 @@ func (c *crew) hopeless(s *moveState) error {
 	last := s.Passes[len(s.Passes)-1].Took
 	return fleet.Errorf(fleet.Conflict,
 		"%s writes as fast as it can be copied: after %d passes its visitors would still wait about %s, and %s are allowed",
-		s.Name, len(s.Passes), (last + fixed).Round(time.Second), s.MostHold).
-		WithHint("move it at a quieter time, or allow a longer hold: --max-hold %s", (last+2*fixed).Round(time.Second))
+		s.Name, len(s.Passes), (last+fixed).Round(time.Second), s.MostHold).
+		WithHint("move it at a quieter time, or allow a longer hold: --max-hold %s", (last + 2*fixed).Round(time.Second))
 }
 
 // pass sends one difference. Done again after a crash it sends another, which is as good.

@@ -11,7 +11,10 @@ func mark(job string) string { return job[max(0, len(job)-8):] }
 
 // copyName is the copy's name until it takes the tenant's, and leftName that of the original from
 // then on. An instance's name has at most 63 characters.
-func copyName(tenant fleet.Name, job string) string { return within63(tenant.String(), "-to-"+mark(job)) }
+func copyName(tenant fleet.Name, job string) string {
+	return within63(tenant.String(), "-to-"+mark(job))
+}
+
 func leftName(tenant fleet.Name, job string) string {
 	return within63(tenant.String(), "-left-"+mark(job))
 }

@@ -23,14 +23,14 @@ func TestJudge(t *testing.T) {
 		want   Verdict
 	}{
 		"after the first pass there is always another": {passes(0.5), 20 * time.Second, Again},
-		"little is left":                              {passes(60, 1.5), 20 * time.Second, CutOver},
-		"it still shrinks":                            {passes(60, 10), 20 * time.Second, Again},
-		"it still shrinks, later":                     {passes(60, 10, 5), 20 * time.Second, Again},
-		"it shrinks no more, and visitors can wait":   {passes(60, 10, 9), 20 * time.Second, CutOver},
-		"it shrinks no more, and they cannot":         {passes(60, 30, 29), 20 * time.Second, Hopeless},
-		"it grows":                                    {passes(60, 30, 45), 20 * time.Second, Hopeless},
-		"a longer hold is allowed":                    {passes(60, 30, 29), time.Minute, CutOver},
-		"it shrinks for ever": {passes(60, 50, 39, 31, 24, 19, 15, 12, 9.5, 7.5, 6, 4.7), 20 * time.Second, CutOver},
+		"little is left":                            {passes(60, 1.5), 20 * time.Second, CutOver},
+		"it still shrinks":                          {passes(60, 10), 20 * time.Second, Again},
+		"it still shrinks, later":                   {passes(60, 10, 5), 20 * time.Second, Again},
+		"it shrinks no more, and visitors can wait": {passes(60, 10, 9), 20 * time.Second, CutOver},
+		"it shrinks no more, and they cannot":       {passes(60, 30, 29), 20 * time.Second, Hopeless},
+		"it grows":                                  {passes(60, 30, 45), 20 * time.Second, Hopeless},
+		"a longer hold is allowed":                  {passes(60, 30, 29), time.Minute, CutOver},
+		"it shrinks for ever":                       {passes(60, 50, 39, 31, 24, 19, 15, 12, 9.5, 7.5, 6, 4.7), 20 * time.Second, CutOver},
 	} {
 		if got := Judge(tt.passes, tt.most); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
