@@ -122,9 +122,11 @@ func (c *Client) useHTTPS(o Options) error {
 	}
 	// The library dials a second time where the first failed, without the name of the server's
 	// certificate: a network that is away looks like a certificate that is wrong.
+	// It also calls this function itself, to reach files.
 	if t, ok := c.http.Transport.(*http.Transport); ok {
-		t.DialTLSContext = nil
-		t.DialContext = (&net.Dialer{Timeout: 10 * time.Second}).DialContext
+		dialer := &net.Dialer{Timeout: 10 * time.Second}
+		t.DialContext = dialer.DialContext
+		t.DialTLSContext = (&tls.Dialer{NetDialer: dialer, Config: t.TLSClientConfig}).DialContext
 	}
 	return nil
 }
