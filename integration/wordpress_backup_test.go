@@ -56,7 +56,7 @@ func (s *story) drill(t *testing.T, tenant string) client.Drill {
 // What was written to the bucket while the site went on is a whole site again.
 func (s *story) testBackup(t *testing.T) {
 	s.must("backup", "init")
-	cut := rows.Cut{Before: s.load.Now()}
+	cut := rows.Cut{Since: s.since, Before: s.load.Now()}
 	b := s.backUp(t, "acme")
 	if b.Consistency != client.ConsistencyApplication || b.Held == "" {
 		t.Errorf("backup %+v", b)

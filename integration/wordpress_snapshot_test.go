@@ -48,8 +48,9 @@ func TestWordPress(t *testing.T) {
 // story is the tenant acme and what is known of its snapshots.
 type story struct {
 	*world
-	load *rows.Load
-	cuts map[string]rows.Cut // by snapshot: between which ticks it was taken
+	load  *rows.Load
+	cuts  map[string]rows.Cut // by snapshot: between which ticks it was taken
+	since int                 // the tick of the last restore's end
 }
 
 // snap takes a snapshot while the load goes on.
@@ -168,6 +169,7 @@ func (s *story) restore(t *testing.T, name string) {
 	s.must("snapshot", "restore", "acme", name)
 	took := time.Since(from)
 	cut.Back = s.load.Now()
+	s.since = cut.Back
 	s.goesOn(t, s.load)
 	s.wantRows(t, "acme", s.load, cut)
 	wantNoneFailed(t, s.load)

@@ -9,6 +9,9 @@ import (
 type Cut struct {
 	// Before and After lie around the moment whose state it is.
 	Before, After int
+	// Since is when the tenant was last brought back to an earlier state: what was sent before
+	// may be there or not.
+	Since int
 	// Left and Back lie around the restore, where the writers went on in the restored tenant; 0
 	// where nobody has written to it since.
 	Left, Back int
@@ -98,7 +101,7 @@ func (c *check) checkPresence() {
 	}
 	for _, commit := range c.commits {
 		_, there := c.rows[key{commit.Writer, commit.Seq}]
-		acked := commit.Acked != 0
+		acked := commit.Acked != 0 && commit.Sent >= c.cut.Since
 		switch {
 		case !there && acked && commit.Acked < c.cut.Before:
 			c.say("commit %d of writer %d is lost: it was answered before the snapshot", commit.Seq, commit.Writer)

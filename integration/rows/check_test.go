@@ -137,6 +137,30 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// Of a tenant that was restored before, what was made since then counts.
+func TestCheckSince(t *testing.T) {
+	commits := history(40)
+	kept := append(slices.Clone(commits[:10]), commits[20:30]...) // brought back at tick 41
+	tests := []struct {
+		name string
+		cut  Cut
+		want string
+	}{
+		{"undone before", Cut{Since: 41, Before: 60, After: 61}, ""},
+		{"not undone", Cut{Since: 40, Before: 60, After: 61}, ""},
+		{"undone later than told", Cut{Since: 31, Before: 60, After: 61}, "is lost"},
+		{"one too few", Cut{Since: 41, Before: 63, After: 65}, "commit 16 of writer 0 is lost"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := Check(stateOf(kept), commits, tt.cut)
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}
+
 // After a restore writers go on with the numbers they had.
 func TestCheckAfterRestore(t *testing.T) {
 	commits := history(40)

@@ -19,12 +19,13 @@ type sender struct {
 	members []string
 }
 
-const sentSize = 256 * fleet.MiB
+// sentSize takes some seconds to be sent: LXD tells once a second how far it is.
+const sentSize = fleet.GiB
 
 // testTransferFaults disturbs copies to another member in the middle; a repeat ends well.
 func testTransferFaults(t *testing.T) {
 	s := newSender(t)
-	for _, limit := range []fleet.Size{0, 128 * fleet.MiB} {
+	for _, limit := range []fleet.Size{0, 256 * fleet.MiB} {
 		t.Run(fmt.Sprintf("given up, limit %s", limit), func(t *testing.T) { s.testGivenUp(t, limit) })
 	}
 	for _, at := range []string{"source", "target"} {

@@ -316,10 +316,11 @@ func TestKilled(t *testing.T) {
 		t.Fatalf("the child said %q: %v", said, err)
 	}
 	other := mustWrite(t, r, Meta{Tenant: "beside", TakenAt: someTime}, many(t, 600, 20, 1<<20)) // while it writes
-	// It has read most of its stream by now; what of it can be found is what is used again.
-	for stats, until := (Stats{}), time.Now().Add(time.Minute); stats.Unique < 42<<20; time.Sleep(100 * time.Millisecond) {
-		if stats, err = r.Stats(t.Context()); err != nil || time.Now().After(until) {
-			t.Fatalf("%d bytes can be found: %v", stats.Unique, err)
+	// How much of it can be found by then depends on how its threads took turns.
+	var found Stats
+	for until := time.Now().Add(time.Minute); found.Unique < 20<<20; time.Sleep(100 * time.Millisecond) {
+		if found, err = r.Stats(t.Context()); err != nil || time.Now().After(until) {
+			t.Fatalf("%d bytes can be found: %v", found.Unique, err)
 		}
 	}
 	if err := child.Process.Kill(); err != nil {
@@ -335,12 +336,13 @@ func TestKilled(t *testing.T) {
 		t.Errorf("prune, with the lock of one who was killed: %v", err)
 	}
 	t.Logf("the lock was taken over after %s", time.Since(began))
-	s := mustWrite(t, r, meta(t), childStream(t))
-	if s.Moved > 30<<20 {
-		t.Errorf("%d bytes were moved", s.Moved)
+	stream := childStream(t)
+	// The other backup's mebibyte is among what was found.
+	if s, most := mustWrite(t, r, meta(t), stream), int64(len(stream))-found.Unique+2<<20; s.Moved > most {
+		t.Errorf("%d bytes were moved, not %d at most", s.Moved, most)
 	}
-	if found, err := r.Verify(t.Context(), VerifyOptions{}, nil); err != nil || len(found) > 0 {
-		t.Errorf("verify: %v, %v", found, err)
+	if damage, err := r.Verify(t.Context(), VerifyOptions{}, nil); err != nil || len(damage) > 0 {
+		t.Errorf("verify: %v, %v", damage, err)
 	}
 }
 
