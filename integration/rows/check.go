@@ -170,7 +170,8 @@ func (c *check) checkLog() {
 		}
 	}
 	for k := range c.rows {
-		if commit := c.known[k]; commit.Acked != 0 && commit.Acked < c.cut.Before && !logged[k] {
+		commit := c.known[k]
+		if commit.Acked != 0 && commit.Acked < c.cut.Before && commit.Sent >= c.cut.Since && !logged[k] {
 			c.say("commit %d of writer %d is not logged, and was answered before the snapshot", k.seq, k.writer)
 		}
 	}
