@@ -77,7 +77,7 @@ func (s *Server) PruneBackups(ctx context.Context, _ PruneBackupsRequestObject) 
 
 // RecoverBackups brings the fleet back.
 func (s *Server) RecoverBackups(ctx context.Context, r RecoverBackupsRequestObject) (RecoverBackupsResponseObject, error) {
-	req := backups.RecoverRequest{From: r.Body.From, DryRun: r.Body.DryRun}
+	req := backups.RecoverRequest{From: r.Body.From, Key: r.Body.Key, DryRun: r.Body.DryRun}
 	for _, name := range r.Body.Tenants {
 		n, err := fleet.ParseName(name)
 		if err != nil {

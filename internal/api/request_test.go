@@ -108,7 +108,7 @@ func TestBadRequests(t *testing.T) {
 		{name: "verify a bad name", method: "POST", path: "/v1/backups/verify", body: `{"tenant":"A!"}`, status: 400, field: "tenant", code: "invalid"},
 		{name: "second repository", method: "POST", path: "/v1/backups/init", status: 409, code: "taken"},
 		{name: "wrong key", method: "POST", path: "/v1/backups/confirm-key", body: `{"key":"x"}`, status: 400, field: "key", code: "invalid"},
-		{name: "recover from elsewhere", method: "POST", path: "/v1/backups/recover", body: `{"from":"s3://other"}`, status: 409, field: "from", code: "conflict"},
+		{name: "recover from elsewhere", method: "POST", path: "/v1/backups/recover", body: `{"from":"s3://other"}`, status: 403, field: "key", code: "forbidden"},
 		{name: "recover a bad name", method: "POST", path: "/v1/backups/recover", body: `{"tenants":["A!"]}`, status: 400, field: "tenants", code: "invalid"},
 		{name: "folder of a backup for a file", method: "GET", path: "/v1/backups/c1ab/content?path=%2Fuploads", status: 400, field: "path", code: "invalid"},
 		{name: "no such drill", method: "GET", path: "/v1/drills/none", status: 404, field: "id", code: "not_found"},

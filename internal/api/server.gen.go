@@ -614,8 +614,11 @@ type BackupRecover struct {
 	// DryRun Only say what would be done.
 	DryRun bool `json:"dry_run,omitempty,omitzero"`
 
-	// From Where the backups are, such as s3://bucket/folder; the configured place where it is not given.
+	// From Where the backups are, such as s3://bucket/folder or file:///folder; the configured place where it is not given. Elsewhere they are only read.
 	From string `json:"from,omitempty,omitzero"`
+
+	// Key The recovery key of backups elsewhere, where it is not the daemon's own.
+	Key string `json:"key,omitempty,omitzero"`
 
 	// Tenants Only these; all where none is given.
 	Tenants []string `json:"tenants,omitempty,omitzero"`

@@ -34,8 +34,9 @@ type site struct {
 	end func()
 }
 
-// newSite prepares LXD and starts a daemon. key is the content of its key file; empty: it makes one.
-func newSite(t *testing.T, project string, bucket s3.Config, key string) *site {
+// newSite prepares LXD and starts a daemon that keeps its backups at a location, and reaches the
+// bucket's server.
+func newSite(t *testing.T, project string, bucket s3.Config, location string) *site {
 	t.Helper()
 	dir := t.TempDir()
 	cfg := config.Default()
@@ -43,14 +44,11 @@ func newSite(t *testing.T, project string, bucket s3.Config, key string) *site {
 	cfg.LXD.Project, cfg.LXD.Socket = project, filepath.Join(os.Getenv("LXD_DIR"), "unix.socket")
 	cfg.Proxy.HTTP, cfg.Proxy.HTTPS, cfg.Metrics.Listen = "", "", "off"
 	cfg.Tenants.BaseDomain, cfg.Tenants.StopTimeout = "example.test", 2*time.Second
-	cfg.Backups.Location = "s3://" + bucket.Bucket + "/fleet"
+	cfg.Backups.Location = location
 	secret := filepath.Join(dir, "secret")
 	cfg.S3 = config.S3{Endpoint: bucket.Endpoint, Region: bucket.Region, AccessKey: bucket.AccessKey, SecretKeyFile: secret, PathStyle: true}
 	must(t, os.WriteFile(secret, []byte(bucket.SecretKey), 0o600))
 	must(t, os.MkdirAll(cfg.DataDir, 0o700))
-	if key != "" {
-		must(t, os.WriteFile(cfg.BackupKeyFile(), []byte(key), 0o600))
-	}
 	t.Cleanup(func() { emptied(t, project) })
 	must(t, Init(t.Context(), cfg, io.Discard, false))
 	w := &site{t: t, cfg: cfg}
@@ -203,7 +201,8 @@ func (w *site) clean(names ...string) {
 func TestBackups(t *testing.T) {
 	ctx, server := t.Context(), s3server.Start(t)
 	bucket := server.Bucket()
-	w := newSite(t, fmt.Sprintf("backups-%d", os.Getpid()), bucket, "")
+	location := "s3://" + bucket.Bucket + "/fleet"
+	w := newSite(t, fmt.Sprintf("backups-%d", os.Getpid()), bucket, location)
 	key, err := w.backups.Init(ctx)
 	must(t, err)
 	must(t, w.backups.Recorded(ctx, strings.ToLower(key.Recovery)))
@@ -265,9 +264,14 @@ func TestBackups(t *testing.T) {
 	w.end()
 	emptied(t, w.cfg.LXD.Project)
 
-	// Another machine, with nothing but the bucket and the key.
-	n := newSite(t, fmt.Sprintf("recovered-%d", os.Getpid()), bucket, strings.ToLower(key.Recovery))
-	report, err := n.backups.Recover(ctx, backups.RecoverRequest{From: n.cfg.Backups.Location})
+	// Another machine, with nothing but the bucket and the key, which keeps its own backups elsewhere.
+	n := newSite(t, fmt.Sprintf("recovered-%d", os.Getpid()), bucket, "file://"+filepath.Join(t.TempDir(), "own"))
+	_, err = n.backups.Init(ctx)
+	must(t, err)
+	if _, err := n.backups.Recover(ctx, backups.RecoverRequest{From: location}); fleet.CodeOf(err) != fleet.Forbidden {
+		t.Errorf("recovered without the key: %v", err)
+	}
+	report, err := n.backups.Recover(ctx, backups.RecoverRequest{From: location, Key: strings.ToLower(key.Recovery)})
 	must(t, err)
 	outcomes := map[fleet.Name]backups.RecoverOutcome{}
 	for _, r := range report.Tenants {
@@ -290,6 +294,10 @@ func TestBackups(t *testing.T) {
 	}
 	if got := n.sh("acme", "cat /www/data"); got != "two" { // the newest backup
 		t.Errorf("acme has %q", got)
+	}
+	n.done(n.backups.Create(ctx, "acme", backups.CreateRequest{}, backups.Once{}))
+	if list, err := n.backups.List(ctx, fleet.BackupFilter{}); err != nil || len(list) != 1 {
+		t.Errorf("the new daemon's own backups are %+v: %v", list, err)
 	}
 	n.clean("acme", "globex")
 }

@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"io/fs"
@@ -28,11 +30,15 @@ type opener struct{ cfg config.Config }
 
 func (o opener) options(location, key string) (repository.Options, error) {
 	opt := repository.Options{
-		Location: location, Passphrase: key, CacheDir: o.cfg.BackupCache(),
+		Location: location, Passphrase: key, CacheDir: o.cache(location),
 		Limits: repository.Limits{UploadBytesPerSecond: int64(o.cfg.Backups.UploadLimit), Parallel: o.cfg.Backups.Parallel},
 	}
 	if strings.HasPrefix(location, "s3:") {
 		c := o.cfg.S3
+		if c.Endpoint == "" {
+			return opt, fleet.Errorf(fleet.Invalid, "the configuration does not say where the S3 server is").WithField("s3.endpoint").
+				WithHint("write the server and its keys into the section s3, and restart the daemon")
+		}
 		secret, err := secretIn("s3.secret_key_file", c.SecretKeyFile)
 		if err != nil {
 			return opt, err
@@ -42,6 +48,15 @@ func (o opener) options(location, key string) (repository.Options, error) {
 		}
 	}
 	return opt, nil
+}
+
+// cache is a folder of the repository's own.
+func (o opener) cache(location string) string {
+	if location == o.cfg.BackupLocation() {
+		return o.cfg.BackupCache()
+	}
+	sum := sha256.Sum256([]byte(location))
+	return o.cfg.BackupCache() + ".of-" + hex.EncodeToString(sum[:4])
 }
 
 // Init implements backups.Opener.

@@ -14,6 +14,8 @@ type cloneState struct {
 	Backup fleet.Backup `json:"backup"`
 	Kept   Keepsake     `json:"kept"`
 	Tenant fleet.Tenant `json:"tenant"` // the new one, or the lost one as it was
+	// From is the location of the repository; empty: the daemon's own.
+	From string `json:"from,omitempty"`
 	// Copy: the original may be there too. It gets secrets of its own where the image sees to it
 	// and, without Mail, writes to nobody.
 	Copy bool `json:"copy,omitempty"`
@@ -82,7 +84,7 @@ func (c *crew) fetchClone(ctx context.Context, run *jobs.Run, s *cloneState) err
 	if !s.Copy { // it is the same again, also for the network
 		maps.Copy(config, macs(s.Kept.Config))
 	}
-	err := c.fetch(ctx, run, s.Backup, fleet.CloneSpec{
+	err := c.fetch(ctx, run, s.From, s.Backup, fleet.CloneSpec{
 		Name: s.instance(), Member: s.Tenant.Member, Profiles: s.Kept.profiles(s.Tenant.Plan), Config: config, Devices: s.Kept.Devices,
 	})
 	if err != nil || !s.Copy {

@@ -69,7 +69,7 @@ func (c *crew) drillFetch(ctx context.Context, run *jobs.Run, s *drillState) err
 	spec := fleet.CloneSpec{Name: drillName(run.JobID), Member: s.Member, Config: s.Kept.plain()}
 	spec.Config[fleet.KeyRole] = fleet.RoleDrill
 	spec.Profiles, spec.Devices = secluded(s.Kept, profiles)
-	err = c.fetch(ctx, run, s.Backup, spec)
+	err = c.fetch(ctx, run, "", s.Backup, spec)
 	if err != nil && c.unheard(ctx, err) {
 		return err
 	}

@@ -15,8 +15,8 @@ const propJob = fleet.KeyJob
 
 // fetch makes a stopped instance of a backup. The way is through an image, which goes again: LXD
 // unpacks it on the member with all that tar can say of a file. Nothing is written on the daemon's
-// own disk.
-func (c *crew) fetch(ctx context.Context, run *jobs.Run, b fleet.Backup, spec fleet.CloneSpec) error {
+// own disk. from is the repository's location; empty: the daemon's own.
+func (c *crew) fetch(ctx context.Context, run *jobs.Run, from string, b fleet.Backup, spec fleet.CloneSpec) error {
 	if spec.Config == nil {
 		spec.Config = map[string]string{}
 	}
@@ -35,7 +35,7 @@ func (c *crew) fetch(ctx context.Context, run *jobs.Run, b fleet.Backup, spec fl
 		if err := c.room(ctx, spec.Member, b.Size); err != nil {
 			return err
 		}
-		if fingerprint, err = c.download(ctx, run, b); err != nil {
+		if fingerprint, err = c.download(ctx, run, from, b); err != nil {
 			return err
 		}
 	}
@@ -61,8 +61,8 @@ func (c *crew) mine(ctx context.Context, run *jobs.Run, name string) error {
 }
 
 // download streams a backup out of the repository into LXD, as an image.
-func (c *crew) download(ctx context.Context, run *jobs.Run, b fleet.Backup) (string, error) {
-	repo, err := c.Vault.Open(ctx)
+func (c *crew) download(ctx context.Context, run *jobs.Run, from string, b fleet.Backup) (string, error) {
+	repo, err := c.Vault.At(ctx, from)
 	if err != nil {
 		return "", err
 	}
@@ -96,6 +96,9 @@ func (c *crew) download(ctx context.Context, run *jobs.Run, b fleet.Backup) (str
 // condemn records that a backup is damaged, and tells.
 func (c *crew) condemn(ctx context.Context, id, what string) {
 	b, err := c.Store.EditBackup(ctx, id, func(b *fleet.Backup) { b.Damage = what })
+	if fleet.CodeOf(err) == fleet.NotFound {
+		return // it is of a repository that is not the daemon's own: the job tells
+	}
 	if err != nil {
 		c.Log.Warn("damage of a backup cannot be recorded", "backup", id, "damage", what, "error", err)
 		return

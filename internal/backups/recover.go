@@ -14,9 +14,12 @@ import (
 
 // RecoverRequest asks to bring the fleet back from the repository.
 type RecoverRequest struct {
-	// From is where the repository is; empty: where the configuration says. Another one is opened
-	// with the configured key.
+	// From is where the repository is; empty: where the configuration says. One elsewhere is only
+	// read: its backups are not recorded, and new ones go where the configuration says.
 	From string
+	// Key is the recovery key of one elsewhere; empty: that which opened it before, or else the
+	// daemon's own.
+	Key string
 	// DryRun only says what would be done.
 	DryRun bool
 	// Tenants are those to bring back; none: all.
@@ -63,9 +66,12 @@ type Recovery struct {
 // once, and each tenant that the store lacks by a job that restores its newest good backup. What
 // is there is left as it is. It may be repeated.
 func (s *Service) Recover(ctx context.Context, req RecoverRequest) (Recovery, error) {
-	repo, err := s.source(ctx, req.From)
+	repo, err := s.source(ctx, req)
 	if err != nil {
 		return Recovery{}, err
+	}
+	if s.Vault.isOwn(req.From) {
+		req.From = ""
 	}
 	control, err := latestControl(ctx, repo)
 	if err != nil {
@@ -75,7 +81,7 @@ func (s *Service) Recover(ctx context.Context, req RecoverRequest) (Recovery, er
 	if err := s.recoverRules(ctx, control, req.DryRun, &report); err != nil {
 		return report, err
 	}
-	backups, kept, err := s.recoverRecords(ctx, repo, req.DryRun, &report)
+	backups, kept, err := s.recoverRecords(ctx, repo, req, &report)
 	if err != nil {
 		return report, err
 	}
@@ -83,7 +89,7 @@ func (s *Service) Recover(ctx context.Context, req RecoverRequest) (Recovery, er
 		if len(req.Tenants) > 0 && !slices.Contains(req.Tenants, t.Name) {
 			continue
 		}
-		entry, err := s.recoverTenant(ctx, t, backups[t.ID], kept, req.DryRun)
+		entry, err := s.recoverTenant(ctx, t, backups[t.ID], kept, req)
 		if err != nil {
 			return report, err
 		}
@@ -98,14 +104,12 @@ func (s *Service) Recover(ctx context.Context, req RecoverRequest) (Recovery, er
 	return report, nil
 }
 
-// source gives the repository to recover from. Restores are jobs, which read from the configured
-// one: another can only be looked at.
-func (s *Service) source(ctx context.Context, from string) (Repository, error) {
-	if from != "" && from != s.Vault.Location() {
-		return nil, fleet.Errorf(fleet.Conflict, "this daemon keeps its backups at %s", s.Vault.Location()).WithField("from").
-			WithHint("set backups.location to %s and backups.key_file to its recovery key, and restart the daemon", from)
+// source gives the repository to recover from.
+func (s *Service) source(ctx context.Context, req RecoverRequest) (Repository, error) {
+	if req.Key != "" {
+		return s.Vault.Admit(ctx, req.From, req.Key, !req.DryRun)
 	}
-	return s.Vault.Open(ctx)
+	return s.Vault.At(ctx, req.From)
 }
 
 func latestControl(ctx context.Context, repo Repository) (Control, error) {
@@ -184,8 +188,9 @@ func (s *Service) recoverRecipes(ctx context.Context, c Control, dry bool, repor
 	return nil
 }
 
-// recoverRecords records the backups in the repository, and gives them by tenant, newest first.
-func (s *Service) recoverRecords(ctx context.Context, repo Repository, dry bool, report *Recovery) (map[string][]fleet.Backup, map[string]Keepsake, error) {
+// recoverRecords records the backups in the daemon's own repository, and gives those of any by
+// tenant, newest first.
+func (s *Service) recoverRecords(ctx context.Context, repo Repository, req RecoverRequest, report *Recovery) (map[string][]fleet.Backup, map[string]Keepsake, error) {
 	list, err := repo.List(ctx, KindTenant)
 	if err != nil {
 		return nil, nil, err
@@ -197,16 +202,11 @@ func (s *Service) recoverRecords(ctx context.Context, repo Repository, dry bool,
 			s.Log.Warn("an entry of the repository is not a backup of ours", "entry", e.ID, "error", err)
 			continue
 		}
-		b, err := s.Store.Backup(ctx, e.ID)
-		if fleet.CodeOf(err) == fleet.NotFound {
-			b, err = recordOf(e, k), nil
-			if !dry {
-				err = s.Store.SaveBackup(ctx, b)
+		b := recordOf(e, k)
+		if req.From == "" {
+			if b, err = s.recoverRecord(ctx, b, req.DryRun, report); err != nil {
+				return nil, nil, fmt.Errorf("record backup %s: %w", short(e.ID), err)
 			}
-			report.Backups++
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("record backup %s: %w", short(e.ID), err)
 		}
 		kept[b.ID] = k
 		backups[b.TenantID] = append(backups[b.TenantID], b)
@@ -217,7 +217,20 @@ func (s *Service) recoverRecords(ctx context.Context, repo Repository, dry bool,
 	return backups, kept, nil
 }
 
-func (s *Service) recoverTenant(ctx context.Context, t fleet.Tenant, backups []fleet.Backup, kept map[string]Keepsake, dry bool) (RecoveredTenant, error) {
+// recoverRecord records a backup, unless it is.
+func (s *Service) recoverRecord(ctx context.Context, b fleet.Backup, dry bool, report *Recovery) (fleet.Backup, error) {
+	known, err := s.Store.Backup(ctx, b.ID)
+	if fleet.CodeOf(err) != fleet.NotFound {
+		return known, err
+	}
+	report.Backups++
+	if dry {
+		return b, nil
+	}
+	return b, s.Store.SaveBackup(ctx, b)
+}
+
+func (s *Service) recoverTenant(ctx context.Context, t fleet.Tenant, backups []fleet.Backup, kept map[string]Keepsake, req RecoverRequest) (RecoveredTenant, error) {
 	entry := RecoveredTenant{Tenant: t.Name, Outcome: RecoverConflict}
 	if _, err := s.Store.TenantByID(ctx, t.ID); err == nil {
 		entry.Outcome = RecoverThere
@@ -237,12 +250,12 @@ func (s *Service) recoverTenant(ctx context.Context, t fleet.Tenant, backups []f
 		return entry, err
 	}
 	entry.Outcome = RecoverRestoring
-	if dry {
+	if req.DryRun {
 		return entry, nil
 	}
 	// Where it was may not exist any more; the job asks for a member.
 	t.Ready, t.Member, t.Holds = false, "", nil
-	job, err := s.submit(ctx, KindClone, ofTenant(t.Name), cloneState{Backup: entry.Backup, Kept: kept[entry.Backup.ID], Tenant: t, Mail: true}, Once{})
+	job, err := s.submit(ctx, KindClone, ofTenant(t.Name), cloneState{From: req.From, Backup: entry.Backup, Kept: kept[entry.Backup.ID], Tenant: t, Mail: true}, Once{})
 	if fleet.CodeOf(err) == fleet.Busy {
 		entry.Outcome, entry.Reason = RecoverConflict, err.Error()
 		return entry, nil

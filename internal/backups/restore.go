@@ -93,7 +93,7 @@ func (c *crew) lookAtOld(ctx context.Context, _ *jobs.Run, s *restoreState) erro
 func (c *crew) fetchBeside(ctx context.Context, run *jobs.Run, s *restoreState) error {
 	config := s.Kept.plain()
 	config[fleet.KeyRole] = fleet.RoleRestore
-	return c.fetch(ctx, run, s.Backup, fleet.CloneSpec{
+	return c.fetch(ctx, run, "", s.Backup, fleet.CloneSpec{
 		Name: restoreName(run.JobID), Member: s.Member, Profiles: s.Kept.profiles(s.Tenant.Plan), Config: config, Devices: s.Kept.Devices,
 	})
 }

@@ -31,6 +31,8 @@ type Vault struct {
 	mu   sync.Mutex // held while it is opened, made or given another key
 	repo Repository
 	key  string // that opened it
+
+	others map[string]other // that a fleet is recovered from, by location
 }
 
 // NewVault makes a Vault. Nothing is opened yet.
@@ -199,16 +201,19 @@ func (v *Vault) holds(text string) (bool, error) {
 	return typed == key, nil
 }
 
-// Close closes the repository; it is opened again when it is asked for.
+// Close closes what is open; it is opened again when it is asked for.
 func (v *Vault) Close(ctx context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.repo == nil {
-		return nil
+	var failures []error
+	for _, o := range v.others {
+		failures = append(failures, o.repo.Close(ctx))
 	}
-	err := v.repo.Close(ctx)
-	v.repo, v.key = nil, ""
-	return err
+	if v.repo != nil {
+		failures = append(failures, v.repo.Close(ctx))
+	}
+	v.repo, v.key, v.others = nil, "", nil
+	return errors.Join(failures...)
 }
 
 // Away reports whether backups leave the machine the daemon runs on, as far as the location tells.

@@ -3,7 +3,6 @@ package cli
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -143,17 +142,14 @@ func (t *tool) backupConfirmKey() *cobra.Command {
 			if _, asking := terminal(t.In); asking {
 				return t.askKey(c.Context(), d)
 			}
-			in := bufio.NewScanner(t.In)
-			for in.Scan() {
-				// A copy of the key file has a comment above the key.
-				if line := strings.TrimSpace(in.Text()); line != "" && !strings.HasPrefix(line, "#") {
-					return t.confirmKey(c.Context(), d, line)
-				}
+			key, err := keyLine(t.In)
+			if err != nil {
+				return err
 			}
-			if in.Err() != nil {
-				return in.Err()
+			if key == "" {
+				return usagef("give the key on standard input")
 			}
-			return usageError{errors.New("give the key on standard input")}
+			return t.confirmKey(c.Context(), d, key)
 		},
 	}
 }

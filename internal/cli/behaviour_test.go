@@ -467,6 +467,27 @@ func TestRecoverWaitsForTheRestores(t *testing.T) {
 	}
 }
 
+// The recovery key of backups elsewhere comes from a file or from standard input, below comments.
+func TestRecoverGivesTheKey(t *testing.T) {
+	b := newBench(t)
+	file := filepath.Join(t.TempDir(), "copy.key")
+	if err := os.WriteFile(file, []byte("# The recovery key\n\nAAAA-BBBB\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]int{file: exitOK, os.DevNull: exitUsage, file + ".gone": exitUsage} {
+		if r := b.run("recover", "--from", "s3://other", "--key-file", name, "--no-wait"); r.exit != want {
+			t.Errorf("with the key in %s: %v", name, r)
+		}
+	}
+	b.in = strings.NewReader("AAAA-BBBB\n")
+	if r := b.run("recover", "--from", "s3://other", "--key-file", "-", "--no-wait"); r.exit != exitOK {
+		t.Errorf("with the key on standard input: %v", r)
+	}
+	if r := b.run("recover", "--key-file", file); r.exit != exitUsage {
+		t.Errorf("a key without a place: %v", r)
+	}
+}
+
 func TestConfigFileNamesTheSocket(t *testing.T) {
 	b := newBench(t)
 	file := filepath.Join(t.TempDir(), "lxdfleet.yaml")

@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,12 +18,14 @@ func (t *tool) recoverCommand() *cobra.Command {
 	var p client.RecoverParams
 	var spec client.BackupRecover
 	var noWait bool
+	var keyFile string
 	c := &cobra.Command{
 		Use: "recover", Short: "Rebuild lost tenants from what LXD's instances say of themselves, or from backups", Args: arguments(0, 0),
 		Long: "Rebuild images and tenants that the store lacks, with their domains and plans, from what LXD has.\n" +
 			"With --from, where LXD has nothing any more either, from the backups: plans, policies and each\n" +
-			"tenant's newest good backup. What is there is left as it is, and it can be repeated.",
-		Example: "  lxdfleet recover --dry-run\n  lxdfleet recover --from s3://backups/fleet",
+			"tenant's newest good backup. They need not be where this daemon keeps its own: it then only reads\n" +
+			"there. What is there is left as it is, and it can be repeated.",
+		Example: "  lxdfleet recover --dry-run\n  lxdfleet recover --from s3://backups/fleet --key-file -",
 		RunE: func(c *cobra.Command, _ []string) error {
 			d, err := t.daemon()
 			if err != nil {
@@ -27,10 +33,13 @@ func (t *tool) recoverCommand() *cobra.Command {
 			}
 			if c.Flags().Changed("from") {
 				spec.DryRun = p.DryRun
+				if spec.Key, err = t.keyIn(keyFile); err != nil {
+					return err
+				}
 				return t.recoverBackups(c.Context(), d, spec, noWait)
 			}
-			if len(spec.Tenants) > 0 || noWait {
-				return usagef("--tenant and --no-wait go with --from")
+			if len(spec.Tenants) > 0 || noWait || keyFile != "" {
+				return usagef("--tenant, --key-file and --no-wait go with --from")
 			}
 			report, err := client.Decode[client.RecoverReport](d.Recover(c.Context(), &p))
 			if err != nil {
@@ -42,9 +51,44 @@ func (t *tool) recoverCommand() *cobra.Command {
 	f := c.Flags()
 	f.BoolVar(&p.DryRun, "dry-run", false, "only say what would become of the tenants")
 	f.StringVar(&spec.From, "from", "", "`location` of the backups, such as s3://backups/fleet or file:///srv/backups")
+	f.StringVar(&keyFile, "key-file", "", "`file` with the recovery key of these backups, where it is not the daemon's own; - is standard input")
 	f.StringSliceVar(&spec.Tenants, "tenant", nil, "only this `tenant`; may be repeated")
 	f.BoolVar(&noWait, "no-wait", false, "do not wait for the restores")
 	return c
+}
+
+// keyIn reads a recovery key, from a file or from standard input; none without a name.
+func (t *tool) keyIn(name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	in := t.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return "", usageError{err}
+		}
+		defer f.Close()
+		in = f
+	} else if _, asking := terminal(t.In); asking {
+		fmt.Fprint(t.Err, "Type the recovery key: ")
+	}
+	key, err := keyLine(in)
+	if err == nil && key == "" {
+		err = usagef("there is no key in %s", name)
+	}
+	return key, err
+}
+
+// keyLine gives the first line that is no comment: a key file has one above the key.
+func keyLine(r io.Reader) (string, error) {
+	in := bufio.NewScanner(r)
+	for in.Scan() {
+		if line := strings.TrimSpace(in.Text()); line != "" && !strings.HasPrefix(line, "#") {
+			return line, nil
+		}
+	}
+	return "", in.Err()
 }
 
 func (t *tool) printRecovered(report client.RecoverReport) error {

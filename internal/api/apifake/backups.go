@@ -344,9 +344,9 @@ func (b *Backups) Recover(_ context.Context, r backups.RecoverRequest) (backups.
 	if err := b.fleet.called("RecoverBackups", r); err != nil {
 		return backups.Recovery{}, err
 	}
-	if r.From != "" && r.From != "file:///var/lib/lxdfleet/backups" {
-		return backups.Recovery{}, fleet.Errorf(fleet.Conflict, "this daemon keeps its backups at file:///var/lib/lxdfleet/backups").WithField("from").
-			WithHint("set backups.location to %s", r.From)
+	if r.From != "" && r.From != "file:///var/lib/lxdfleet/backups" && r.Key == "" {
+		return backups.Recovery{}, fleet.Errorf(fleet.Forbidden, "the backups at %s cannot be opened: the passphrase is wrong", r.From).WithField("key").
+			WithHint("give their recovery key: lxdfleet recover --from %s --key-file FILE", r.From)
 	}
 	found := backups.Recovery{
 		SavedAt: Now.Add(-20 * time.Hour), Plans: []string{"small"}, Policies: []string{"nightly"}, Backups: 2,
