@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) start() {
-	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{})
+	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{PollInterval: time.Minute})
 	do(w.t, w.engine.Start(context.WithoutCancel(w.t.Context())))
 	w.t.Cleanup(func() {
 		if err := w.engine.Stop(context.Background()); err != nil {

@@ -162,7 +162,7 @@ func (w *world) onEvent(job fleet.Job, event fleet.JobEvent) {
 }
 
 func (w *world) start() {
-	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{OnEvent: w.onEvent})
+	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{PollInterval: time.Minute, OnEvent: w.onEvent})
 	do(w.t, w.engine.Start(context.WithoutCancel(w.t.Context())))
 	w.t.Cleanup(func() { do(w.t, w.engine.Stop(context.Background())) })
 	synctest.Wait()

@@ -107,7 +107,7 @@ func newWorld(t *testing.T) *world {
 
 // start gives the world a job engine.
 func (w *world) start() {
-	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{OnEvent: w.observer.JobEvent})
+	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{PollInterval: time.Minute, OnEvent: w.observer.JobEvent})
 	if err := w.engine.Start(context.WithoutCancel(w.t.Context())); err != nil {
 		w.t.Fatalf("start engine: %v", err)
 	}
