@@ -41,6 +41,7 @@ func newSite(t *testing.T, project string, bucket s3.Config, location string) *s
 	dir := t.TempDir()
 	cfg := config.Default()
 	cfg.DataDir, cfg.Socket.Path = filepath.Join(dir, "data"), filepath.Join(dir, "s")
+	cfg.LXD.Network = "br0" // the cluster may have others, of people who develop on it
 	cfg.LXD.Project, cfg.LXD.Socket = project, filepath.Join(os.Getenv("LXD_DIR"), "unix.socket")
 	cfg.Proxy.HTTP, cfg.Proxy.HTTPS, cfg.Metrics.Listen = "", "", "off"
 	cfg.Tenants.BaseDomain, cfg.Tenants.StopTimeout = "example.test", 2*time.Second
