@@ -46,16 +46,26 @@ func noSnapshot(w *world, names ...string) {
 	}
 }
 
-// dropKept deletes the instances that restores have kept, and gives how many there were.
-func dropKept(w *world) (n int) {
+// dropSafety deletes the snapshots that restores of a tenant have taken before, with which the
+// instances go that have them, and gives how many there were.
+func dropSafety(w *world, tenant string) int {
 	w.t.Helper()
-	for _, name := range w.instances() {
-		if strings.HasPrefix(name, "lxdfleet-kept-") {
-			w.lxc("delete", "--force", name)
-			n++
-		}
+	var list struct {
+		Items []struct {
+			Name string `json:"name"`
+		} `json:"items"`
 	}
-	return n
+	path := "/v1/tenants/" + tenant + "/snapshots"
+	if status, raw := w.call(http.MethodGet, path, nil, &list); status != http.StatusOK {
+		w.t.Fatalf("snapshots of %s: %d %s", tenant, status, raw)
+	}
+	for _, n := range list.Items {
+		w.done(w.submit(http.MethodDelete, path+"/"+n.Name, nil))
+	}
+	if got := w.instances(); !slices.Equal(got, []string{tenant}) {
+		w.t.Fatalf("instances without snapshots: %v", got)
+	}
+	return len(list.Items)
 }
 
 // newest is the id of a tenant's newest backup, as long as the daemon tells it.
@@ -105,10 +115,10 @@ func backupKillCases() map[string]killCase {
 			},
 			check: func(w *world, name string) {
 				w.t.Helper()
-				if dropKept(w) == 0 {
-					w.t.Fatal("the old instance was not kept")
-				}
 				serving(w, name)
+				if dropSafety(w, name) == 0 {
+					w.t.Fatal("what the tenant was before is no snapshot")
+				}
 			},
 		},
 		"backup.clone": {

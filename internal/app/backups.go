@@ -18,7 +18,7 @@ func (a *App) backupDeps(tenantDeps tenants.KindDeps, snapshotDeps snapshots.Kin
 	return backups.Deps{
 		LXD: a.lxd, Store: a.store, Vault: a.vault, Snapshots: snapshots.NewTaker(snapshotDeps), Readers: readers{a},
 		Tenants: tenancy{a, tenants.NewHands(tenantDeps)}, Policies: policies{a}, StopTimeout: a.cfg.Tenants.StopTimeout,
-		Event: a.feed.Publish, Log: a.log,
+		KeepOld: orNone(a.cfg.Backups.KeepOld), Event: a.feed.Publish, Log: a.log,
 	}
 }
 
@@ -38,7 +38,7 @@ func (a *App) wireBackups(deps backups.Deps) {
 // backupLoops are what looks after the backups.
 func (a *App) backupLoops(deps backups.Deps) []func(context.Context) {
 	loops := []func(context.Context){
-		(&backups.Keeper{Service: a.backups}).Run,
+		(&backups.Keeper{Service: a.backups, PruneEvery: a.cfg.Backups.PruneEvery, VerifyEvery: orNone(a.cfg.Backups.VerifyEvery)}).Run,
 		(&backups.Sweep{Deps: deps}).Run,
 	}
 	if a.cfg.Backups.ControlEvery > 0 {

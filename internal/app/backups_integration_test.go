@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/handover"
 	"github.com/lxdfleet/lxdfleet/internal/s3"
+	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
@@ -171,21 +173,30 @@ func (w *site) tenant(name string) {
 	w.done(w.tenants.Create(w.t.Context(), tenants.CreateRequest{Name: name, Image: "tiny"}, tenants.Once{}))
 }
 
-// clean checks that nothing is in LXD but these instances, and what restores have kept.
+// clean checks that nothing is in LXD but these instances, and the histories of tenants with snapshots
+// that are listed.
 func (w *site) clean(names ...string) {
 	w.t.Helper()
 	all, err := w.lxd.Instances(w.t.Context(), false)
 	must(w.t, err)
 	for _, inst := range all {
-		if !slices.Contains(names, inst.Name) && inst.Config[fleet.KeyRole] != fleet.RoleKept {
+		if !slices.Contains(names, inst.Name) && inst.Config[fleet.KeyRole] != fleet.RoleHistory {
 			w.t.Errorf("the instance %s is left", inst.Name)
 		}
 	}
-	snapshots, err := w.lxd.AllSnapshots(w.t.Context())
+	there, err := w.lxd.AllSnapshots(w.t.Context())
 	must(w.t, err)
-	for name, list := range snapshots {
+	for _, name := range names {
+		listed, err := w.snapshots.List(w.t.Context(), fleet.Name(name))
+		must(w.t, err)
+		for _, n := range listed {
+			from := cmp.Or(n.Instance, name)
+			there[from] = slices.DeleteFunc(there[from], func(is fleet.InstanceSnapshot) bool { return is.Name == n.Name && n.Origin != fleet.OriginBackup })
+		}
+	}
+	for name, list := range there {
 		if len(list) > 0 {
-			w.t.Errorf("%d snapshots of %s are left", len(list), name)
+			w.t.Errorf("snapshots of %s are left: %+v", name, list)
 		}
 	}
 	images, err := w.lxd.Images(w.t.Context())
@@ -193,6 +204,23 @@ func (w *site) clean(names ...string) {
 	for _, img := range images {
 		if img.Properties[fleet.KeyJob] != "" {
 			w.t.Errorf("the image %.12s is left", img.Fingerprint)
+		}
+	}
+}
+
+// goesOn checks that the snapshots of before a restore from a backup stay the tenant's, and can be
+// gone back to; so can what the tenant was.
+func (w *site) goesOn(name fleet.Name) {
+	w.t.Helper()
+	list, err := w.App.snapshots.List(w.t.Context(), name)
+	must(w.t, err)
+	if len(list) != 2 || list[0].Name != "pinned" || !list[0].Pinned || list[1].Origin != fleet.OriginSafety || list[1].Consistency != fleet.ConsistentApplication {
+		w.t.Fatalf("snapshots after a restore from a backup: %+v", list)
+	}
+	for _, n := range []string{list[1].Name, "pinned"} {
+		w.done(w.App.snapshots.Restore(w.t.Context(), name, n, snapshots.Once{}))
+		if got := w.sh(name.String(), "cat /www/data"); got != "two" {
+			w.t.Errorf("back at %s the tenant has %q", n, got)
 		}
 	}
 }
@@ -228,6 +256,7 @@ func TestBackups(t *testing.T) {
 		t.Errorf("files %+v: %v", files, err)
 	}
 
+	w.done(w.App.snapshots.Create(ctx, "acme", snapshots.CreateRequest{Name: "pinned", Pinned: true}, snapshots.Once{}))
 	was, err := w.lxd.Addresses(ctx, "acme")
 	must(t, err)
 	w.done(w.backups.Restore(ctx, first.ID, backups.RestoreRequest{}, backups.Once{}))
@@ -237,6 +266,7 @@ func TestBackups(t *testing.T) {
 	if now, err := w.lxd.Addresses(ctx, "acme"); err != nil || !slices.Equal(now, was) {
 		t.Errorf("the address is %v, was %v: %v", now, was, err)
 	}
+	w.goesOn("acme")
 	w.done(w.backups.Restore(ctx, first.ID, backups.RestoreRequest{Into: "copy"}, backups.Once{}))
 	if got := w.sh("copy", "cat /www/data"); got != "one" {
 		t.Errorf("the copy has %q", got)

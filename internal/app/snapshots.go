@@ -22,7 +22,7 @@ func (a *App) wireSnapshots(deps snapshots.KindDeps) {
 	a.snapshots = snapshots.NewService(snapshots.Deps{
 		LXD: a.lxd, Store: a.store, Jobs: a.store, Submit: a.engine, Tenants: deps.Tenants, Cloner: cloner{a.tenants},
 		Readers: &snapshots.Readers{LXD: a.lxd, Logger: a.log}, Lister: a.listFiles,
-		Changed: a.snapshotsChanged, PolicyChanged: a.policyChanged,
+		Changed: a.snapshotsChanged, PolicyChanged: a.policyChanged, KeepSafety: a.cfg.Snapshots.KeepSafety,
 	})
 	a.retention = snapshots.NewRetention(a.snapshots)
 	a.retention.Logger = a.log

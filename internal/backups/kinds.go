@@ -44,7 +44,7 @@ func Register(reg *jobs.Registry, deps Deps) error {
 func snapshotName(jobID string) string { return fleet.ReservedPrefix + "backup-" + jobID }
 func readerName(jobID string) string   { return fleet.ReservedPrefix + "read-" + jobID }
 func restoreName(jobID string) string  { return fleet.ReservedPrefix + "restore-" + jobID }
-func keptName(jobID string) string     { return fleet.ReservedPrefix + "kept-" + jobID }
+func asideName(jobID string) string    { return fleet.ReservedPrefix + "history-" + jobID }
 func drillName(jobID string) string    { return fleet.ReservedPrefix + "drill-" + jobID }
 
 // say tells watchers, and keeps it with the job.

@@ -22,7 +22,11 @@ type restoreState struct {
 	Old     bool              `json:"old,omitempty"`
 	OldKeys map[string]string `json:"old_keys,omitempty"`
 	WasUp   bool              `json:"was_up,omitempty"`
-	Until   time.Time         `json:"until,omitzero"` // until when the old instance is kept
+	Forced  bool              `json:"forced,omitempty"` // it was stopped by force
+	// Safety is the snapshot of what the tenant was before. Without one, where there was no room
+	// for it, the old instance is kept until Until.
+	Safety string    `json:"safety,omitempty"`
+	Until  time.Time `json:"until,omitzero"`
 }
 
 func (s *restoreState) instance() string { return s.Tenant.Name.String() }
@@ -46,6 +50,8 @@ func (c *crew) restore() jobs.Kind[restoreState] {
 			{Name: "hold", Do: c.holdRequests, Undo: c.letGo},
 			// Undo: the old instance runs again, if it did.
 			{Name: "stop", Do: c.stopOld, Undo: c.startOld},
+			// Undo: the safety snapshot goes.
+			{Name: "safety", Do: c.takeSafety, Undo: c.dropSafety},
 			// Undo: each has its place and its keys again.
 			{Name: "swap", Do: c.swap, Undo: c.swapBack},
 			// Undo: the new instance is stopped, so that it can give the place back.
@@ -83,6 +89,7 @@ func (c *crew) lookAtOld(ctx context.Context, _ *jobs.Run, s *restoreState) erro
 			WithHint("see lxdfleet tenant show %s", s.Tenant.Name)
 	}
 	s.Old, s.Member, s.WasUp = true, inst.Location, inst.Status == fleet.InstanceRunning
+	s.Safety = "before-restore-" + c.Now().UTC().Format("20060102-150405")
 	s.OldKeys = macs(inst.Config)
 	for _, key := range []string{fleet.KeyTenant, fleet.KeyRole, fleet.KeyReady, fleet.KeyJob} {
 		s.OldKeys[key] = inst.Config[key]
@@ -145,9 +152,40 @@ func (c *crew) stopOld(ctx context.Context, run *jobs.Run, s *restoreState) erro
 		return fmt.Errorf("stop %s: %w", s.Tenant.Name, err)
 	}
 	if forced {
+		s.Forced = true
 		say(run, "%s did not stop cleanly within %s and was stopped by force", s.Tenant.Name, c.StopTimeout)
 	}
 	return nil
+}
+
+// takeSafety snapshots what the tenant is now. A pool or an instance without room must not be in
+// the way of a restore, which may be the way out.
+func (c *crew) takeSafety(ctx context.Context, run *jobs.Run, s *restoreState) error {
+	old, err := c.isOld(ctx, run, s)
+	if err != nil || !old || s.Safety == "" {
+		return err
+	}
+	torn := ""
+	if s.Forced {
+		torn = "it was stopped by force"
+	}
+	err = c.Snapshots.Safety(ctx, run, s.Tenant, s.Safety, "before the restore of backup "+short(s.Backup.ID), torn)
+	if fleet.CodeOf(err) != fleet.Exhausted {
+		return err
+	}
+	say(run, "What %s is now cannot be kept as a snapshot: %v", s.Tenant.Name, err)
+	if err := c.dropSafety(ctx, run, s); err != nil {
+		return err
+	}
+	s.Safety = ""
+	return nil
+}
+
+func (c *crew) dropSafety(ctx context.Context, run *jobs.Run, s *restoreState) error {
+	if s.Safety == "" {
+		return nil
+	}
+	return c.Snapshots.Drop(ctx, run, s.Tenant.ID, s.Tenant.Name, s.Safety)
 }
 
 func (c *crew) startOld(ctx context.Context, run *jobs.Run, s *restoreState) error {
@@ -170,7 +208,7 @@ func (c *crew) swap(ctx context.Context, run *jobs.Run, s *restoreState) error {
 		return err
 	}
 	if old {
-		if err := c.LXD.EnsureRenamed(ctx, s.instance(), keptName(run.JobID)); err != nil {
+		if err := c.LXD.EnsureRenamed(ctx, s.instance(), asideName(run.JobID)); err != nil {
 			return fmt.Errorf("put %s aside: %w", s.Tenant.Name, err)
 		}
 	}
@@ -209,11 +247,17 @@ func (c *crew) rename(ctx context.Context, from, to string) error {
 	return c.LXD.EnsureRenamed(ctx, from, to)
 }
 
-// retire takes from the old instance, which was put aside, what makes it the tenant's.
+// retire takes from the old instance, which was put aside, what makes it the tenant's. It goes on
+// as the holder of the tenant's snapshots; without any it is kept for a while.
 func (c *crew) retire(ctx context.Context, run *jobs.Run, s *restoreState) error {
-	_, there, err := c.instance(ctx, keptName(run.JobID))
+	_, there, err := c.instance(ctx, asideName(run.JobID))
 	if err != nil || !there {
 		return err
+	}
+	if left, err := c.LXD.Snapshots(ctx, asideName(run.JobID)); err != nil {
+		return fmt.Errorf("list the snapshots of %s: %w", s.Tenant.Name, err)
+	} else if len(left) > 0 {
+		return c.Snapshots.Retire(ctx, s.Tenant, asideName(run.JobID))
 	}
 	aside := map[string]string{
 		fleet.KeyRole: fleet.RoleKept, fleet.KeyTenant: "", fleet.KeyReady: "", fleet.KeyJob: "",
@@ -222,7 +266,7 @@ func (c *crew) retire(ctx context.Context, run *jobs.Run, s *restoreState) error
 	for key := range macs(s.OldKeys) {
 		aside[key] = ""
 	}
-	if err := c.LXD.SetConfig(ctx, keptName(run.JobID), aside); err != nil {
+	if err := c.LXD.SetConfig(ctx, asideName(run.JobID), aside); err != nil {
 		return fmt.Errorf("put %s aside: %w", s.Tenant.Name, err)
 	}
 	return nil
@@ -252,13 +296,17 @@ func (c *crew) swapBack(ctx context.Context, run *jobs.Run, s *restoreState) err
 	if !s.Old {
 		return nil
 	}
-	if err := c.rename(ctx, keptName(run.JobID), s.instance()); err != nil {
+	if err := c.rename(ctx, asideName(run.JobID), s.instance()); err != nil {
 		return fmt.Errorf("put %s back into its place: %w", s.Tenant.Name, err)
 	}
 	keys := maps.Clone(s.OldKeys)
-	keys[fleet.KeyKept], keys[fleet.KeyUntil] = "", ""
-	if err := c.LXD.SetConfig(ctx, s.instance(), keys); err != nil && fleet.CodeOf(err) != fleet.NotFound {
-		return fmt.Errorf("give %s its keys back: %w", s.Tenant.Name, err)
+	keys[fleet.KeyKept], keys[fleet.KeyUntil], keys[fleet.KeyHistory] = "", "", ""
+	err = c.LXD.SetConfig(ctx, s.instance(), keys)
+	if err == nil {
+		err = c.Snapshots.Regain(ctx, s.Tenant)
+	}
+	if err != nil && fleet.CodeOf(err) != fleet.NotFound {
+		return fmt.Errorf("give %s its keys and snapshots back: %w", s.Tenant.Name, err)
 	}
 	return nil
 }
@@ -302,17 +350,21 @@ func (c *crew) finish(ctx context.Context, run *jobs.Run, s *restoreState) error
 		return err
 	}
 	c.Tenants.Nudge(s.Tenant.Name)
-	_, kept, err := c.instance(ctx, keptName(run.JobID))
+	aside, there, err := c.instance(ctx, asideName(run.JobID))
 	if err != nil {
 		return err
 	}
-	switch {
+	switch kept := there && aside.Config[fleet.KeyRole] == fleet.RoleKept; {
+	case there && s.Safety != "":
+		say(run, "What %s was before is its snapshot %s", s.Tenant.Name, s.Safety)
+	case there && !kept:
+		say(run, "What %s was before is kept, stopped, as the instance %s until its snapshots are deleted", s.Tenant.Name, asideName(run.JobID))
 	case kept && c.KeepOld < 0:
-		if err := c.LXD.EnsureDeleted(ctx, keptName(run.JobID)); err != nil {
+		if err := c.LXD.EnsureDeleted(ctx, asideName(run.JobID)); err != nil {
 			return fmt.Errorf("delete the old instance of %s: %w", s.Tenant.Name, err)
 		}
 	case kept:
-		say(run, "What %s was before is kept, stopped, as the instance %s until %s", s.Tenant.Name, keptName(run.JobID), s.Until.UTC().Format(time.RFC3339))
+		say(run, "What %s was before is kept, stopped, as the instance %s until %s", s.Tenant.Name, asideName(run.JobID), s.Until.UTC().Format(time.RFC3339))
 	}
 	c.tell("backup.restored", ofEntry(s.Backup.ID), s.Tenant.Name)
 	return nil

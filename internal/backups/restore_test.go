@@ -10,11 +10,47 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
-func TestRestoreKeepsOldInstanceForAWhile(t *testing.T) {
+// What the tenant was before is a snapshot of its own, beside those it had.
+func TestRestoreKeepsSnapshots(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
+		w.pins("acme", "pinned")
 		b := w.backup("acme")
 		out := w.done(w.service.Restore(t.Context(), b.ID, RestoreRequest{}, Once{}))
-		if !strings.Contains(out, "is kept, stopped, as the instance lxdfleet-kept-") {
+		holders := w.snapshotsOf(t, "id-of-acme")
+		delete(holders, "pinned")
+		if len(holders) != 1 {
+			t.Fatalf("snapshots besides the pinned one: %v", holders)
+		}
+		for name := range holders {
+			n := w.scene(t).Records["id-of-acme"][name]
+			if n.Origin != fleet.OriginSafety || n.Consistency != fleet.ConsistentApplication || !strings.Contains(n.Note, short(b.ID)) ||
+				!strings.Contains(out, "What acme was before is its snapshot "+name) {
+				t.Errorf("the safety snapshot is %+v; output %q", n, out)
+			}
+		}
+		time.Sleep(11 * time.Minute)
+		do(t, (&Sweep{Deps: w.deps}).Once(t.Context()))
+		if got := len(w.scene(t).Instances); got != 2 {
+			t.Errorf("%d instances after a while", got)
+		}
+		// Once more: nothing is lost.
+		time.Sleep(time.Second)
+		w.done(w.service.Restore(t.Context(), b.ID, RestoreRequest{}, Once{}))
+		if holders := w.snapshotsOf(t, "id-of-acme"); len(holders) != 3 || holders["pinned"] == "" {
+			t.Errorf("snapshots after two restores: %v", holders)
+		}
+		w.tidy(t)
+	})
+}
+
+// Where there is no room for a snapshot the tenant is restored all the same, and nothing that it
+// had is deleted.
+func TestRestoreWithoutRoomForASnapshot(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		b := w.backup("acme")
+		w.noRoom = true
+		out := w.done(w.service.Restore(t.Context(), b.ID, RestoreRequest{}, Once{}))
+		if !strings.Contains(out, "cannot be kept as a snapshot") || !strings.Contains(out, "is kept, stopped, as the instance lxdfleet-history-") {
 			t.Errorf("output %q", out)
 		}
 		sweep := &Sweep{Deps: w.deps}
@@ -26,6 +62,16 @@ func TestRestoreKeepsOldInstanceForAWhile(t *testing.T) {
 		do(t, sweep.Once(t.Context()))
 		if s := w.scene(t); len(s.Instances) != 1 || s.Instances[0].Name != "acme" {
 			t.Errorf("instances after a while: %+v", s.Instances)
+		}
+		w.pins("acme", "pinned")
+		out = w.done(w.service.Restore(t.Context(), b.ID, RestoreRequest{}, Once{}))
+		if !strings.Contains(out, "until its snapshots are deleted") {
+			t.Errorf("output %q", out)
+		}
+		time.Sleep(time.Hour)
+		do(t, sweep.Once(t.Context()))
+		if holders := w.snapshotsOf(t, "id-of-acme"); holders["pinned"] == "" {
+			t.Errorf("snapshots: %v", holders)
 		}
 	})
 }

@@ -18,6 +18,7 @@ func scenario(kind string, request func(t *testing.T, w *world, b fleet.Backup) 
 	return jobstest.Scenario{Kind: kind, Bubble: true, New: func(t *testing.T) jobstest.World {
 		w := newWorld(t)
 		b := w.stored("acme", "gold", time.Now().Add(-time.Hour))
+		w.pins("acme", "pinned")
 		_, err := w.deps.saveControl(t.Context(), "")
 		do(t, err)
 		subject, args := request(t, w, b)
@@ -43,12 +44,17 @@ func (w *world) tidy(t *testing.T) {
 	t.Helper()
 	s := w.scene(t)
 	for _, inst := range s.Instances {
-		if strings.HasPrefix(inst.Name, fleet.ReservedPrefix) && inst.Config[fleet.KeyRole] != fleet.RoleKept {
+		role := inst.Config[fleet.KeyRole]
+		if strings.HasPrefix(inst.Name, fleet.ReservedPrefix) && role != fleet.RoleKept && (role != fleet.RoleHistory || len(s.Snapshots[inst.Name]) == 0) {
 			t.Errorf("the instance %s is left", inst.Name)
 		}
 	}
-	for name, n := range s.Snapshots {
-		t.Errorf("%d snapshots of %s are left", n, name)
+	for name, list := range s.Snapshots {
+		for _, snapshot := range list {
+			if strings.HasPrefix(snapshot, fleet.ReservedPrefix) {
+				t.Errorf("the snapshot %s of %s is left", snapshot, name)
+			}
+		}
 	}
 	for _, img := range s.Images {
 		if img.Properties[propJob] != "" {
@@ -98,17 +104,11 @@ func scenarios() []jobstest.Scenario {
 			if w.held == 0 {
 				t.Error("requests were not held")
 			}
-			kept := 0
-			for _, i := range w.scene(t).Instances {
-				if i.Config[fleet.KeyRole] == fleet.RoleKept {
-					kept++
-					if i.Config[fleet.KeyKept] != "id-of-acme" || i.Config[fleet.KeyTenant] != "" || i.Status != fleet.InstanceStopped {
-						t.Errorf("the kept instance is %+v", i)
-					}
-				}
-			}
-			if kept != 1 {
-				t.Errorf("%d instances are kept", kept)
+			holders := w.snapshotsOf(t, "id-of-acme")
+			history := w.instance(holders["pinned"])
+			if len(holders) != 2 || history.Name == "acme" || history.Config[fleet.KeyHistory] != "id-of-acme" || history.Config[fleet.KeyTenant] != "" ||
+				history.Status != fleet.InstanceStopped || history.Config["volatile.eth0.hwaddr"] != "" {
+				t.Errorf("the snapshots are in %v; the history is %+v", holders, history)
 			}
 		}),
 		scenario(KindClone, func(t *testing.T, w *world, b fleet.Backup) (string, any) {

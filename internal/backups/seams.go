@@ -17,6 +17,8 @@ type LXD interface {
 	Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error)
 	Instance(ctx context.Context, name string) (fleet.Instance, error)
 	Addresses(ctx context.Context, name string) ([]string, error)
+	// Snapshots lists those of an instance, oldest first; fleet.NotFound.
+	Snapshots(ctx context.Context, instance string) ([]fleet.InstanceSnapshot, error)
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
 	EnsureRenamed(ctx context.Context, from, to string) error
 	EnsureStarted(ctx context.Context, name string) error
@@ -66,13 +68,23 @@ type Jobs interface {
 	List(ctx context.Context, filter jobs.JobFilter) ([]fleet.Job, error)
 }
 
-// Snapshots takes the short-lived snapshots that backups are read from.
+// Snapshots takes the short-lived snapshots that backups are read from, and keeps those a tenant
+// has where a restore gives it another instance.
 type Snapshots interface {
 	// Take snapshots the tenant's instance under a name, its application held still unless crash.
 	// A snapshot of that name is replaced: what is known of it was lost with the job's step.
 	Take(ctx context.Context, run *jobs.Run, t fleet.Tenant, snapshot string, crash bool) (fleet.Snapshot, error)
 	// Drop deletes one. A missing one, or a missing tenant, is success.
 	Drop(ctx context.Context, run *jobs.Run, tenantID string, tenant fleet.Name, snapshot string) error
+	// Safety snapshots the tenant's stopped instance; torn says why that may not be consistent.
+	// Drop deletes it, too.
+	Safety(ctx context.Context, run *jobs.Run, t fleet.Tenant, snapshot, note, torn string) error
+	// Retire makes an instance that was the tenant's, and has another name now, the holder of its
+	// snapshots: they stay the tenant's, and with the last of them it goes. It takes the tenant's
+	// keys and hardware addresses from it.
+	Retire(ctx context.Context, t fleet.Tenant, aside string) error
+	// Regain undoes Retire, once the instance has the tenant's name and keys again.
+	Regain(ctx context.Context, t fleet.Tenant) error
 }
 
 // Readers read whole snapshots.

@@ -21,8 +21,8 @@ type Deps struct {
 	Readers   Readers
 	Tenants   Tenancy
 	Policies  Policies
-	// KeepOld is how long the instance is kept that a restore in place replaced. Default a day;
-	// negative: not at all.
+	// KeepOld is how long the instance is kept that a restore in place replaced, where there was no
+	// room for a snapshot of it. Default a day; negative: not at all.
 	KeepOld time.Duration
 	// StopTimeout bounds a clean stop. Default a minute.
 	StopTimeout time.Duration

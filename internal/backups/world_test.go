@@ -2,6 +2,7 @@ package backups
 
 import (
 	"archive/tar"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -20,6 +21,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi/lxdfake"
+	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 )
 
@@ -37,6 +39,7 @@ type world struct {
 	registry *jobs.Registry
 	engine   *jobs.Engine // nil without start
 	service  *Service
+	taker    *snapshots.Taker
 	dir      string
 
 	mu       sync.Mutex
@@ -47,6 +50,7 @@ type world struct {
 	crash    string              // why a snapshot is not application-consistent; empty: it is
 	tarFails error               // the reader breaks off with it
 	atRead   func()              // called when a reader is opened
+	noRoom   bool                // for a safety snapshot
 	page     string              // what the application in a drill answers
 	database string              // what the check of a drill's database prints
 	mysql    int                 // exit code of that check
@@ -81,6 +85,7 @@ func newWorld(t *testing.T) *world {
 	w.vault = NewVault(VaultOptions{Location: "s3://bucket/fleet", KeyFile: filepath.Join(w.dir, "backups.key"), Opener: w.server})
 	_, err = w.vault.Init(t.Context())
 	do(t, err)
+	w.taker = snapshots.NewTaker(snapshots.KindDeps{LXD: w.lxd, Store: w.store, Images: w.store, Changed: func(fleet.Name) {}, Now: time.Now})
 	w.deps = Deps{
 		LXD: w.lxd, Store: w.store, Vault: w.vault, Snapshots: w, Readers: w, Tenants: (*tenancy)(w), Policies: w, Event: w.note, KeepOld: 10 * time.Minute,
 	}.withDefaults()
@@ -113,6 +118,29 @@ func (w *world) has(name string) fleet.Tenant {
 	t, err := w.store.Tenant(ctx, t.Name)
 	do(w.t, err)
 	return t
+}
+
+// pins puts a pinned snapshot of a tenant there.
+func (w *world) pins(name, snapshot string) {
+	w.t.Helper()
+	do(w.t, w.lxd.EnsureSnapshot(w.t.Context(), name, snapshot))
+	do(w.t, w.store.SaveSnapshot(w.t.Context(), "id-of-"+name, fleet.Snapshot{
+		Tenant: fleet.Name(name), Name: snapshot, Origin: fleet.OriginManual, Pinned: true, Consistency: fleet.ConsistentApplication, CreatedAt: time.Now(),
+	}))
+}
+
+// snapshotsOf lists what a tenant's list of snapshots has, with the instance that has each.
+func (w *world) snapshotsOf(t *testing.T, id string) map[string]string {
+	t.Helper()
+	s, holders := w.scene(t), map[string]string{}
+	for name, r := range s.Records[id] {
+		from := cmp.Or(r.Instance, r.Tenant.String())
+		if !slices.Contains(s.Snapshots[from], name) {
+			t.Errorf("the snapshot %s is not in %s", name, from)
+		}
+		holders[name] = from
+	}
+	return holders
 }
 
 func (w *world) start() {
@@ -154,13 +182,28 @@ func (w *world) Take(ctx context.Context, _ *jobs.Run, t fleet.Tenant, snapshot 
 }
 
 // Drop implements Snapshots.
-func (w *world) Drop(ctx context.Context, _ *jobs.Run, _ string, tenant fleet.Name, snapshot string) error {
-	err := w.lxd.EnsureSnapshotDeleted(ctx, tenant.String(), snapshot)
-	if fleet.CodeOf(err) == fleet.NotFound {
-		return nil
-	}
-	return err
+func (w *world) Drop(ctx context.Context, run *jobs.Run, tenantID string, tenant fleet.Name, snapshot string) error {
+	return w.taker.Drop(ctx, run, tenantID, tenant, snapshot)
 }
+
+// Safety implements Snapshots.
+func (w *world) Safety(ctx context.Context, run *jobs.Run, t fleet.Tenant, snapshot, note, torn string) error {
+	w.mu.Lock()
+	full := w.noRoom
+	w.mu.Unlock()
+	if full {
+		return fleet.Errorf(fleet.Exhausted, "the disk of the instance is full").WithHint("make room")
+	}
+	return w.taker.Safety(ctx, run, t, snapshot, note, torn)
+}
+
+// Retire implements Snapshots.
+func (w *world) Retire(ctx context.Context, t fleet.Tenant, aside string) error {
+	return w.taker.Retire(ctx, t, aside)
+}
+
+// Regain implements Snapshots.
+func (w *world) Regain(ctx context.Context, t fleet.Tenant) error { return w.taker.Regain(ctx, t) }
 
 // Open implements Readers.
 func (w *world) Open(ctx context.Context, instance, snapshot, name, jobID string) (Reader, error) {
@@ -374,7 +417,8 @@ func (w *world) ends(state fleet.JobState, job fleet.Job, err error) (fleet.Job,
 // scene is all that a job on backups may leave behind. Saves of the control plane may stay.
 type scene struct {
 	Instances []fleet.Instance
-	Snapshots map[string]int
+	Snapshots map[string][]string
+	Records   map[string]map[string]fleet.Snapshot
 	Images    []fleet.Image
 	Entries   []string
 	Backups   []fleet.Backup
@@ -390,12 +434,14 @@ func (w *world) scene(t *testing.T) (s scene) {
 	do(t, err)
 	all, err := w.lxd.AllSnapshots(ctx)
 	do(t, err)
-	s.Snapshots = map[string]int{}
+	s.Snapshots = map[string][]string{}
 	for name, list := range all {
-		if len(list) > 0 {
-			s.Snapshots[name] = len(list)
+		for _, is := range list {
+			s.Snapshots[name] = append(s.Snapshots[name], is.Name)
 		}
 	}
+	s.Records, err = w.store.AllSnapshots(ctx)
+	do(t, err)
 	s.Images, err = w.lxd.Images(ctx)
 	do(t, err)
 	s.Entries = w.server.ids(KindTenant)

@@ -166,8 +166,9 @@ type Domains struct {
 
 // Snapshots are the rules for snapshots.
 type Snapshots struct {
-	PerMember int           `yaml:"per_member"` // most that policies take at once on one member
-	HoldLimit time.Duration `yaml:"hold_limit"` // longest an application is held still
+	PerMember  int           `yaml:"per_member"`  // most that policies take at once on one member
+	HoldLimit  time.Duration `yaml:"hold_limit"`  // longest an application is held still
+	KeepSafety time.Duration `yaml:"keep_safety"` // how long those are kept that restores take before
 }
 
 // Backups say where backups are kept, and how they get there.
@@ -181,6 +182,9 @@ type Backups struct {
 	PerMember    int           `yaml:"per_member"`    // most backups, and drills, of policies at once on one member
 	LockFor      time.Duration `yaml:"lock_for"`      // object lock of what is written to S3; 0: none
 	ControlEvery time.Duration `yaml:"control_every"` // between two backups of the control plane at least; 0: none by itself
+	PruneEvery   time.Duration `yaml:"prune_every"`   // between two prunes of the repository
+	VerifyEvery  time.Duration `yaml:"verify_every"`  // between two deep verifications of all backups; 0: none by itself
+	KeepOld      time.Duration `yaml:"keep_old"`      // an instance replaced by a restore, without room for a snapshot of it; 0: not at all
 }
 
 // Jobs are the rules for jobs.
@@ -232,11 +236,14 @@ func Default() Config {
 			TargetPromised: 90, TargetUsed: 80, RestAfterMove: time.Hour,
 		},
 		Domains:   Domains{Verify: "auto"},
-		Snapshots: Snapshots{PerMember: 2, HoldLimit: 5 * time.Second},
-		Backups:   Backups{Parallel: 4, PerMember: 1, ControlEvery: 5 * time.Minute},
-		Jobs:      Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
-		Images:    Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
-		Log:       Log{Level: "info", Format: "text"},
+		Snapshots: Snapshots{PerMember: 2, HoldLimit: 5 * time.Second, KeepSafety: 7 * 24 * time.Hour},
+		Backups: Backups{
+			Parallel: 4, PerMember: 1, ControlEvery: 5 * time.Minute,
+			PruneEvery: 6 * time.Hour, VerifyEvery: 7 * 24 * time.Hour, KeepOld: 24 * time.Hour,
+		},
+		Jobs:   Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
+		Images: Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
+		Log:    Log{Level: "info", Format: "text"},
 	}
 }
 

@@ -200,6 +200,10 @@ func TestValidate(t *testing.T) {
 			c.S3.Endpoint, c.Backups.Location, c.Backups.LockFor = "https://s3.example", "s3://backups", time.Hour
 		}},
 		{"backups.control_every", func(c *Config) { c.Backups.ControlEvery = time.Second }},
+		{"backups.prune_every", func(c *Config) { c.Backups.PruneEvery = 0 }},
+		{"backups.verify_every", func(c *Config) { c.Backups.VerifyEvery = time.Minute }},
+		{"backups.keep_old", func(c *Config) { c.Backups.KeepOld = -time.Second }},
+		{"snapshots.keep_safety", func(c *Config) { c.Snapshots.KeepSafety = time.Second }},
 		{"placement.strategy", func(c *Config) { c.Placement.Strategy = "random" }},
 		{"placement.overcommit_cpu", func(c *Config) { c.Placement.OvercommitCPU = -1 }},
 		{"placement.overcommit_memory", func(c *Config) { c.Placement.OvercommitMemory = math.NaN() }},

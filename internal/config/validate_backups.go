@@ -19,7 +19,7 @@ func checkSnapshots(c Config) *fleet.Error {
 	if s.HoldLimit > time.Minute {
 		return invalid("snapshots.hold_limit", "write 1m or less", "an application that is held still for %s is down", s.HoldLimit)
 	}
-	return durations(span{"snapshots.hold_limit", s.HoldLimit, time.Second})
+	return durations(span{"snapshots.hold_limit", s.HoldLimit, time.Second}, span{"snapshots.keep_safety", s.KeepSafety, time.Minute})
 }
 
 func checkBackups(c Config) *fleet.Error {
@@ -48,6 +48,14 @@ func checkBackups(c Config) *fleet.Error {
 		if err := durations(span{"backups.control_every", b.ControlEvery, time.Minute}); err != nil {
 			return err
 		}
+	}
+	if b.VerifyEvery != 0 {
+		if err := durations(span{"backups.verify_every", b.VerifyEvery, time.Hour}); err != nil {
+			return err
+		}
+	}
+	if err := durations(span{"backups.prune_every", b.PruneEvery, time.Minute}, span{"backups.keep_old", b.KeepOld, 0}); err != nil {
+		return err
 	}
 	return absolute(place{"backups.key_file", b.KeyFile})
 }

@@ -75,7 +75,7 @@ func (s *Service) Plan(ctx context.Context, name fleet.Name) (Outlook, error) {
 	if err != nil {
 		return Outlook{}, err
 	}
-	o.Snapshots = judge(all, policy, s.Now(), zone)
+	o.Snapshots = s.judge(all, policy, zone)
 	return o, nil
 }
 
@@ -87,12 +87,10 @@ func ZoneOf(t fleet.Tenant, p fleet.Policy) string {
 	return p.TimeZone
 }
 
-// safetyFor is how long a snapshot taken before a restore is kept.
-const safetyFor = 7 * 24 * time.Hour
-
 // judge says which snapshots stay. Only those made by a policy are counted, of whichever policy;
 // of the rest, those made before a restore go after their time.
-func judge(all []fleet.Snapshot, policy fleet.Policy, now time.Time, zone *time.Location) []Retained {
+func (s *Service) judge(all []fleet.Snapshot, policy fleet.Policy, zone *time.Location) []Retained {
+	now := s.Now()
 	var keep fleet.Keep
 	if policy.Snapshots != nil {
 		keep = policy.Snapshots.Keep
@@ -118,16 +116,25 @@ func judge(all []fleet.Snapshot, policy fleet.Policy, now time.Time, zone *time.
 			}
 		case n.Pinned:
 			r.Reasons = []string{"pinned"}
-		case n.Origin == fleet.OriginSafety && now.Sub(n.CreatedAt) >= safetyFor:
-			r.Kept, r.Reasons = false, []string{fmt.Sprintf("taken before a restore, more than %d days ago", int(safetyFor.Hours()/24))}
+		case n.Origin == fleet.OriginSafety && now.Sub(n.CreatedAt) >= s.KeepSafety:
+			r.Kept, r.Reasons = false, []string{"taken before a restore, more than " + span(s.KeepSafety) + " ago"}
 		case n.Origin == fleet.OriginSafety:
-			r.Reasons = []string{fmt.Sprintf("taken before a restore, kept for %d days", int(safetyFor.Hours()/24))}
+			r.Reasons = []string{"taken before a restore, kept for " + span(s.KeepSafety)}
 		default:
 			r.Reasons = []string{"not made by a policy"}
 		}
 		judged[i] = r
 	}
 	return judged
+}
+
+// span says a time in words: whole days as such.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day && d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	return d.String()
 }
 
 // inField puts the field of an error into the part of the request that it is of.

@@ -271,7 +271,7 @@ func TestSafetyGoesAfterItsTime(t *testing.T) {
 		if names := strings.Fields(w.names()); len(names) != 2 {
 			t.Fatalf("snapshots %v", names)
 		}
-		w.skip(safetyFor)
+		w.skip(w.service.KeepSafety)
 		w.live(1)
 		if names := w.names(); names != "one" {
 			t.Errorf("snapshots %s", names)

@@ -25,6 +25,8 @@ type Deps struct {
 	Changed func(tenant fleet.Name)
 	// PolicyChanged is told the name of a policy that changed.
 	PolicyChanged func(policy string)
+	// KeepSafety is how long a snapshot taken before a restore is kept. Default 7 days.
+	KeepSafety time.Duration
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
@@ -44,6 +46,7 @@ func NewService(deps Deps) *Service {
 	if deps.PolicyChanged == nil {
 		deps.PolicyChanged = func(string) {}
 	}
+	deps.KeepSafety = cmp.Or(deps.KeepSafety, 7*24*time.Hour)
 	return &Service{deps}
 }
 

@@ -32,7 +32,7 @@ func (c *crew) restoreSwap(ctx context.Context, run *jobs.Run, s *restoreState) 
 			}
 		}
 	}
-	if err := c.retire(ctx, s); err != nil {
+	if err := c.retire(ctx, s.tenant(), s.History); err != nil {
 		return err
 	}
 	if !swapped {
@@ -59,34 +59,38 @@ func (c *crew) has(ctx context.Context, instance, key, value string) (bool, erro
 
 // retire makes the instance that was put aside the tenant's history, and writes down that it has
 // the snapshots.
-func (c *crew) retire(ctx context.Context, s *restoreState) error {
-	set := map[string]string{fleet.KeyRole: fleet.RoleHistory, fleet.KeyHistory: s.TenantID, fleet.KeyTenant: "", fleet.KeyReady: ""}
-	for key := range s.Before.Config {
+func (c *crew) retire(ctx context.Context, t fleet.Tenant, history string) error {
+	inst, err := c.LXD.Instance(ctx, history)
+	if err != nil {
+		return fmt.Errorf("read instance %s: %w", history, err)
+	}
+	set := map[string]string{fleet.KeyRole: fleet.RoleHistory, fleet.KeyHistory: t.ID, fleet.KeyTenant: "", fleet.KeyReady: ""}
+	for key := range inst.Config {
 		if strings.HasSuffix(key, ".hwaddr") { // LXD does not start an instance while another has its address
 			set[key] = ""
 		}
 	}
-	if err := c.LXD.SetConfig(ctx, s.History, set); err != nil {
-		return fmt.Errorf("mark %s: %w", s.History, err)
+	if err := c.LXD.SetConfig(ctx, history, set); err != nil {
+		return fmt.Errorf("mark %s: %w", history, err)
 	}
-	return c.located(ctx, s, s.History)
+	return c.located(ctx, t, history)
 }
 
-// located writes down which instance has the snapshots that were in the tenant's before.
-func (c *crew) located(ctx context.Context, s *restoreState, instance string) error {
-	there, err := c.LXD.Snapshots(ctx, s.History)
-	if fleet.CodeOf(err) == fleet.NotFound {
-		there, err = c.LXD.Snapshots(ctx, s.instance())
-	}
+// located writes down which instance has the snapshots that it has now.
+func (c *crew) located(ctx context.Context, t fleet.Tenant, instance string) error {
+	there, err := c.LXD.Snapshots(ctx, instance)
 	if err != nil {
-		return fmt.Errorf("list the snapshots of %s: %w", s.Tenant, err)
+		return fmt.Errorf("list the snapshots of %s: %w", t.Name, err)
+	}
+	if instance == t.Name.String() {
+		instance = ""
 	}
 	for _, is := range there {
-		first := unknown(s.tenant(), is.Name)
+		first := unknown(t, is.Name)
 		first.CreatedAt = is.CreatedAt
-		_, err := c.Store.EditSnapshot(ctx, s.TenantID, first, func(n *fleet.Snapshot) { n.Instance = instance })
+		_, err := c.Store.EditSnapshot(ctx, t.ID, first, func(n *fleet.Snapshot) { n.Instance = instance })
 		if err != nil {
-			return fmt.Errorf("write down where snapshot %s of %s is: %w", is.Name, s.Tenant, err)
+			return fmt.Errorf("write down where snapshot %s of %s is: %w", is.Name, t.Name, err)
 		}
 	}
 	return nil
@@ -125,7 +129,7 @@ func (c *crew) restoreUnswap(ctx context.Context, run *jobs.Run, s *restoreState
 	if err := c.reapply(ctx, s.instance(), s.Before); err != nil {
 		return err
 	}
-	return c.located(ctx, s, "")
+	return c.located(ctx, s.tenant(), s.instance())
 }
 
 // clear deletes a history that has no snapshots any more.

@@ -252,7 +252,7 @@ func (r *Retention) sweep(ctx context.Context, t fleet.Tenant, records map[strin
 		all = append(all, n)
 	}
 	var drop []string
-	for _, v := range judge(all, policy, s.Now(), zone) {
+	for _, v := range s.judge(all, policy, zone) {
 		if !v.Kept {
 			drop = append(drop, v.Name)
 		}

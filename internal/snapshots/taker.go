@@ -1,8 +1,10 @@
 package snapshots
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -42,9 +44,61 @@ func (k *Taker) Drop(ctx context.Context, run *jobs.Run, tenantID string, tenant
 	} else if fleet.CodeOf(err) != fleet.NotFound {
 		return fmt.Errorf("read tenant %s: %w", tenant, err)
 	}
-	// The names of a job's snapshots are its own: one of that name needs no record to be its.
-	if err := k.c.LXD.EnsureSnapshotDeleted(ctx, tenant.String(), snapshot); err != nil && fleet.CodeOf(err) != fleet.NotFound {
+	records, err := k.c.Store.Snapshots(ctx, tenantID)
+	if err != nil {
+		return fmt.Errorf("read what is known of the snapshots of %s: %w", tenant, err)
+	}
+	// A name with the job's id needs no record to be its.
+	if records[snapshot].JobID != run.JobID && !strings.Contains(snapshot, run.JobID) {
+		return nil
+	}
+	history := records[snapshot].Instance // a restore may have put the instance aside that has it
+	if err := k.c.LXD.EnsureSnapshotDeleted(ctx, cmp.Or(history, tenant.String()), snapshot); err != nil && fleet.CodeOf(err) != fleet.NotFound {
 		return fmt.Errorf("delete snapshot %s of %s: %w", snapshot, tenant, err)
 	}
-	return k.c.unbook(ctx, run, tenantID, fleet.Snapshot{Tenant: tenant, Name: snapshot})
+	if err := k.c.unbook(ctx, run, tenantID, fleet.Snapshot{Tenant: tenant, Name: snapshot}); err != nil || history == "" {
+		return err
+	}
+	return k.c.clear(ctx, history, tenantID)
+}
+
+// Safety snapshots a tenant's stopped instance before the job puts another in its place. torn says
+// why what it holds may be torn; empty: the instance was stopped cleanly.
+func (k *Taker) Safety(ctx context.Context, run *jobs.Run, t fleet.Tenant, snapshot, note, torn string) error {
+	n := fleet.Snapshot{Tenant: t.Name, Name: snapshot, Origin: fleet.OriginSafety, Note: note, JobID: run.JobID, CreatedAt: k.c.Now()}
+	if err := k.c.book(ctx, run, t.ID, n); err != nil {
+		return err
+	}
+	got, at, err := k.c.takeAnew(ctx, run, t, snapshot, false)
+	if err != nil {
+		return err
+	}
+	if torn != "" {
+		got = crash(torn)
+	}
+	n.CreatedAt, n.Consistency, n.Why = at, got.Consistency, got.Why
+	if err := k.c.Store.SaveSnapshot(ctx, t.ID, n); err != nil {
+		return fmt.Errorf("write down snapshot %s of %s: %w", n.Name, n.Tenant, err)
+	}
+	k.c.Changed(n.Tenant)
+	return nil
+}
+
+// Retire makes an instance that was the tenant's, and was put aside under another name, the
+// holder of the snapshots it has. They stay the tenant's; with the last of them it goes.
+func (k *Taker) Retire(ctx context.Context, t fleet.Tenant, aside string) error {
+	if err := k.c.retire(ctx, t, aside); err != nil {
+		return err
+	}
+	k.c.Changed(t.Name)
+	return nil
+}
+
+// Regain undoes Retire, once the instance has the tenant's name and keys again.
+func (k *Taker) Regain(ctx context.Context, t fleet.Tenant) error {
+	if err := k.c.located(ctx, t, t.Name.String()); err != nil {
+		return err
+	}
+	k.c.Changed(t.Name)
+	return nil
 }
