@@ -87,6 +87,11 @@ func conformance(t *testing.T, db database) {
 		{"policy", testPolicy},
 		{"policy concurrent", testPolicyConcurrent},
 		{"schedule marks", testScheduleMarks},
+		{"user", testUser},
+		{"user link", testUserLink},
+		{"session", testSession},
+		{"token", testToken},
+		{"audit", testAudit},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}
