@@ -33,7 +33,7 @@ func newPlace(t *testing.T) *place {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	p := &place{t: t, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	p.Service = NewService(s, Options{Hash: counted{NewArgon2id(fleet.Size(8*fleet.KiB), 1, 1), p}, Now: func() time.Time { return p.now }})
+	p.Service = NewService(s, Options{Hash: counted{NewArgon2id(8*fleet.KiB, 1, 1), p}, Now: func() time.Time { return p.now }})
 	return p
 }
 
@@ -110,8 +110,13 @@ func TestLogin(t *testing.T) {
 	}
 	told := map[string]bool{}
 	for _, try := range [][2]string{
-		{"ada", "wrong horse battery"}, {"nobody", good}, {"dora", good}, {"new", good}, {"new", ""},
-		{"ada", strings.Repeat("x", 10_000)}, {"<script>", good},
+		{"ada", "wrong horse battery"},
+		{"nobody", good},
+		{"dora", good},
+		{"new", good},
+		{"new", ""},
+		{"ada", strings.Repeat("x", 10_000)},
+		{"<script>", good},
 	} {
 		before := p.compared
 		_, err := p.login(try[0], try[1], "")
@@ -352,8 +357,11 @@ func TestFirstAdminIsFirst(t *testing.T) {
 func TestUsers(t *testing.T) {
 	p := newPlace(t)
 	for _, u := range []fleet.User{
-		{Name: "", Role: fleet.RoleAdmin}, {Name: "a b", Role: fleet.RoleAdmin}, {Name: "ada", Role: "god"},
-		{Name: "ada", Role: fleet.RoleAdmin, Tenants: []fleet.Name{"acme"}}, {Name: "ada", Role: fleet.RoleAdmin, DisplayName: "a\x00"},
+		{Name: "", Role: fleet.RoleAdmin},
+		{Name: "a b", Role: fleet.RoleAdmin},
+		{Name: "ada", Role: "god"},
+		{Name: "ada", Role: fleet.RoleAdmin, Tenants: []fleet.Name{"acme"}},
+		{Name: "ada", Role: fleet.RoleAdmin, DisplayName: "a\x00"},
 	} {
 		_, err := p.CreateUser(t.Context(), u, "")
 		code(t, err, fleet.Invalid)

@@ -103,7 +103,9 @@ func set[T any](field *T, value *T) {
 }
 
 // DeleteUser removes a user with its sessions and tokens; fleet.NotFound, fleet.Conflict.
-func (s *Service) DeleteUser(ctx context.Context, name string) error { return s.store.DeleteUser(ctx, name) }
+func (s *Service) DeleteUser(ctx context.Context, name string) error {
+	return s.store.DeleteUser(ctx, name)
+}
 
 // Link makes a one-time link's secret, by which the user sets a password without knowing the
 // old one. Earlier links of the user are good no more.
