@@ -58,7 +58,7 @@ func (p *place) user(name string, role fleet.Role, tenants ...fleet.Name) fleet.
 
 func (p *place) usesLink(name string) fleet.User {
 	p.t.Helper()
-	link, err := p.Link(p.t.Context(), name)
+	link, _, err := p.Link(p.t.Context(), name)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -120,7 +120,7 @@ func TestLogin(t *testing.T) {
 	} {
 		before := p.compared
 		_, err := p.login(try[0], try[1], "")
-		code(t, err, fleet.Forbidden)
+		code(t, err, fleet.Unauthenticated)
 		told[err.Error()] = true
 		if p.compared != before+1 {
 			t.Errorf("%s: %d passwords compared: the time tells what was wrong", try[0], p.compared-before)
@@ -146,7 +146,7 @@ func TestThrottle(t *testing.T) {
 	p.user("ada", fleet.RoleAdmin)
 	for range freeTries {
 		_, err := p.login("ada", "wrong horse battery", "")
-		code(t, err, fleet.Forbidden)
+		code(t, err, fleet.Unauthenticated)
 	}
 	_, err := p.login("ada", good, "")
 	wait, ok := errors.AsType[*WaitError](err)
@@ -155,7 +155,7 @@ func TestThrottle(t *testing.T) {
 	}
 	p.now = p.now.Add(time.Second)
 	_, err = p.login("ada", "wrong horse battery", "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 	p.now = p.now.Add(time.Second)
 	_, err = p.login("ada", good, "")
 	code(t, err, fleet.Exhausted) // the second wait is longer
@@ -204,10 +204,10 @@ func TestTOTP(t *testing.T) {
 	code(t, p.SetTOTP(t.Context(), c, good, secret, "000000"), fleet.Invalid)
 	code(t, p.SetTOTP(t.Context(), c, good, secret, now()), "")
 	_, err = p.BySession(t.Context(), "any", "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 
 	_, err = p.login("ada", good, now())
-	code(t, err, fleet.Forbidden) // the code that set it up is used
+	code(t, err, fleet.Unauthenticated) // the code that set it up is used
 	p.now = p.now.Add(totpStep)
 	_, err = p.login("ada", good, "")
 	code(t, err, fleet.Invalid)
@@ -215,11 +215,11 @@ func TestTOTP(t *testing.T) {
 		t.Errorf("field %q", e.Field)
 	}
 	_, err = p.login("ada", "wrong horse battery", "")
-	code(t, err, fleet.Forbidden) // and not that a code is needed
+	code(t, err, fleet.Unauthenticated) // and not that a code is needed
 	o, err := p.login("ada", good, now())
 	code(t, err, "")
 	_, err = p.login("ada", good, now())
-	code(t, err, fleet.Forbidden) // no code twice
+	code(t, err, fleet.Unauthenticated) // no code twice
 	p.now = p.now.Add(10 * totpStep)
 	_, err = p.login("ada", good, now())
 	code(t, err, "")
@@ -241,7 +241,7 @@ func TestSessions(t *testing.T) {
 	p.caller(o)
 	p.now = p.now.Add(13 * time.Hour)
 	_, err := p.BySession(t.Context(), o.Secret, "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 
 	o = p.in("ben")
 	for range 30 * 24 / 11 {
@@ -250,7 +250,7 @@ func TestSessions(t *testing.T) {
 	}
 	p.now = p.now.Add(6 * time.Hour) // used all the time, but a month old
 	_, err = p.BySession(t.Context(), o.Secret, "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 
 	for name, end := range map[string]func(o Opened) error{
 		"logout": func(o Opened) error { return p.Logout(t.Context(), p.caller(o)) },
@@ -284,7 +284,7 @@ func TestSessions(t *testing.T) {
 		if err := end(o); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if _, err := p.BySession(t.Context(), o.Secret, ""); fleet.CodeOf(err) != fleet.Forbidden {
+		if _, err := p.BySession(t.Context(), o.Secret, ""); fleet.CodeOf(err) != fleet.Unauthenticated {
 			t.Errorf("%s: the session goes on: %v", name, err)
 		}
 	}
@@ -292,7 +292,7 @@ func TestSessions(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = p.login("ben", good, "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 }
 
 func TestCSRF(t *testing.T) {
@@ -313,7 +313,7 @@ func TestLinks(t *testing.T) {
 		t.Fatalf("%q, %v", again, err)
 	}
 	_, err = p.LinkUser(t.Context(), link)
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 	u, err := p.LinkUser(t.Context(), again)
 	if err != nil || u.Name != "admin" || u.Role != fleet.RoleAdmin {
 		t.Fatalf("%+v, %v", u, err)
@@ -325,7 +325,7 @@ func TestLinks(t *testing.T) {
 	_, err = p.UseLink(t.Context(), again, good)
 	code(t, err, "")
 	_, err = p.UseLink(t.Context(), again, good)
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 	p.in("admin")
 	p.caller(p.in("admin"))
 	if link, err = p.FirstAdmin(t.Context(), "admin"); err != nil {
@@ -334,7 +334,7 @@ func TestLinks(t *testing.T) {
 	p.now = p.now.Add(25 * time.Hour)
 	if link != "" {
 		_, err = p.LinkUser(t.Context(), link)
-		code(t, err, fleet.Forbidden)
+		code(t, err, fleet.Unauthenticated)
 	}
 	p.now = p.now.Add(2 * time.Minute)
 	p.caller(p.in("admin"))
@@ -380,7 +380,7 @@ func TestUsers(t *testing.T) {
 		t.Fatalf("%+v, %v", o, err)
 	}
 	_, err = p.LoginAs(t.Context(), "https://id.example.org 8", Login{})
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 	before, after, err := p.EditUser(t.Context(), "ben", UserEdit{Role: new(fleet.RoleClient), Tenants: new([]fleet.Name{"b", "a", "b"})}, 1)
 	if err != nil || before.Role != fleet.RoleViewer || after.Role != fleet.RoleClient || len(after.Tenants) != 2 {
 		t.Fatalf("%+v, %+v, %v", before, after, err)
@@ -461,14 +461,14 @@ func TestTokens(t *testing.T) {
 	}
 	p.now = p.now.Add(time.Hour)
 	_, err = p.ByToken(ctx, text, "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 	_, err = p.ByToken(ctx, "lxdfleet_", "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 	code(t, p.DeleteToken(ctx, cleo, tok.ID), fleet.NotFound)
 	code(t, p.DeleteToken(ctx, ada, tok.ID), "")
 	code(t, p.DeleteUser(ctx, "cleo"), "")
 	_, err = p.ByToken(ctx, all, "")
-	code(t, err, fleet.Forbidden)
+	code(t, err, fleet.Unauthenticated)
 }
 
 // altered is a log somebody has had hands on.

@@ -22,7 +22,7 @@ type Opened struct {
 	Secret  string // for the cookie
 }
 
-// Login begins a session. fleet.Forbidden where name, password or code are wrong or the user is
+// Login begins a session. fleet.Unauthenticated where name, password or code are wrong or the user is
 // disabled, and nothing tells which; fleet.Exhausted (WaitError) where too many failed; fleet.Invalid
 // with field "code" where all else is right and a code is asked for.
 func (s *Service) Login(ctx context.Context, l Login) (Opened, error) {
@@ -92,16 +92,16 @@ func needsCode() error {
 }
 
 func wrong() error {
-	return fleet.Errorf(fleet.Forbidden, "name, password or code are wrong").
+	return fleet.Errorf(fleet.Unauthenticated, "name, password or code are wrong").
 		WithHint("an admin can make a link to set another password: lxdfleet user link NAME")
 }
 
-// LoginAs begins a session of the user an OpenID provider has vouched for. fleet.Forbidden where
+// LoginAs begins a session of the user an OpenID provider has vouched for. fleet.Unauthenticated where
 // no user has that subject, or the user is disabled.
 func (s *Service) LoginAs(ctx context.Context, subject string, l Login) (Opened, error) {
 	u, _, err := s.store.UserBySubject(ctx, subject)
 	if fleet.CodeOf(err) == fleet.NotFound || err == nil && u.Disabled {
-		return Opened{}, fleet.Errorf(fleet.Forbidden, "nobody here has that identity").
+		return Opened{}, fleet.Errorf(fleet.Unauthenticated, "nobody here has that identity").
 			WithHint("an admin can give it to a user: lxdfleet user set NAME --subject '%s'", subject)
 	}
 	if err != nil {

@@ -34,7 +34,7 @@ func cut(text string, most int) string {
 	return text
 }
 
-// BySession tells who a cookie's secret belongs to. fleet.Forbidden where the session has ended
+// BySession tells who a cookie's secret belongs to. fleet.Unauthenticated where the session has ended
 // or its user is gone or disabled.
 func (s *Service) BySession(ctx context.Context, secret, address string) (fleet.Caller, error) {
 	now := s.opt.Now()
@@ -61,12 +61,12 @@ func (s *Service) BySession(ctx context.Context, secret, address string) (fleet.
 	}
 	return fleet.Caller{
 		Kind: fleet.CallerSession, Name: u.Name, User: u.Name, Role: u.Role, Tenants: sees(u.Role, u.Tenants),
-		Session: v.ID, Address: address,
+		Session: v.ID, Address: address, Until: v.ExpiresAt,
 	}, nil
 }
 
 func ended() error {
-	return fleet.Errorf(fleet.Forbidden, "the session has ended").WithHint("log in again")
+	return fleet.Errorf(fleet.Unauthenticated, "the session has ended").WithHint("log in again")
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -111,6 +111,14 @@ func (s *Service) Sessions(ctx context.Context, user string) ([]fleet.Session, e
 // EndSession ends one session of a user; fleet.NotFound.
 func (s *Service) EndSession(ctx context.Context, user, id string) error {
 	return s.store.DeleteSession(ctx, user, id)
+}
+
+// EndSessions ends all sessions of a user; fleet.NotFound where there is no such user.
+func (s *Service) EndSessions(ctx context.Context, user string) error {
+	if _, _, err := s.store.User(ctx, user); err != nil {
+		return err
+	}
+	return s.store.DeleteSessions(ctx, user, "")
 }
 
 // CSRF gives the value that a page must send along with each change it asks for in a session: it

@@ -26,6 +26,9 @@ func (s *Service) CreateToken(ctx context.Context, caller fleet.Caller, req Toke
 	if req.Role == "" {
 		req.Role = caller.Role
 	}
+	if caller.Kind == fleet.CallerToken && len(req.Tenants) == 0 {
+		req.Tenants = caller.Tenants // a token makes none that sees more than itself
+	}
 	if err := checkToken(caller, req); err != nil {
 		return fleet.Token{}, "", err
 	}
@@ -37,6 +40,9 @@ func (s *Service) CreateToken(ctx context.Context, caller fleet.Caller, req Toke
 	}
 	if req.For > 0 {
 		t.ExpiresAt = now.Add(req.For)
+	}
+	if caller.Kind == fleet.CallerToken && !caller.Until.IsZero() && (t.ExpiresAt.IsZero() || t.ExpiresAt.After(caller.Until)) {
+		t.ExpiresAt = caller.Until // nor one that lasts longer
 	}
 	if err := s.store.InsertToken(ctx, t); err != nil {
 		return fleet.Token{}, "", err
@@ -69,7 +75,7 @@ func checkToken(caller fleet.Caller, req TokenRequest) error {
 	return nil
 }
 
-// ByToken tells who a token belongs to. fleet.Forbidden where there is none, it has ended, or its
+// ByToken tells who a token belongs to. fleet.Unauthenticated where there is none, it has ended, or its
 // owner is gone or disabled. What it may do is what both it and its owner may.
 func (s *Service) ByToken(ctx context.Context, text, address string) (fleet.Caller, error) {
 	t, err := s.store.TokenByHash(ctx, hashOf(text))
@@ -97,11 +103,12 @@ func (s *Service) ByToken(ctx context.Context, text, address string) (fleet.Call
 	}
 	return fleet.Caller{
 		Kind: fleet.CallerToken, Name: t.ID, User: u.Name, Role: lesser(t.Role, u.Role), Tenants: common(t, u), Address: address,
+		Until: t.ExpiresAt,
 	}, nil
 }
 
 func badToken() error {
-	return fleet.Errorf(fleet.Forbidden, "the token is not good").
+	return fleet.Errorf(fleet.Unauthenticated, "the token is not good").
 		WithHint("it was deleted, has ended or is mistyped; make one with `lxdfleet token create`")
 }
 
@@ -140,7 +147,7 @@ func (s *Service) Tokens(ctx context.Context, owner string) ([]fleet.Token, erro
 // DeleteToken ends a token: the caller's own, or, for an admin, anybody's. fleet.NotFound.
 func (s *Service) DeleteToken(ctx context.Context, caller fleet.Caller, id string) error {
 	owner := caller.User
-	if caller.Role == fleet.RoleAdmin {
+	if caller.Role == fleet.RoleAdmin && !caller.Bound() {
 		owner = ""
 	}
 	return s.store.DeleteToken(ctx, owner, id)

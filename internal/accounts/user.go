@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -108,16 +109,16 @@ func (s *Service) DeleteUser(ctx context.Context, name string) error {
 }
 
 // Link makes a one-time link's secret, by which the user sets a password without knowing the
-// old one. Earlier links of the user are good no more.
-func (s *Service) Link(ctx context.Context, name string) (secret string, err error) {
+// old one, and until when it is good. Earlier links of the user are good no more.
+func (s *Service) Link(ctx context.Context, name string) (secret string, until time.Time, err error) {
 	if _, _, err := s.store.User(ctx, name); err != nil {
-		return "", err
+		return "", until, err
 	}
-	secret = newSecret()
-	return secret, s.store.SaveUserLink(ctx, name, hashOf(secret), s.opt.Now().Add(s.opt.LinkFor))
+	secret, until = newSecret(), s.opt.Now().Add(s.opt.LinkFor)
+	return secret, until, s.store.SaveUserLink(ctx, name, hashOf(secret), until)
 }
 
-// LinkUser tells whose link it is; fleet.Forbidden where it is good no more.
+// LinkUser tells whose link it is; fleet.Unauthenticated where it is good no more.
 func (s *Service) LinkUser(ctx context.Context, secret string) (fleet.User, error) {
 	name, err := s.store.UserLink(ctx, hashOf(secret), s.opt.Now())
 	if err != nil {
@@ -244,5 +245,6 @@ func (s *Service) FirstAdmin(ctx context.Context, name string) (secret string, e
 			return "", err
 		}
 	}
-	return s.Link(ctx, name)
+	secret, _, err = s.Link(ctx, name)
+	return secret, err
 }

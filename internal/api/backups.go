@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -23,7 +24,10 @@ func (s *Server) ListBackups(ctx context.Context, r ListBackupsRequestObject) (L
 	if filter.Before, err = backupAt(after); err != nil {
 		return nil, err
 	}
-	found, err := s.Backups.List(ctx, filter)
+	found, err := ofOwn(callerOf(ctx), filter.Tenant, func(tenant fleet.Name) ([]fleet.Backup, error) {
+		filter.Tenant = tenant
+		return s.Backups.List(ctx, filter)
+	}, func(a, b fleet.Backup) int { return cmp.Or(b.TakenAt.Compare(a.TakenAt), cmp.Compare(b.ID, a.ID)) })
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/legacy"
+	"github.com/pquerna/otp/totp"
 
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
@@ -28,6 +30,7 @@ type contract struct {
 	doc     *openapi3.T
 	handler http.Handler
 	seen    map[string]map[int]bool // operation → statuses that came
+	proofs  map[string]http.Header  // user → headers of a session
 }
 
 func newContract(t *testing.T, f *apifake.Fleet) *contract {
@@ -48,14 +51,33 @@ func newContract(t *testing.T, f *apifake.Fleet) *contract {
 		data, err := io.ReadAll(body)
 		return string(data), err
 	}
-	for _, kind := range []string{"text/event-stream", "application/octet-stream", "application/x-pem-file", "application/vnd.oai.openapi", "application/x-tar"} {
+	for _, kind := range []string{"text/event-stream", "application/octet-stream", "application/x-pem-file", "application/vnd.oai.openapi", "application/x-tar", "application/x-ndjson"} {
 		openapi3filter.RegisterBodyDecoder(kind, text)
 	}
 	s, err := api.New(f.Options(t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &contract{router: router, doc: doc, handler: s.Handler(), seen: map[string]map[int]bool{}}
+	return &contract{router: router, doc: doc, handler: s.Handler(), seen: map[string]map[int]bool{}, proofs: map[string]http.Header{}}
+}
+
+// as gives the headers of a session of one of the fleet's users.
+func (c *contract) as(t *testing.T, user string) http.Header {
+	t.Helper()
+	if proof, ok := c.proofs[user]; ok {
+		return proof
+	}
+	r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/session", strings.NewReader(fmt.Sprintf(`{"name":%q,"password":%q}`, user, apifake.Password)))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	c.handler.ServeHTTP(w, r)
+	var session struct{ CSRF string }
+	if err := json.Unmarshal(w.Body.Bytes(), &session); err != nil || w.Code != 200 {
+		t.Fatalf("login of %s: %d %s", user, w.Code, w.Body)
+	}
+	cookie := w.Result().Cookies()[0]
+	c.proofs[user] = http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}, "X-Csrf-Token": {session.CSRF}}
+	return c.proofs[user]
 }
 
 type request struct {
@@ -63,6 +85,7 @@ type request struct {
 	method, path string
 	body         string
 	header       map[string]string
+	as           string // user who has logged in; empty: a local one, "nobody": no one
 	status       int
 	field, code  string // of the problem
 }
@@ -78,6 +101,15 @@ func (c *contract) check(t *testing.T, r request) *httptest.ResponseRecorder {
 	}
 	for k, v := range r.header {
 		req.Header.Set(k, v)
+	}
+	switch r.as {
+	case "":
+		req = req.WithContext(api.AsLocal(ctx, "root"))
+	case "nobody":
+	default:
+		for k, v := range c.as(t, r.as) {
+			req.Header[k] = v
+		}
 	}
 	w := httptest.NewRecorder()
 	if r.path == "/v1/events" {
@@ -240,6 +272,28 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/routes", status: 200},
 		{method: "GET", path: "/v1/traffic", status: 200},
 		{method: "GET", path: "/metrics", status: 200},
+		{method: "GET", path: "/v1/session", status: 200},
+		{method: "GET", path: "/v1/session", status: 200, as: "carl"},
+		{method: "POST", path: "/v1/session", status: 200, as: "nobody", body: `{"name":"Anna","password":"` + apifake.Password + `","code":""}`},
+		{method: "POST", path: "/v1/session/totp", status: 200, as: "vera"},
+		{method: "PUT", path: "/v1/session/password", status: 200, as: "vera", body: `{"old":"` + apifake.Password + `","password":"four other words entirely"}`},
+		{method: "GET", path: "/v1/sessions", status: 200, as: "anna"},
+		{method: "GET", path: "/v1/users", status: 200},
+		{method: "POST", path: "/v1/users", status: 201, body: `{"name":"Dora@Example.org","display_name":"Dora","role":"client","tenants":["acme"],"subject":"https://id.example.org 17"}`},
+		{method: "GET", path: "/v1/users/dora@example.org", status: 200},
+		{method: "PATCH", path: "/v1/users/dora@example.org", status: 200, body: `{"role":"viewer","tenants":[],"disabled":true,"display_name":"","subject":""}`},
+		{method: "POST", path: "/v1/users/dora@example.org/link", status: 201},
+		{method: "DELETE", path: "/v1/users/dora@example.org/totp", status: 204},
+		{method: "GET", path: "/v1/users/dora@example.org/sessions", status: 200},
+		{method: "DELETE", path: "/v1/users/dora@example.org/sessions", status: 204},
+		{method: "DELETE", path: "/v1/users/dora@example.org", status: 204},
+		{method: "POST", path: "/v1/tokens", status: 201, body: `{"name":"onboarding","role":"operator","tenants":["acme"],"expires_in":"720h","user":"olga"}`},
+		{method: "POST", path: "/v1/tokens", status: 201, as: "carl", body: `{"name":"mine"}`},
+		{method: "GET", path: "/v1/tokens", status: 200},
+		{method: "GET", path: "/v1/audit?limit=1&user=anna&subject=user%2F&operation=createUser&from=2020-01-01T00:00:00Z&to=2030-01-01T00:00:00Z", status: 200},
+		{method: "GET", path: "/v1/audit?limit=2", status: 200},
+		{method: "GET", path: "/v1/audit/export", status: 200},
+		{method: "GET", path: "/v1/audit/check", status: 200},
 	}
 }
 
@@ -269,6 +323,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	}
 	f.Jobs.Finish(stuck.ID, fleet.JobStuck, fleet.Errorf(fleet.Unavailable, "n2 does not answer"))
 	c.check(t, request{method: "POST", path: "/v1/jobs/" + stuck.ID + "/retry", status: 202})
+	c.accounts(t)
 	c.seen["execTenant"] = map[int]bool{101: true} // TestExec speaks WebSocket with it
 
 	for path, item := range c.doc.Paths.Map() {
@@ -278,6 +333,46 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 			}
 		}
 	}
+}
+
+// accounts calls the operations that need something an answer before held.
+func (c *contract) accounts(t *testing.T) {
+	t.Helper()
+	made := decode[struct{ Link string }](t, c.check(t, request{method: "POST", path: "/v1/users", status: 201, body: `{"name":"emil","role":"admin"}`}))
+	_, secret, _ := strings.Cut(made.Link, "#")
+	c.check(t, request{method: "POST", path: "/v1/links/check", status: 200, as: "nobody", body: fmt.Sprintf(`{"secret":%q}`, secret)})
+	use := request{method: "POST", path: "/v1/links/use", status: 200, as: "nobody", body: fmt.Sprintf(`{"secret":%q,"password":%q}`, secret, apifake.Password)}
+	c.check(t, use)
+	use.status, use.code = 401, "unauthenticated"
+	c.check(t, use)
+
+	plan := decode[struct{ Secret string }](t, c.check(t, request{method: "POST", path: "/v1/session/totp", status: 200, as: "emil"}))
+	code, err := totp.GenerateCode(plan.Secret, apifake.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.check(t, request{method: "PUT", path: "/v1/session/totp", status: 200, as: "emil", body: fmt.Sprintf(`{"password":%q,"secret":%q,"code":%q}`, apifake.Password, plan.Secret, code)})
+	delete(c.proofs, "emil") // another session
+	login := request{method: "POST", path: "/v1/session", status: 400, field: "code", as: "nobody", body: fmt.Sprintf(`{"name":"emil","password":%q}`, apifake.Password)}
+	c.check(t, login)
+	c.check(t, request{method: "DELETE", path: "/v1/users/emil/totp", status: 204})
+	c.check(t, request{method: "POST", path: "/v1/session/totp/remove", status: 200, as: "emil", body: fmt.Sprintf(`{"password":%q}`, apifake.Password)})
+	delete(c.proofs, "emil")
+	sessions := decode[struct{ Items []struct{ ID string } }](t, c.check(t, request{method: "GET", path: "/v1/sessions", status: 200, as: "emil"}))
+	c.check(t, request{method: "DELETE", path: "/v1/sessions/" + sessions.Items[0].ID, status: 204, as: "emil"})
+	delete(c.proofs, "emil")
+	c.check(t, request{method: "DELETE", path: "/v1/session", status: 204, as: "emil"})
+	c.check(t, request{method: "GET", path: "/v1/session", status: 401, code: "unauthenticated", as: "emil"})
+	token := decode[struct{ Token struct{ ID string } }](t, c.check(t, request{method: "POST", path: "/v1/tokens", status: 201, body: `{"name":"x","user":"olga"}`}))
+	c.check(t, request{method: "DELETE", path: "/v1/tokens/" + token.Token.ID, status: 204})
+}
+
+func decode[T any](t *testing.T, w *httptest.ResponseRecorder) (v T) {
+	t.Helper()
+	if err := json.Unmarshal(w.Body.Bytes(), &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
 }
 
 func TestEveryOperationFailsAsDocumented(t *testing.T) {
@@ -291,6 +386,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"Diff", "SnapshotFiles", "ReadSnapshotFile", "Policies", "Policy", "SavePolicy", "DeletePolicy", "Plan",
 		"CreateBackup", "SaveControl", "Backups", "Backup", "EditBackup", "DeleteBackup", "RestoreBackup", "VerifyBackups", "PruneBackups", "RunDrill", "Drills",
 		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
+		"Accounts",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
 	}
@@ -300,8 +396,14 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		{method: "POST", path: "/v1/jobs/" + job1 + "/retry"},
 		{method: "GET", path: "/v1/tenants/acme/exec"},
 		{method: "POST", path: "/v1/backups/init"},
+		{method: "POST", path: "/v1/links/check", body: `{"secret":"x"}`},
+		{method: "POST", path: "/v1/links/use", body: `{"secret":"x","password":"y"}`},
+		{method: "DELETE", path: "/v1/tokens/x"},
 	}...)
 	for _, r := range all {
+		if r.as != "" && r.as != "nobody" || r.path == "/v1/session" && r.as == "" {
+			continue // without accounts there is nobody
+		}
 		if r.method == "GET" && strings.HasPrefix(r.path, alwaysWell[5]) || slices.Contains(alwaysWell[:5], r.path) {
 			continue
 		}

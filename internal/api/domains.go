@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -17,9 +18,11 @@ func (s *Server) ListDomains(ctx context.Context, r ListDomainsRequestObject) (L
 		return nil, fleet.Errorf(fleet.Invalid, "%q is not a state of a domain", r.Params.State).WithField("state").
 			WithHint("use active or pending")
 	}
-	views, err := s.Domains.Domains(ctx, tenants.DomainFilter{
-		State: fleet.DomainState(r.Params.State), After: fleet.Domain(after), Limit: size + 1,
-	})
+	views, err := ofOwn(callerOf(ctx), "", func(tenant fleet.Name) ([]tenants.DomainView, error) {
+		return s.Domains.Domains(ctx, tenants.DomainFilter{
+			Tenant: tenant, State: fleet.DomainState(r.Params.State), After: fleet.Domain(after), Limit: size + 1,
+		})
+	}, func(a, b tenants.DomainView) int { return cmp.Compare(a.Domain, b.Domain) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -19,7 +20,9 @@ func (s *Server) ListDrills(ctx context.Context, r ListDrillsRequestObject) (Lis
 	if filter.Tenant, err = optionalTenant(r.Params.Tenant); err != nil {
 		return nil, err
 	}
-	if r.Params.Backup != "" {
+	if r.Params.Backup != "" && callerOf(ctx).Bound() {
+		filter.Backup = r.Params.Backup // the whole id: how short one may be tells of others
+	} else if r.Params.Backup != "" {
 		b, err := s.Backups.Backup(ctx, r.Params.Backup)
 		switch {
 		case err == nil:
@@ -30,7 +33,10 @@ func (s *Server) ListDrills(ctx context.Context, r ListDrillsRequestObject) (Lis
 			return nil, err
 		}
 	}
-	found, err := s.Backups.Drills(ctx, filter)
+	found, err := ofOwn(callerOf(ctx), filter.Tenant, func(tenant fleet.Name) ([]fleet.Drill, error) {
+		filter.Tenant = tenant
+		return s.Backups.Drills(ctx, filter)
+	}, func(a, b fleet.Drill) int { return cmp.Compare(b.ID, a.ID) })
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,9 @@ import (
 func (s *Server) StreamEvents(ctx context.Context, r StreamEventsRequestObject) (StreamEventsResponseObject, error) {
 	ctx, done := s.untilShutdown(ctx)
 	sub := s.Feed.Subscribe(r.Params.LastEventID, s.EventBuffer)
+	caller := callerOf(ctx)
 	wanted := func(e fleet.Event) bool {
-		return (r.Params.Subject == "" || e.Subject == r.Params.Subject) && matchesType(r.Params.Type, e.Type)
+		return seesEvent(caller, e) && (r.Params.Subject == "" || e.Subject == r.Params.Subject) && matchesType(r.Params.Type, e.Type)
 	}
 	return stream(func(w http.ResponseWriter) error {
 		defer done()
@@ -50,13 +51,26 @@ func (s *Server) copyEvents(ctx context.Context, out *eventWriter, sub *Subscrip
 				return
 			}
 			if wanted(e) {
-				err = out.event(e.ID, e.Type, Event{Id: e.ID, Type: e.Type, Subject: e.Subject, Data: e.Data, At: e.At})
+				err = out.event(e.ID, e.Type, Event{Id: e.ID, Type: e.Type, Subject: e.Subject, Data: eventData(e), At: e.At})
 			}
 		}
 		if err != nil {
 			return // the client has left
 		}
 	}
+}
+
+// seesEvent reports whether a caller may be told of an event.
+func seesEvent(caller fleet.Caller, e fleet.Event) bool {
+	return !caller.Bound() || e.Tenant != "" && caller.Sees(e.Tenant) || e.Tenant == "" && seesSubject(caller, e.Subject)
+}
+
+// eventData is what an event carries, as the API shows it: a step's output is for the job only.
+func eventData(e fleet.Event) any {
+	if event, ok := e.Data.(fleet.JobEvent); ok {
+		return jobEventOut(event)
+	}
+	return e.Data
 }
 
 // resync tells the client that it lost events.

@@ -22,7 +22,7 @@ func (s *Server) EditGuard(ctx context.Context, r EditGuardRequestObject) (EditG
 	if err != nil {
 		return nil, err
 	}
-	return EditGuard200JSONResponse(s.tenant(view)), nil
+	return EditGuard200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 // DropGuard takes all of a tenant's rules away.
@@ -35,7 +35,7 @@ func (s *Server) DropGuard(ctx context.Context, r DropGuardRequestObject) (DropG
 	if err != nil {
 		return nil, err
 	}
-	return DropGuard200JSONResponse(s.tenant(view)), nil
+	return DropGuard200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 func guardIn(b GuardEdit) (tenants.GuardEdit, error) {

@@ -18,7 +18,7 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 			WithHint("use queued, running, undoing, done, undone, cancelled or stuck")
 	}
 	found, err := s.Jobs.List(ctx, jobs.JobFilter{
-		Subject: r.Params.Subject, Kind: r.Params.Kind, State: fleet.JobState(r.Params.State),
+		Subject: r.Params.Subject, Subjects: subjectsOf(callerOf(ctx)), Kind: r.Params.Kind, State: fleet.JobState(r.Params.State),
 		Unfinished: r.Params.Unfinished, Before: before, Limit: size + 1,
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func (s *Server) StartMaintenance(ctx context.Context, r StartMaintenanceRequest
 	if err != nil {
 		return nil, err
 	}
-	return StartMaintenance200JSONResponse(s.tenant(view)), nil
+	return StartMaintenance200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 // EndMaintenance opens a tenant to visitors again.
@@ -34,7 +34,7 @@ func (s *Server) EndMaintenance(ctx context.Context, r EndMaintenanceRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return EndMaintenance200JSONResponse(s.tenant(view)), nil
+	return EndMaintenance200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 // HoldTenant has a tenant's requests wait.
@@ -51,7 +51,7 @@ func (s *Server) HoldTenant(ctx context.Context, r HoldTenantRequestObject) (Hol
 	if err != nil {
 		return nil, err
 	}
-	return HoldTenant200JSONResponse(s.tenant(view)), nil
+	return HoldTenant200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 // ResumeTenant takes reasons to hold away.
@@ -64,7 +64,7 @@ func (s *Server) ResumeTenant(ctx context.Context, r ResumeTenantRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return ResumeTenant200JSONResponse(s.tenant(view)), nil
+	return ResumeTenant200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 func maintenanceOut(m *fleet.Maintenance) *Maintenance {

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
@@ -27,6 +30,9 @@ var kinds = map[fleet.Code]struct {
 	fleet.Exhausted:   {http.StatusInsufficientStorage, "No room"},
 	fleet.Unavailable: {http.StatusServiceUnavailable, "Not available now"},
 	fleet.Forbidden:   {http.StatusForbidden, "Not allowed"},
+
+	fleet.Unauthenticated: {http.StatusUnauthorized, "Not logged in"},
+
 	fleet.Unsupported: {http.StatusNotImplemented, "Not supported"},
 	fleet.Fenced:      {http.StatusConflict, "Taken over by another runner"},
 	fleet.Unhealthy:   {http.StatusBadGateway, "Not healthy"},
@@ -59,6 +65,9 @@ func problemOf(err error) Problem {
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		p.Status = http.StatusRequestEntityTooLarge
+	}
+	if _, ok := errors.AsType[*accounts.WaitError](err); ok {
+		p.Status, p.Title = http.StatusTooManyRequests, "Too many tries"
 	}
 	return p
 }
@@ -114,13 +123,19 @@ func (s *Server) onError(err error, c echo.Context) {
 	if c.Response().Committed {
 		panic(http.ErrAbortHandler)
 	}
+	if wait, ok := errors.AsType[*accounts.WaitError](err); ok {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(int(wait.Wait/time.Second)+1))
+	}
 	writeProblem(c.Response(), problem)
 }
 
 func writeProblem(w http.ResponseWriter, problem Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
-	if problem.Status == http.StatusServiceUnavailable {
+	switch problem.Status {
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "5")
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	w.WriteHeader(problem.Status)
 	_ = json.NewEncoder(w).Encode(problem) // a failure means the client has left

@@ -27,14 +27,24 @@ const (
 
 // call is what handlers may need of the request beyond what the generated code gives them.
 type call struct {
-	request *http.Request
-	key     string
-	hash    hash.Hash // of method, path, query and what was read of the body so far
+	request  *http.Request
+	response *echo.Response
+	key      string
+	hash     hash.Hash // of method, path, query and what was read of the body so far
+	body     []byte    // of requests whose body is not streamed
+
+	access access
+	caller fleet.Caller
+	// subject and user are what the audit log names where the request itself does not tell it:
+	// set by handlers.
+	subject, user string
 }
 
 type callKey struct{}
 
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
+
+func callerOf(ctx context.Context) fleet.Caller { return callOf(ctx).caller }
 
 // onceOf gives the request's idempotency key and hash. Handlers of streamed bodies call it
 // once they have read the body through hashed.
@@ -50,11 +60,16 @@ func (c *call) hashed(body io.Reader) io.Reader { return io.TeeReader(body, c.ha
 func prepare(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		r := ec.Request()
-		c := &call{key: r.Header.Get("Idempotency-Key"), hash: sha256.New()}
+		c, known := r.Context().Value(callKey{}).(*call)
+		if !known {
+			return next(ec) // no operation's
+		}
+		c.key, c.hash = r.Header.Get("Idempotency-Key"), sha256.New()
 		if len(c.key) > 200 {
 			return fleet.Errorf(fleet.Invalid, "the key has more than 200 characters").WithField("Idempotency-Key").
 				WithHint("a random UUID is enough")
 		}
+		c.key = ownKey(c.caller, c.key)
 		_, _ = io.WriteString(c.hash, r.Method+" "+r.URL.Path+"?"+r.URL.Query().Encode()+"\n")
 		if !streamsBody(r) {
 			body, err := io.ReadAll(http.MaxBytesReader(ec.Response(), r.Body, int64(bodyLimit)))
@@ -62,13 +77,19 @@ func prepare(next echo.HandlerFunc) echo.HandlerFunc {
 				return readFailed(err)
 			}
 			_, _ = c.hash.Write(body)
-			r.Body = io.NopCloser(bytes.NewReader(body))
+			r.Body, c.body = io.NopCloser(bytes.NewReader(body)), body
 		}
-		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
-		c.request = r
-		ec.SetRequest(r)
 		return next(ec)
 	}
+}
+
+// ownKey gives each user keys of its own, so that nobody is answered with another's job.
+func ownKey(caller fleet.Caller, key string) string {
+	if key == "" || caller.Kind == fleet.CallerSocket {
+		return key
+	}
+	sum := sha256.Sum256([]byte(caller.User + "\x00" + key))
+	return hex.EncodeToString(sum[:])
 }
 
 // streamsBody tells bodies that their handlers read themselves.

@@ -175,7 +175,7 @@ func TestUnexpectedErrorsAndPanicsAreProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
-	s.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/v1/members", nil))
+	trusted(s.Handler()).ServeHTTP(w, httptest.NewRequest("GET", "/v1/members", nil))
 	if w.Code != 500 || !strings.Contains(w.Body.String(), `"code":"internal"`) {
 		t.Error(w.Code, w.Body)
 	}
@@ -241,7 +241,7 @@ func TestUploadsAreKeptOnlyByTheirJob(t *testing.T) {
 		r.Header.Set("Content-Type", blobType)
 		r.Header.Set("Idempotency-Key", "k")
 		w := httptest.NewRecorder()
-		s.Handler().ServeHTTP(w, r)
+		trusted(s.Handler()).ServeHTTP(w, r)
 		if w.Code != status {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
@@ -349,7 +349,7 @@ func handler(t *testing.T, f *apifake.Fleet) http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s.Handler()
+	return trusted(s.Handler())
 }
 
 func get(t *testing.T, h http.Handler, path string, into any) {

@@ -276,20 +276,21 @@ func (e JobState) Valid() bool {
 
 // Defines values for ProblemCode.
 const (
-	ProblemCodeBusy        ProblemCode = "busy"
-	ProblemCodeCancelled   ProblemCode = "cancelled"
-	ProblemCodeConflict    ProblemCode = "conflict"
-	ProblemCodeExhausted   ProblemCode = "exhausted"
-	ProblemCodeFailed      ProblemCode = "failed"
-	ProblemCodeFenced      ProblemCode = "fenced"
-	ProblemCodeForbidden   ProblemCode = "forbidden"
-	ProblemCodeInternal    ProblemCode = "internal"
-	ProblemCodeInvalid     ProblemCode = "invalid"
-	ProblemCodeNotFound    ProblemCode = "not_found"
-	ProblemCodeTaken       ProblemCode = "taken"
-	ProblemCodeUnavailable ProblemCode = "unavailable"
-	ProblemCodeUnhealthy   ProblemCode = "unhealthy"
-	ProblemCodeUnsupported ProblemCode = "unsupported"
+	ProblemCodeBusy            ProblemCode = "busy"
+	ProblemCodeCancelled       ProblemCode = "cancelled"
+	ProblemCodeConflict        ProblemCode = "conflict"
+	ProblemCodeExhausted       ProblemCode = "exhausted"
+	ProblemCodeFailed          ProblemCode = "failed"
+	ProblemCodeFenced          ProblemCode = "fenced"
+	ProblemCodeForbidden       ProblemCode = "forbidden"
+	ProblemCodeInternal        ProblemCode = "internal"
+	ProblemCodeInvalid         ProblemCode = "invalid"
+	ProblemCodeNotFound        ProblemCode = "not_found"
+	ProblemCodeTaken           ProblemCode = "taken"
+	ProblemCodeUnauthenticated ProblemCode = "unauthenticated"
+	ProblemCodeUnavailable     ProblemCode = "unavailable"
+	ProblemCodeUnhealthy       ProblemCode = "unhealthy"
+	ProblemCodeUnsupported     ProblemCode = "unsupported"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
@@ -316,6 +317,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNotFound:
 		return true
 	case ProblemCodeTaken:
+		return true
+	case ProblemCodeUnauthenticated:
 		return true
 	case ProblemCodeUnavailable:
 		return true
@@ -394,6 +397,30 @@ func (e RecoveredTenantOutcome) Valid() bool {
 	}
 }
 
+// Defines values for Role.
+const (
+	RoleAdmin    Role = "admin"
+	RoleClient   Role = "client"
+	RoleOperator Role = "operator"
+	RoleViewer   Role = "viewer"
+)
+
+// Valid indicates whether the value is a known member of the Role enum.
+func (e Role) Valid() bool {
+	switch e {
+	case RoleAdmin:
+		return true
+	case RoleClient:
+		return true
+	case RoleOperator:
+		return true
+	case RoleViewer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RouteState.
 const (
 	RouteStateHold        RouteState = "hold"
@@ -436,6 +463,27 @@ func (e ScheduledRunWhat) Valid() bool {
 	case ScheduledRunWhatDrills:
 		return true
 	case ScheduledRunWhatSnapshots:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionKind.
+const (
+	SessionKindSession SessionKind = "session"
+	SessionKindSocket  SessionKind = "socket"
+	SessionKindToken   SessionKind = "token"
+)
+
+// Valid indicates whether the value is a known member of the SessionKind enum.
+func (e SessionKind) Valid() bool {
+	switch e {
+	case SessionKindSession:
+		return true
+	case SessionKindSocket:
+		return true
+	case SessionKindToken:
 		return true
 	default:
 		return false
@@ -525,6 +573,58 @@ type Adoptable struct {
 // AdoptableList defines model for AdoptableList.
 type AdoptableList struct {
 	Items []Adoptable `json:"items"`
+}
+
+// AuditCheck defines model for AuditCheck.
+type AuditCheck struct {
+	// Entries Number of the last entry.
+	Entries  int64       `json:"entries"`
+	Flaws    []AuditFlaw `json:"flaws"`
+	LastHash string      `json:"last_hash,omitempty,omitzero"`
+}
+
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Actor Who did it.
+	Actor string `json:"actor"`
+
+	// Address Where from; missing over the unix socket.
+	Address string `json:"address,omitempty,omitzero"`
+
+	// After The subject after, without secrets.
+	After interface{} `json:"after,omitempty,omitzero"`
+	At    time.Time   `json:"at"`
+
+	// Before The subject before, without secrets.
+	Before    interface{} `json:"before,omitempty,omitzero"`
+	Hash      string      `json:"hash"`
+	Job       string      `json:"job,omitempty,omitzero"`
+	Operation string      `json:"operation"`
+
+	// Prev Hash of the entry before.
+	Prev string `json:"prev"`
+	Seq  int64  `json:"seq"`
+
+	// Status Of the answer.
+	Status int `json:"status"`
+
+	// Subject Such as tenant/acme.
+	Subject string `json:"subject,omitempty,omitzero"`
+
+	// User The user behind it; missing for a local user.
+	User string `json:"user,omitempty,omitzero"`
+}
+
+// AuditFlaw defines model for AuditFlaw.
+type AuditFlaw struct {
+	Seq  int64  `json:"seq"`
+	What string `json:"what"`
+}
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []AuditEntry `json:"items"`
+	NextCursor string       `json:"next_cursor,omitempty,omitzero"`
 }
 
 // Backup defines model for Backup.
@@ -1247,6 +1347,53 @@ type Level struct {
 	Tenants int `json:"tenants"`
 }
 
+// Link defines model for Link.
+type Link struct {
+	ExpiresAt time.Time `json:"expires_at"`
+	Link      string    `json:"link"`
+}
+
+// LinkCheck defines model for LinkCheck.
+type LinkCheck struct {
+	Secret string `json:"secret"`
+}
+
+// LinkUse defines model for LinkUse.
+type LinkUse struct {
+	Password string `json:"password"`
+	Secret   string `json:"secret"`
+}
+
+// LinkUser defines model for LinkUser.
+type LinkUser struct {
+	DisplayName string `json:"display_name,omitempty,omitzero"`
+	Totp        bool   `json:"totp"`
+	User        string `json:"user"`
+}
+
+// Login defines model for Login.
+type Login struct {
+	// Code One-time; where the user has an authenticator.
+	Code     string `json:"code,omitempty,omitzero"`
+	Name     string `json:"name"`
+	Password string `json:"password"`
+}
+
+// LoginSession defines model for LoginSession.
+type LoginSession struct {
+	// Address Where it was last seen from.
+	Address   string    `json:"address"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Current This request is of it.
+	Current   bool      `json:"current"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Id        string    `json:"id"`
+	SeenAt    time.Time `json:"seen_at"`
+	User      string    `json:"user"`
+	UserAgent string    `json:"user_agent"`
+}
+
 // Maintenance defines model for Maintenance.
 type Maintenance struct {
 	// Message What visitors are told.
@@ -1362,6 +1509,17 @@ type Needs struct {
 
 	// Memory Bytes.
 	Memory int64 `json:"memory"`
+}
+
+// PasswordChange defines model for PasswordChange.
+type PasswordChange struct {
+	Old      string `json:"old"`
+	Password string `json:"password"`
+}
+
+// PasswordProof defines model for PasswordProof.
+type PasswordProof struct {
+	Password string `json:"password"`
 }
 
 // Plan defines model for Plan.
@@ -1620,6 +1778,9 @@ type Retained struct {
 	Reasons []string `json:"reasons"`
 }
 
+// Role defines model for Role.
+type Role string
+
 // Route defines model for Route.
 type Route struct {
 	// Backend address:port
@@ -1693,6 +1854,35 @@ type ServerInfo struct {
 	Version   string    `json:"version"`
 }
 
+// Session defines model for Session.
+type Session struct {
+	// Csrf For the header X-CSRF-Token; of a session with a cookie.
+	Csrf        string    `json:"csrf,omitempty,omitzero"`
+	DisplayName string    `json:"display_name,omitempty,omitzero"`
+	ExpiresAt   time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Kind How you have proven who you are.
+	Kind SessionKind `json:"kind"`
+	Role Role        `json:"role"`
+
+	// Tenants The only ones you see; missing: all.
+	Tenants *[]string `json:"tenants,omitempty"`
+
+	// Totp One-time codes are asked for at each login.
+	Totp bool `json:"totp"`
+
+	// User Over the unix socket: the local user.
+	User string `json:"user"`
+}
+
+// SessionKind How you have proven who you are.
+type SessionKind string
+
+// SessionList defines model for SessionList.
+type SessionList struct {
+	Items []LoginSession `json:"items"`
+}
+
 // Snapshot defines model for Snapshot.
 type Snapshot struct {
 	// Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
@@ -1741,6 +1931,23 @@ type SnapshotCreate struct {
 // SnapshotList defines model for SnapshotList.
 type SnapshotList struct {
 	Items []Snapshot `json:"items"`
+}
+
+// TOTPPlan defines model for TOTPPlan.
+type TOTPPlan struct {
+	// Address otpauth:// address, for a QR code.
+	Address string `json:"address"`
+
+	// Secret Base32, for typing into an authenticator.
+	Secret string `json:"secret"`
+}
+
+// TOTPSet defines model for TOTPSet.
+type TOTPSet struct {
+	// Code Six digits that the authenticator shows now.
+	Code     string `json:"code"`
+	Password string `json:"password"`
+	Secret   string `json:"secret"`
 }
 
 // Tenant defines model for Tenant.
@@ -1974,6 +2181,53 @@ type TenantTraffic struct {
 	Tenant string `json:"tenant"`
 }
 
+// Token defines model for Token.
+type Token struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt Missing: never.
+	ExpiresAt  time.Time `json:"expires_at,omitempty,omitzero"`
+	Id         string    `json:"id"`
+	LastUsedAt time.Time `json:"last_used_at,omitempty,omitzero"`
+
+	// LastUsedBy Address.
+	LastUsedBy string `json:"last_used_by,omitempty,omitzero"`
+	Name       string `json:"name"`
+	Owner      string `json:"owner"`
+	Role       Role   `json:"role"`
+
+	// Tenants The only ones it may touch; empty: all that its owner may.
+	Tenants []string `json:"tenants"`
+}
+
+// TokenCreate defines model for TokenCreate.
+type TokenCreate struct {
+	// ExpiresIn Such as 720h; missing: until it is deleted.
+	ExpiresIn string `json:"expires_in,omitempty,omitzero"`
+
+	// Name What it is for.
+	Name string `json:"name"`
+
+	// Role The owner's where it is not given.
+	Role    Role     `json:"role,omitempty,omitzero"`
+	Tenants []string `json:"tenants,omitempty,omitzero"`
+
+	// User Its owner; over the unix socket, where nobody has logged in, and for an admin.
+	User string `json:"user,omitempty,omitzero"`
+}
+
+// TokenCreated defines model for TokenCreated.
+type TokenCreated struct {
+	// Secret Its text, shown this once.
+	Secret string `json:"secret"`
+	Token  Token  `json:"token"`
+}
+
+// TokenList defines model for TokenList.
+type TokenList struct {
+	Items []Token `json:"items"`
+}
+
 // Traffic defines model for Traffic.
 type Traffic struct {
 	// At When the numbers were taken.
@@ -1991,6 +2245,57 @@ type Traffic struct {
 
 	// Since When counting began.
 	Since time.Time `json:"since"`
+}
+
+// User defines model for User.
+type User struct {
+	CreatedAt   time.Time `json:"created_at"`
+	Disabled    bool      `json:"disabled"`
+	DisplayName string    `json:"display_name,omitempty,omitzero"`
+	LastSeenAt  time.Time `json:"last_seen_at,omitempty,omitzero"`
+	Name        string    `json:"name"`
+	Revision    int64     `json:"revision"`
+	Role        Role      `json:"role"`
+
+	// Tenants Those a client sees.
+	Tenants   []string  `json:"tenants"`
+	Totp      bool      `json:"totp"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// UserCreate defines model for UserCreate.
+type UserCreate struct {
+	DisplayName string `json:"display_name,omitempty,omitzero"`
+	Name        string `json:"name"`
+	Role        Role   `json:"role"`
+
+	// Subject At an OpenID provider: its address, a space and its name for the user.
+	Subject string   `json:"subject,omitempty,omitzero"`
+	Tenants []string `json:"tenants,omitempty,omitzero"`
+}
+
+// UserCreated defines model for UserCreated.
+type UserCreated struct {
+	// ExpiresAt When the link is good no more.
+	ExpiresAt time.Time `json:"expires_at"`
+	Link      string    `json:"link"`
+	User      User      `json:"user"`
+}
+
+// UserEdit defines model for UserEdit.
+type UserEdit struct {
+	Disabled    *bool   `json:"disabled,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+	Role        *Role   `json:"role,omitempty"`
+
+	// Subject Empty: none.
+	Subject *string   `json:"subject,omitempty"`
+	Tenants *[]string `json:"tenants,omitempty"`
+}
+
+// UserList defines model for UserList.
+type UserList struct {
+	Items []User `json:"items"`
 }
 
 // Verdict defines model for Verdict.
@@ -2035,6 +2340,21 @@ type WishesEdit struct {
 	Together *[]string `json:"together,omitempty"`
 }
 
+// AuditFrom defines model for AuditFrom.
+type AuditFrom = time.Time
+
+// AuditOperation defines model for AuditOperation.
+type AuditOperation = string
+
+// AuditSubject defines model for AuditSubject.
+type AuditSubject = string
+
+// AuditTo defines model for AuditTo.
+type AuditTo = time.Time
+
+// AuditUser defines model for AuditUser.
+type AuditUser = string
+
 // BackupID defines model for BackupID.
 type BackupID = string
 
@@ -2077,10 +2397,55 @@ type TenantName = string
 // Timeout defines model for Timeout.
 type Timeout = string
 
+// UserName defines model for UserName.
+type UserName = string
+
 // AdoptInstanceParams defines parameters for AdoptInstance.
 type AdoptInstanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Limit Most items of a page; 100 where it is not given.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before.
+	Cursor Cursor `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+
+	// User Only of this user.
+	User AuditUser `form:"user,omitempty" json:"user,omitempty,omitzero"`
+
+	// Subject Only of this subject, such as tenant/acme; tenant/ for all tenants.
+	Subject AuditSubject `form:"subject,omitempty" json:"subject,omitempty,omitzero"`
+
+	// Operation Only this operation of the API, such as deleteTenant.
+	Operation AuditOperation `form:"operation,omitempty" json:"operation,omitempty,omitzero"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+}
+
+// ExportAuditParams defines parameters for ExportAudit.
+type ExportAuditParams struct {
+	// User Only of this user.
+	User AuditUser `form:"user,omitempty" json:"user,omitempty,omitzero"`
+
+	// Subject Only of this subject, such as tenant/acme; tenant/ for all tenants.
+	Subject AuditSubject `form:"subject,omitempty" json:"subject,omitempty,omitzero"`
+
+	// Operation Only this operation of the API, such as deleteTenant.
+	Operation AuditOperation `form:"operation,omitempty" json:"operation,omitempty,omitzero"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
 }
 
 // ListBackupsParams defines parameters for ListBackups.
@@ -2427,6 +2792,12 @@ type ChangeDomainJSONRequestBody = DomainChange
 // RunDrillJSONRequestBody defines body for RunDrill for application/json ContentType.
 type RunDrillJSONRequestBody = DrillRun
 
+// CheckLinkJSONRequestBody defines body for CheckLink for application/json ContentType.
+type CheckLinkJSONRequestBody = LinkCheck
+
+// UseLinkJSONRequestBody defines body for UseLink for application/json ContentType.
+type UseLinkJSONRequestBody = LinkUse
+
 // EditMemberJSONRequestBody defines body for EditMember for application/json ContentType.
 type EditMemberJSONRequestBody = MemberEdit
 
@@ -2441,6 +2812,18 @@ type EditPolicyJSONRequestBody = PolicyEdit
 
 // CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
 type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
+
+// LoginJSONRequestBody defines body for Login for application/json ContentType.
+type LoginJSONRequestBody = Login
+
+// ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
+type ChangePasswordJSONRequestBody = PasswordChange
+
+// SetTOTPJSONRequestBody defines body for SetTOTP for application/json ContentType.
+type SetTOTPJSONRequestBody = TOTPSet
+
+// RemoveTOTPJSONRequestBody defines body for RemoveTOTP for application/json ContentType.
+type RemoveTOTPJSONRequestBody = PasswordProof
 
 // CreateTenantJSONRequestBody defines body for CreateTenant for application/json ContentType.
 type CreateTenantJSONRequestBody = TenantCreate
@@ -2472,6 +2855,15 @@ type EditSnapshotJSONRequestBody = KeepsakeEdit
 // CloneSnapshotJSONRequestBody defines body for CloneSnapshot for application/json ContentType.
 type CloneSnapshotJSONRequestBody = TenantCopy
 
+// CreateTokenJSONRequestBody defines body for CreateToken for application/json ContentType.
+type CreateTokenJSONRequestBody = TokenCreate
+
+// CreateUserJSONRequestBody defines body for CreateUser for application/json ContentType.
+type CreateUserJSONRequestBody = UserCreate
+
+// EditUserJSONRequestBody defines body for EditUser for application/json ContentType.
+type EditUserJSONRequestBody = UserEdit
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// GetHealth Whether the daemon answers and its store does
@@ -2486,6 +2878,15 @@ type ServerInterface interface {
 	// AdoptInstance Make a tenant of an instance
 	// (POST /v1/adoptable/{name}/adopt)
 	AdoptInstance(ctx echo.Context, name TenantName, params AdoptInstanceParams) error
+	// ListAudit Who changed what, the newest first
+	// (GET /v1/audit)
+	ListAudit(ctx echo.Context, params ListAuditParams) error
+	// CheckAudit Look whether the audit log is as it was written
+	// (GET /v1/audit/check)
+	CheckAudit(ctx echo.Context) error
+	// ExportAudit The audit log as lines of JSON, the newest first
+	// (GET /v1/audit/export)
+	ExportAudit(ctx echo.Context, params ExportAuditParams) error
 	// ListBackups Backups, newest first
 	// (GET /v1/backups)
 	ListBackups(ctx echo.Context, params ListBackupsParams) error
@@ -2600,6 +3001,12 @@ type ServerInterface interface {
 	// RetryJob Let a stuck job go on
 	// (POST /v1/jobs/{id}/retry)
 	RetryJob(ctx echo.Context, id JobID, params RetryJobParams) error
+	// CheckLink Whose one-time link it is
+	// (POST /v1/links/check)
+	CheckLink(ctx echo.Context) error
+	// UseLink Set a password by a one-time link
+	// (POST /v1/links/use)
+	UseLink(ctx echo.Context) error
 	// ListMembers The LXD servers of the cluster
 	// (GET /v1/members)
 	ListMembers(ctx echo.Context) error
@@ -2657,6 +3064,33 @@ type ServerInterface interface {
 	// GetServer The daemon and the LXD it drives
 	// (GET /v1/server)
 	GetServer(ctx echo.Context) error
+	// Logout End this session
+	// (DELETE /v1/session)
+	Logout(ctx echo.Context) error
+	// GetSession Who you are, and what you may do
+	// (GET /v1/session)
+	GetSession(ctx echo.Context) error
+	// Login Log in
+	// (POST /v1/session)
+	Login(ctx echo.Context) error
+	// ChangePassword Set another password
+	// (PUT /v1/session/password)
+	ChangePassword(ctx echo.Context) error
+	// PlanTOTP Make a secret for one-time codes
+	// (POST /v1/session/totp)
+	PlanTOTP(ctx echo.Context) error
+	// SetTOTP Ask for one-time codes at each login from now on
+	// (PUT /v1/session/totp)
+	SetTOTP(ctx echo.Context) error
+	// RemoveTOTP Ask for no one-time codes any more
+	// (POST /v1/session/totp/remove)
+	RemoveTOTP(ctx echo.Context) error
+	// ListSessions Your sessions, the newest first
+	// (GET /v1/sessions)
+	ListSessions(ctx echo.Context) error
+	// EndSession End one of your sessions
+	// (DELETE /v1/sessions/{id})
+	EndSession(ctx echo.Context, id string) error
 	// ListTenants Tenants by name
 	// (GET /v1/tenants)
 	ListTenants(ctx echo.Context, params ListTenantsParams) error
@@ -2750,9 +3184,45 @@ type ServerInterface interface {
 	// UndeleteTenant Take a tenant out of the trash and start it
 	// (POST /v1/tenants/{name}/undelete)
 	UndeleteTenant(ctx echo.Context, name TenantName, params UndeleteTenantParams) error
+	// ListTokens Your tokens; everybody's for an admin
+	// (GET /v1/tokens)
+	ListTokens(ctx echo.Context) error
+	// CreateToken Make a token for a script
+	// (POST /v1/tokens)
+	CreateToken(ctx echo.Context) error
+	// DeleteToken End a token
+	// (DELETE /v1/tokens/{id})
+	DeleteToken(ctx echo.Context, id string) error
 	// GetTraffic What the proxy answered, by tenant
 	// (GET /v1/traffic)
 	GetTraffic(ctx echo.Context) error
+	// ListUsers Users by name
+	// (GET /v1/users)
+	ListUsers(ctx echo.Context) error
+	// CreateUser Add a user
+	// (POST /v1/users)
+	CreateUser(ctx echo.Context) error
+	// DeleteUser Remove a user, with its sessions and tokens
+	// (DELETE /v1/users/{user})
+	DeleteUser(ctx echo.Context, user UserName) error
+	// GetUser One user
+	// (GET /v1/users/{user})
+	GetUser(ctx echo.Context, user UserName) error
+	// EditUser Change a user
+	// (PATCH /v1/users/{user})
+	EditUser(ctx echo.Context, user UserName) error
+	// CreateLink Make a one-time link by which a user sets a password
+	// (POST /v1/users/{user}/link)
+	CreateLink(ctx echo.Context, user UserName) error
+	// EndUserSessions End all of a user's sessions
+	// (DELETE /v1/users/{user}/sessions)
+	EndUserSessions(ctx echo.Context, user UserName) error
+	// ListUserSessions A user's sessions, the newest first
+	// (GET /v1/users/{user}/sessions)
+	ListUserSessions(ctx echo.Context, user UserName) error
+	// ClearTOTP Ask a user who has lost the authenticator for no one-time codes any more
+	// (DELETE /v1/users/{user}/totp)
+	ClearTOTP(ctx echo.Context, user UserName) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -2820,6 +3290,121 @@ func (w *ServerInterfaceWrapper) AdoptInstance(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.AdoptInstance(ctx, name, params)
+	return err
+}
+
+// ListAudit converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAudit(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", ctx.QueryParams(), &params.User, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// ------------- Optional query parameter "operation" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "operation", ctx.QueryParams(), &params.Operation, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operation: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAudit(ctx, params)
+	return err
+}
+
+// CheckAudit converts echo context to params.
+func (w *ServerInterfaceWrapper) CheckAudit(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CheckAudit(ctx)
+	return err
+}
+
+// ExportAudit converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportAudit(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportAuditParams
+	// ------------- Optional query parameter "user" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "user", ctx.QueryParams(), &params.User, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// ------------- Optional query parameter "operation" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "operation", ctx.QueryParams(), &params.Operation, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter operation: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportAudit(ctx, params)
 	return err
 }
 
@@ -3756,6 +4341,24 @@ func (w *ServerInterfaceWrapper) RetryJob(ctx echo.Context) error {
 	return err
 }
 
+// CheckLink converts echo context to params.
+func (w *ServerInterfaceWrapper) CheckLink(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CheckLink(ctx)
+	return err
+}
+
+// UseLink converts echo context to params.
+func (w *ServerInterfaceWrapper) UseLink(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UseLink(ctx)
+	return err
+}
+
 // ListMembers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListMembers(ctx echo.Context) error {
 	var err error
@@ -4008,6 +4611,94 @@ func (w *ServerInterfaceWrapper) GetServer(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetServer(ctx)
+	return err
+}
+
+// Logout converts echo context to params.
+func (w *ServerInterfaceWrapper) Logout(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Logout(ctx)
+	return err
+}
+
+// GetSession converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSession(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSession(ctx)
+	return err
+}
+
+// Login converts echo context to params.
+func (w *ServerInterfaceWrapper) Login(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Login(ctx)
+	return err
+}
+
+// ChangePassword converts echo context to params.
+func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ChangePassword(ctx)
+	return err
+}
+
+// PlanTOTP converts echo context to params.
+func (w *ServerInterfaceWrapper) PlanTOTP(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PlanTOTP(ctx)
+	return err
+}
+
+// SetTOTP converts echo context to params.
+func (w *ServerInterfaceWrapper) SetTOTP(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetTOTP(ctx)
+	return err
+}
+
+// RemoveTOTP converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveTOTP(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveTOTP(ctx)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx)
+	return err
+}
+
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx, id)
 	return err
 }
 
@@ -4884,12 +5575,176 @@ func (w *ServerInterfaceWrapper) UndeleteTenant(ctx echo.Context) error {
 	return err
 }
 
+// ListTokens converts echo context to params.
+func (w *ServerInterfaceWrapper) ListTokens(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListTokens(ctx)
+	return err
+}
+
+// CreateToken converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateToken(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateToken(ctx)
+	return err
+}
+
+// DeleteToken converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteToken(ctx, id)
+	return err
+}
+
 // GetTraffic converts echo context to params.
 func (w *ServerInterfaceWrapper) GetTraffic(ctx echo.Context) error {
 	var err error
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetTraffic(ctx)
+	return err
+}
+
+// ListUsers converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUsers(ctx)
+	return err
+}
+
+// CreateUser converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateUser(ctx)
+	return err
+}
+
+// DeleteUser converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteUser(ctx, user)
+	return err
+}
+
+// GetUser converts echo context to params.
+func (w *ServerInterfaceWrapper) GetUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetUser(ctx, user)
+	return err
+}
+
+// EditUser converts echo context to params.
+func (w *ServerInterfaceWrapper) EditUser(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EditUser(ctx, user)
+	return err
+}
+
+// CreateLink converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateLink(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateLink(ctx, user)
+	return err
+}
+
+// EndUserSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) EndUserSessions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndUserSessions(ctx, user)
+	return err
+}
+
+// ListUserSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListUserSessions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListUserSessions(ctx, user)
+	return err
+}
+
+// ClearTOTP converts echo context to params.
+func (w *ServerInterfaceWrapper) ClearTOTP(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "user" -------------
+	var user UserName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "user", ctx.Param("user"), &user, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ClearTOTP(ctx, user)
 	return err
 }
 
@@ -4935,7 +5790,6 @@ func RegisterHandlersWithBaseURL(router EchoRouter, si ServerInterface, baseURL 
 // RegisterHandlersWithOptions registers handlers using the supplied options,
 // including any per-operation middleware.
 func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options RegisterHandlersOptions) {
-
 	wrapper := ServerInterfaceWrapper{
 		Handler: si,
 	}
@@ -5033,7 +5887,32 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/proxies", wrapper.ListProxies, options.OperationMiddlewares["listProxies"]...)
 	router.DELETE(options.BaseURL+"/v1/proxies/:name", wrapper.RemoveProxy, options.OperationMiddlewares["removeProxy"]...)
 	router.POST(options.BaseURL+"/v1/proxy-tokens", wrapper.CreateProxyToken, options.OperationMiddlewares["createProxyToken"]...)
-
+	router.DELETE(options.BaseURL+"/v1/session", wrapper.Logout, options.OperationMiddlewares["logout"]...)
+	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
+	router.POST(options.BaseURL+"/v1/session", wrapper.Login, options.OperationMiddlewares["login"]...)
+	router.PUT(options.BaseURL+"/v1/session/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
+	router.POST(options.BaseURL+"/v1/session/totp", wrapper.PlanTOTP, options.OperationMiddlewares["planTOTP"]...)
+	router.PUT(options.BaseURL+"/v1/session/totp", wrapper.SetTOTP, options.OperationMiddlewares["setTOTP"]...)
+	router.POST(options.BaseURL+"/v1/session/totp/remove", wrapper.RemoveTOTP, options.OperationMiddlewares["removeTOTP"]...)
+	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
+	router.POST(options.BaseURL+"/v1/links/check", wrapper.CheckLink, options.OperationMiddlewares["checkLink"]...)
+	router.POST(options.BaseURL+"/v1/links/use", wrapper.UseLink, options.OperationMiddlewares["useLink"]...)
+	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
+	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
+	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DeleteUser, options.OperationMiddlewares["deleteUser"]...)
+	router.GET(options.BaseURL+"/v1/users/:user", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
+	router.PATCH(options.BaseURL+"/v1/users/:user", wrapper.EditUser, options.OperationMiddlewares["editUser"]...)
+	router.POST(options.BaseURL+"/v1/users/:user/link", wrapper.CreateLink, options.OperationMiddlewares["createLink"]...)
+	router.DELETE(options.BaseURL+"/v1/users/:user/totp", wrapper.ClearTOTP, options.OperationMiddlewares["clearTOTP"]...)
+	router.DELETE(options.BaseURL+"/v1/users/:user/sessions", wrapper.EndUserSessions, options.OperationMiddlewares["endUserSessions"]...)
+	router.GET(options.BaseURL+"/v1/users/:user/sessions", wrapper.ListUserSessions, options.OperationMiddlewares["listUserSessions"]...)
+	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens, options.OperationMiddlewares["listTokens"]...)
+	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken, options.OperationMiddlewares["createToken"]...)
+	router.DELETE(options.BaseURL+"/v1/tokens/:id", wrapper.DeleteToken, options.OperationMiddlewares["deleteToken"]...)
+	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
+	router.GET(options.BaseURL+"/v1/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
+	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit, options.OperationMiddlewares["checkAudit"]...)
 }
 
 type JobResponseHeaders struct {
@@ -5047,8 +5926,9 @@ type JobJSONResponse struct {
 
 type ProblemApplicationProblemPlusJSONResponse Problem
 
-type GetHealthRequestObject struct {
-}
+type SessionJSONResponse Session
+
+type GetHealthRequestObject struct{}
 
 type GetHealthResponseObject interface {
 	VisitGetHealthResponse(w http.ResponseWriter) error
@@ -5057,7 +5937,6 @@ type GetHealthResponseObject interface {
 type GetHealth200TextResponse string
 
 func (response GetHealth200TextResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -5071,7 +5950,6 @@ type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5082,8 +5960,7 @@ func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealt
 	return err
 }
 
-type GetMetricsRequestObject struct {
-}
+type GetMetricsRequestObject struct{}
 
 type GetMetricsResponseObject interface {
 	VisitGetMetricsResponse(w http.ResponseWriter) error
@@ -5092,7 +5969,6 @@ type GetMetricsResponseObject interface {
 type GetMetrics200TextResponse string
 
 func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -5106,7 +5982,6 @@ type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5117,8 +5992,7 @@ func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetr
 	return err
 }
 
-type ListAdoptableRequestObject struct {
-}
+type ListAdoptableRequestObject struct{}
 
 type ListAdoptableResponseObject interface {
 	VisitListAdoptableResponse(w http.ResponseWriter) error
@@ -5127,7 +6001,6 @@ type ListAdoptableResponseObject interface {
 type ListAdoptable200JSONResponse AdoptableList
 
 func (response ListAdoptable200JSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5144,7 +6017,6 @@ type ListAdoptabledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAdoptabledefaultApplicationProblemPlusJSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5168,7 +6040,6 @@ type AdoptInstanceResponseObject interface {
 type AdoptInstance202JSONResponse struct{ JobJSONResponse }
 
 func (response AdoptInstance202JSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5186,7 +6057,144 @@ type AdoptInstancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AdoptInstancedefaultApplicationProblemPlusJSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(w http.ResponseWriter) error
+}
+
+type ListAudit200JSONResponse AuditList
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckAuditRequestObject struct{}
+
+type CheckAuditResponseObject interface {
+	VisitCheckAuditResponse(w http.ResponseWriter) error
+}
+
+type CheckAudit200JSONResponse AuditCheck
+
+func (response CheckAudit200JSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckAuditdefaultApplicationProblemPlusJSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportAuditRequestObject struct {
+	Params ExportAuditParams
+}
+
+type ExportAuditResponseObject interface {
+	VisitExportAuditResponse(w http.ResponseWriter) error
+}
+
+type ExportAudit200ApplicationxNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5208,7 +6216,6 @@ type ListBackupsResponseObject interface {
 type ListBackups200JSONResponse BackupList
 
 func (response ListBackups200JSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5225,7 +6232,6 @@ type ListBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupsdefaultApplicationProblemPlusJSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5248,7 +6254,6 @@ type CreateBackupResponseObject interface {
 type CreateBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateBackup202JSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5266,7 +6271,6 @@ type CreateBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5285,8 +6289,7 @@ type ConfirmBackupKeyResponseObject interface {
 	VisitConfirmBackupKeyResponse(w http.ResponseWriter) error
 }
 
-type ConfirmBackupKey204Response struct {
-}
+type ConfirmBackupKey204Response struct{}
 
 func (response ConfirmBackupKey204Response) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -5299,7 +6302,6 @@ type ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5321,7 +6323,6 @@ type BackupControlResponseObject interface {
 type BackupControl202JSONResponse struct{ JobJSONResponse }
 
 func (response BackupControl202JSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5339,7 +6340,6 @@ type BackupControldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5350,8 +6350,7 @@ func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBack
 	return err
 }
 
-type InitBackupsRequestObject struct {
-}
+type InitBackupsRequestObject struct{}
 
 type InitBackupsResponseObject interface {
 	VisitInitBackupsResponse(w http.ResponseWriter) error
@@ -5360,7 +6359,6 @@ type InitBackupsResponseObject interface {
 type InitBackups201JSONResponse BackupKey
 
 func (response InitBackups201JSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5377,7 +6375,6 @@ type InitBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response InitBackupsdefaultApplicationProblemPlusJSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5399,7 +6396,6 @@ type PruneBackupsResponseObject interface {
 type PruneBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response PruneBackups202JSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5417,7 +6413,6 @@ type PruneBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PruneBackupsdefaultApplicationProblemPlusJSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5439,7 +6434,6 @@ type RecoverBackupsResponseObject interface {
 type RecoverBackups200JSONResponse BackupRecovery
 
 func (response RecoverBackups200JSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5456,7 +6450,6 @@ type RecoverBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5467,8 +6460,7 @@ func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRec
 	return err
 }
 
-type RotateBackupKeyRequestObject struct {
-}
+type RotateBackupKeyRequestObject struct{}
 
 type RotateBackupKeyResponseObject interface {
 	VisitRotateBackupKeyResponse(w http.ResponseWriter) error
@@ -5477,7 +6469,6 @@ type RotateBackupKeyResponseObject interface {
 type RotateBackupKey200JSONResponse BackupKey
 
 func (response RotateBackupKey200JSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5494,7 +6485,6 @@ type RotateBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5505,8 +6495,7 @@ func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRo
 	return err
 }
 
-type GetBackupStatusRequestObject struct {
-}
+type GetBackupStatusRequestObject struct{}
 
 type GetBackupStatusResponseObject interface {
 	VisitGetBackupStatusResponse(w http.ResponseWriter) error
@@ -5515,7 +6504,6 @@ type GetBackupStatusResponseObject interface {
 type GetBackupStatus200JSONResponse BackupStatus
 
 func (response GetBackupStatus200JSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5532,7 +6520,6 @@ type GetBackupStatusdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupStatusdefaultApplicationProblemPlusJSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5555,7 +6542,6 @@ type VerifyBackupsResponseObject interface {
 type VerifyBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response VerifyBackups202JSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5573,7 +6559,6 @@ type VerifyBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response VerifyBackupsdefaultApplicationProblemPlusJSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5596,7 +6581,6 @@ type DeleteBackupResponseObject interface {
 type DeleteBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteBackup202JSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5614,7 +6598,6 @@ type DeleteBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteBackupdefaultApplicationProblemPlusJSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5636,7 +6619,6 @@ type GetBackupResponseObject interface {
 type GetBackup200JSONResponse Backup
 
 func (response GetBackup200JSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5653,7 +6635,6 @@ type GetBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupdefaultApplicationProblemPlusJSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5676,7 +6657,6 @@ type EditBackupResponseObject interface {
 type EditBackup200JSONResponse Backup
 
 func (response EditBackup200JSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5693,7 +6673,6 @@ type EditBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditBackupdefaultApplicationProblemPlusJSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5719,7 +6698,6 @@ type GetBackupFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetBackupFile200ApplicationoctetStreamResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -5739,7 +6717,6 @@ type GetBackupFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupFiledefaultApplicationProblemPlusJSONResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5762,7 +6739,6 @@ type ListBackupFilesResponseObject interface {
 type ListBackupFiles200JSONResponse FileList
 
 func (response ListBackupFiles200JSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5779,7 +6755,6 @@ type ListBackupFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupFilesdefaultApplicationProblemPlusJSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5803,7 +6778,6 @@ type RestoreBackupResponseObject interface {
 type RestoreBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreBackup202JSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5821,7 +6795,6 @@ type RestoreBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5832,8 +6805,7 @@ func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
-type GetCARequestObject struct {
-}
+type GetCARequestObject struct{}
 
 type GetCAResponseObject interface {
 	VisitGetCAResponse(w http.ResponseWriter) error
@@ -5845,7 +6817,6 @@ type GetCA200ApplicationxPemFileResponse struct {
 }
 
 func (response GetCA200ApplicationxPemFileResponse) VisitGetCAResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -5865,7 +6836,6 @@ type GetCAdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCAResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5876,8 +6846,7 @@ func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCARespons
 	return err
 }
 
-type GetDoctorRequestObject struct {
-}
+type GetDoctorRequestObject struct{}
 
 type GetDoctorResponseObject interface {
 	VisitGetDoctorResponse(w http.ResponseWriter) error
@@ -5886,7 +6855,6 @@ type GetDoctorResponseObject interface {
 type GetDoctor200JSONResponse FindingList
 
 func (response GetDoctor200JSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5903,7 +6871,6 @@ type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5925,7 +6892,6 @@ type ListDomainsResponseObject interface {
 type ListDomains200JSONResponse DomainList
 
 func (response ListDomains200JSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -5942,7 +6908,6 @@ type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5961,8 +6926,7 @@ type RemoveDomainResponseObject interface {
 	VisitRemoveDomainResponse(w http.ResponseWriter) error
 }
 
-type RemoveDomain204Response struct {
-}
+type RemoveDomain204Response struct{}
 
 func (response RemoveDomain204Response) VisitRemoveDomainResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -5975,7 +6939,6 @@ type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5997,7 +6960,6 @@ type GetDomainResponseObject interface {
 type GetDomain200JSONResponse Domain
 
 func (response GetDomain200JSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6014,7 +6976,6 @@ type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6037,7 +6998,6 @@ type ChangeDomainResponseObject interface {
 type ChangeDomain200JSONResponse Domain
 
 func (response ChangeDomain200JSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6054,7 +7014,6 @@ type ChangeDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6076,7 +7035,6 @@ type CheckDomainResponseObject interface {
 type CheckDomain200JSONResponse Domain
 
 func (response CheckDomain200JSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6093,7 +7051,6 @@ type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6115,7 +7072,6 @@ type ListDrillsResponseObject interface {
 type ListDrills200JSONResponse DrillList
 
 func (response ListDrills200JSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6132,7 +7088,6 @@ type ListDrillsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDrillsdefaultApplicationProblemPlusJSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6155,7 +7110,6 @@ type RunDrillResponseObject interface {
 type RunDrill202JSONResponse struct{ JobJSONResponse }
 
 func (response RunDrill202JSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6173,7 +7127,6 @@ type RunDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunDrilldefaultApplicationProblemPlusJSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6195,7 +7148,6 @@ type GetDrillResponseObject interface {
 type GetDrill200JSONResponse Drill
 
 func (response GetDrill200JSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6212,7 +7164,6 @@ type GetDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrilldefaultApplicationProblemPlusJSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6237,7 +7188,6 @@ type StreamEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6280,7 +7230,6 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6302,7 +7251,6 @@ type ListImagesResponseObject interface {
 type ListImages200JSONResponse ImageList
 
 func (response ListImages200JSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6319,7 +7267,6 @@ type ListImagesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListImagesdefaultApplicationProblemPlusJSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6342,7 +7289,6 @@ type BuildImageResponseObject interface {
 type BuildImage202JSONResponse struct{ JobJSONResponse }
 
 func (response BuildImage202JSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6360,7 +7306,6 @@ type BuildImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BuildImagedefaultApplicationProblemPlusJSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6383,7 +7328,6 @@ type ImportImageResponseObject interface {
 type ImportImage202JSONResponse struct{ JobJSONResponse }
 
 func (response ImportImage202JSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6401,7 +7345,6 @@ type ImportImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ImportImagedefaultApplicationProblemPlusJSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6423,7 +7366,6 @@ type GetCurrentImageResponseObject interface {
 type GetCurrentImage200JSONResponse Image
 
 func (response GetCurrentImage200JSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6440,7 +7382,6 @@ type GetCurrentImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentImagedefaultApplicationProblemPlusJSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6463,7 +7404,6 @@ type DeleteImageResponseObject interface {
 type DeleteImage202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteImage202JSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6481,7 +7421,6 @@ type DeleteImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteImagedefaultApplicationProblemPlusJSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6504,7 +7443,6 @@ type GetImageResponseObject interface {
 type GetImage200JSONResponse Image
 
 func (response GetImage200JSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6521,7 +7459,6 @@ type GetImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetImagedefaultApplicationProblemPlusJSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6543,7 +7480,6 @@ type ListJobsResponseObject interface {
 type ListJobs200JSONResponse JobList
 
 func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6560,7 +7496,6 @@ type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6582,7 +7517,6 @@ type GetJobResponseObject interface {
 type GetJob200JSONResponse JobDetail
 
 func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6599,7 +7533,6 @@ type GetJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6622,7 +7555,6 @@ type CancelJobResponseObject interface {
 type CancelJob202JSONResponse struct{ JobJSONResponse }
 
 func (response CancelJob202JSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6640,7 +7572,6 @@ type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6666,7 +7597,6 @@ type StreamJobEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamJobEvents200TexteventStreamResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6709,7 +7639,6 @@ type StreamJobEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamJobEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6732,7 +7661,6 @@ type RetryJobResponseObject interface {
 type RetryJob202JSONResponse struct{ JobJSONResponse }
 
 func (response RetryJob202JSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6750,7 +7678,6 @@ type RetryJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6761,8 +7688,81 @@ func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobR
 	return err
 }
 
-type ListMembersRequestObject struct {
+type CheckLinkRequestObject struct {
+	Body *CheckLinkJSONRequestBody
 }
+
+type CheckLinkResponseObject interface {
+	VisitCheckLinkResponse(w http.ResponseWriter) error
+}
+
+type CheckLink200JSONResponse LinkUser
+
+func (response CheckLink200JSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CheckLinkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CheckLinkdefaultApplicationProblemPlusJSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UseLinkRequestObject struct {
+	Body *UseLinkJSONRequestBody
+}
+
+type UseLinkResponseObject interface {
+	VisitUseLinkResponse(w http.ResponseWriter) error
+}
+
+type UseLink200JSONResponse LinkUser
+
+func (response UseLink200JSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UseLinkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListMembersRequestObject struct{}
 
 type ListMembersResponseObject interface {
 	VisitListMembersResponse(w http.ResponseWriter) error
@@ -6771,7 +7771,6 @@ type ListMembersResponseObject interface {
 type ListMembers200JSONResponse MemberList
 
 func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6788,7 +7787,6 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6810,7 +7808,6 @@ type GetMemberResponseObject interface {
 type GetMember200JSONResponse Member
 
 func (response GetMember200JSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6827,7 +7824,6 @@ type GetMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMemberdefaultApplicationProblemPlusJSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6850,7 +7846,6 @@ type EditMemberResponseObject interface {
 type EditMember200JSONResponse Member
 
 func (response EditMember200JSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6867,7 +7862,6 @@ type EditMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditMemberdefaultApplicationProblemPlusJSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6889,7 +7883,6 @@ type GetDrainPlanResponseObject interface {
 type GetDrainPlan200JSONResponse MovePlan
 
 func (response GetDrainPlan200JSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6906,7 +7899,6 @@ type GetDrainPlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6917,8 +7909,7 @@ func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDr
 	return err
 }
 
-type GetDocumentRequestObject struct {
-}
+type GetDocumentRequestObject struct{}
 
 type GetDocumentResponseObject interface {
 	VisitGetDocumentResponse(w http.ResponseWriter) error
@@ -6930,7 +7921,6 @@ type GetDocument200ApplicationvndOaiOpenapiResponse struct {
 }
 
 func (response GetDocument200ApplicationvndOaiOpenapiResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/vnd.oai.openapi")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6950,7 +7940,6 @@ type GetDocumentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDocumentdefaultApplicationProblemPlusJSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6972,7 +7961,6 @@ type ExplainPlacementResponseObject interface {
 type ExplainPlacement200JSONResponse Explanation
 
 func (response ExplainPlacement200JSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6989,7 +7977,6 @@ type ExplainPlacementdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7000,8 +7987,7 @@ func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
-type ListPlansRequestObject struct {
-}
+type ListPlansRequestObject struct{}
 
 type ListPlansResponseObject interface {
 	VisitListPlansResponse(w http.ResponseWriter) error
@@ -7010,7 +7996,6 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7027,7 +8012,6 @@ type ListPlansdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7038,8 +8022,7 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
-type ListPoliciesRequestObject struct {
-}
+type ListPoliciesRequestObject struct{}
 
 type ListPoliciesResponseObject interface {
 	VisitListPoliciesResponse(w http.ResponseWriter) error
@@ -7048,7 +8031,6 @@ type ListPoliciesResponseObject interface {
 type ListPolicies200JSONResponse PolicyList
 
 func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7065,7 +8047,6 @@ type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7087,7 +8068,6 @@ type CreatePolicyResponseObject interface {
 type CreatePolicy201JSONResponse Policy
 
 func (response CreatePolicy201JSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7104,7 +8084,6 @@ type CreatePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7123,8 +8102,7 @@ type DeletePolicyResponseObject interface {
 	VisitDeletePolicyResponse(w http.ResponseWriter) error
 }
 
-type DeletePolicy204Response struct {
-}
+type DeletePolicy204Response struct{}
 
 func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -7137,7 +8115,6 @@ type DeletePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeletePolicydefaultApplicationProblemPlusJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7159,7 +8136,6 @@ type GetPolicyResponseObject interface {
 type GetPolicy200JSONResponse Policy
 
 func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7176,7 +8152,6 @@ type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7199,7 +8174,6 @@ type EditPolicyResponseObject interface {
 type EditPolicy200JSONResponse Policy
 
 func (response EditPolicy200JSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7216,7 +8190,6 @@ type EditPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7227,8 +8200,7 @@ func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPol
 	return err
 }
 
-type ListProxiesRequestObject struct {
-}
+type ListProxiesRequestObject struct{}
 
 type ListProxiesResponseObject interface {
 	VisitListProxiesResponse(w http.ResponseWriter) error
@@ -7237,7 +8209,6 @@ type ListProxiesResponseObject interface {
 type ListProxies200JSONResponse ProxyList
 
 func (response ListProxies200JSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7254,7 +8225,6 @@ type ListProxiesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7273,8 +8243,7 @@ type RemoveProxyResponseObject interface {
 	VisitRemoveProxyResponse(w http.ResponseWriter) error
 }
 
-type RemoveProxy204Response struct {
-}
+type RemoveProxy204Response struct{}
 
 func (response RemoveProxy204Response) VisitRemoveProxyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -7287,7 +8256,6 @@ type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7309,7 +8277,6 @@ type CreateProxyTokenResponseObject interface {
 type CreateProxyToken201JSONResponse ProxyToken
 
 func (response CreateProxyToken201JSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7326,7 +8293,6 @@ type CreateProxyTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateProxyTokendefaultApplicationProblemPlusJSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7348,7 +8314,6 @@ type GetRebalancePlanResponseObject interface {
 type GetRebalancePlan200JSONResponse MovePlan
 
 func (response GetRebalancePlan200JSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7365,7 +8330,6 @@ type GetRebalancePlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRebalancePlandefaultApplicationProblemPlusJSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7387,7 +8351,6 @@ type RecoverResponseObject interface {
 type Recover200JSONResponse RecoverReport
 
 func (response Recover200JSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7404,7 +8367,6 @@ type RecoverdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7415,8 +8377,7 @@ func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverRes
 	return err
 }
 
-type ListRoutesRequestObject struct {
-}
+type ListRoutesRequestObject struct{}
 
 type ListRoutesResponseObject interface {
 	VisitListRoutesResponse(w http.ResponseWriter) error
@@ -7425,7 +8386,6 @@ type ListRoutesResponseObject interface {
 type ListRoutes200JSONResponse RouteList
 
 func (response ListRoutes200JSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7442,7 +8402,6 @@ type ListRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7453,8 +8412,7 @@ func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRou
 	return err
 }
 
-type GetServerRequestObject struct {
-}
+type GetServerRequestObject struct{}
 
 type GetServerResponseObject interface {
 	VisitGetServerResponse(w http.ResponseWriter) error
@@ -7463,7 +8421,6 @@ type GetServerResponseObject interface {
 type GetServer200JSONResponse ServerInfo
 
 func (response GetServer200JSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7480,7 +8437,319 @@ type GetServerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type LogoutRequestObject struct{}
+
+type LogoutResponseObject interface {
+	VisitLogoutResponse(w http.ResponseWriter) error
+}
+
+type Logout204Response struct{}
+
+func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type LogoutdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSessionRequestObject struct{}
+
+type GetSessionResponseObject interface {
+	VisitGetSessionResponse(w http.ResponseWriter) error
+}
+
+type GetSession200JSONResponse struct{ SessionJSONResponse }
+
+func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSessiondefaultApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LoginRequestObject struct {
+	Body *LoginJSONRequestBody
+}
+
+type LoginResponseObject interface {
+	VisitLoginResponse(w http.ResponseWriter) error
+}
+
+type Login200JSONResponse struct{ SessionJSONResponse }
+
+func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LogindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response LogindefaultApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePasswordRequestObject struct {
+	Body *ChangePasswordJSONRequestBody
+}
+
+type ChangePasswordResponseObject interface {
+	VisitChangePasswordResponse(w http.ResponseWriter) error
+}
+
+type ChangePassword200JSONResponse struct{ SessionJSONResponse }
+
+func (response ChangePassword200JSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanTOTPRequestObject struct{}
+
+type PlanTOTPResponseObject interface {
+	VisitPlanTOTPResponse(w http.ResponseWriter) error
+}
+
+type PlanTOTP200JSONResponse TOTPPlan
+
+func (response PlanTOTP200JSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanTOTPdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PlanTOTPdefaultApplicationProblemPlusJSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTOTPRequestObject struct {
+	Body *SetTOTPJSONRequestBody
+}
+
+type SetTOTPResponseObject interface {
+	VisitSetTOTPResponse(w http.ResponseWriter) error
+}
+
+type SetTOTP200JSONResponse struct{ SessionJSONResponse }
+
+func (response SetTOTP200JSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetTOTPdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetTOTPdefaultApplicationProblemPlusJSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveTOTPRequestObject struct {
+	Body *RemoveTOTPJSONRequestBody
+}
+
+type RemoveTOTPResponseObject interface {
+	VisitRemoveTOTPResponse(w http.ResponseWriter) error
+}
+
+type RemoveTOTP200JSONResponse struct{ SessionJSONResponse }
+
+func (response RemoveTOTP200JSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveTOTPdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsRequestObject struct{}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200JSONResponse SessionList
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionRequestObject struct {
+	Id string `json:"id"`
+}
+
+type EndSessionResponseObject interface {
+	VisitEndSessionResponse(w http.ResponseWriter) error
+}
+
+type EndSession204Response struct{}
+
+func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7502,7 +8771,6 @@ type ListTenantsResponseObject interface {
 type ListTenants200JSONResponse TenantList
 
 func (response ListTenants200JSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7519,7 +8787,6 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7542,7 +8809,6 @@ type CreateTenantResponseObject interface {
 type CreateTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateTenant202JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7560,7 +8826,6 @@ type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7583,7 +8848,6 @@ type DeleteTenantResponseObject interface {
 type DeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteTenant202JSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7601,7 +8865,6 @@ type DeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7623,7 +8886,6 @@ type GetTenantResponseObject interface {
 type GetTenant200JSONResponse Tenant
 
 func (response GetTenant200JSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7640,7 +8902,6 @@ type GetTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7663,7 +8924,6 @@ type EditTenantResponseObject interface {
 type EditTenant200JSONResponse Tenant
 
 func (response EditTenant200JSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7680,7 +8940,6 @@ type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7702,7 +8961,6 @@ type ListTenantDomainsResponseObject interface {
 type ListTenantDomains200JSONResponse DomainList
 
 func (response ListTenantDomains200JSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7719,7 +8977,6 @@ type ListTenantDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7742,7 +8999,6 @@ type AddDomainResponseObject interface {
 type AddDomain200JSONResponse Domain
 
 func (response AddDomain200JSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7759,7 +9015,6 @@ type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7778,8 +9033,7 @@ type ExecTenantResponseObject interface {
 	VisitExecTenantResponse(w http.ResponseWriter) error
 }
 
-type ExecTenant101Response struct {
-}
+type ExecTenant101Response struct{}
 
 func (response ExecTenant101Response) VisitExecTenantResponse(w http.ResponseWriter) error {
 	w.WriteHeader(101)
@@ -7792,7 +9046,6 @@ type ExecTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7814,7 +9067,6 @@ type DropGuardResponseObject interface {
 type DropGuard200JSONResponse Tenant
 
 func (response DropGuard200JSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7831,7 +9083,6 @@ type DropGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7854,7 +9105,6 @@ type EditGuardResponseObject interface {
 type EditGuard200JSONResponse Tenant
 
 func (response EditGuard200JSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7871,7 +9121,6 @@ type EditGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditGuarddefaultApplicationProblemPlusJSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7894,7 +9143,6 @@ type ResumeTenantResponseObject interface {
 type ResumeTenant200JSONResponse Tenant
 
 func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7911,7 +9159,6 @@ type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7934,7 +9181,6 @@ type HoldTenantResponseObject interface {
 type HoldTenant200JSONResponse Tenant
 
 func (response HoldTenant200JSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7951,7 +9197,6 @@ type HoldTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response HoldTenantdefaultApplicationProblemPlusJSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7974,7 +9219,6 @@ type GetTenantLogsResponseObject interface {
 type GetTenantLogs200TextResponse string
 
 func (response GetTenantLogs200TextResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -7988,7 +9232,6 @@ type GetTenantLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8010,7 +9253,6 @@ type EndMaintenanceResponseObject interface {
 type EndMaintenance200JSONResponse Tenant
 
 func (response EndMaintenance200JSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8027,7 +9269,6 @@ type EndMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8050,7 +9291,6 @@ type StartMaintenanceResponseObject interface {
 type StartMaintenance200JSONResponse Tenant
 
 func (response StartMaintenance200JSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8067,7 +9307,6 @@ type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8091,7 +9330,6 @@ type ResizeTenantResponseObject interface {
 type ResizeTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response ResizeTenant202JSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8109,7 +9347,6 @@ type ResizeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResizeTenantdefaultApplicationProblemPlusJSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8132,7 +9369,6 @@ type RestartTenantResponseObject interface {
 type RestartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response RestartTenant202JSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8150,7 +9386,6 @@ type RestartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestartTenantdefaultApplicationProblemPlusJSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8172,7 +9407,6 @@ type GetScheduleResponseObject interface {
 type GetSchedule200JSONResponse TenantSchedule
 
 func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8189,7 +9423,6 @@ type GetScheduledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8211,7 +9444,6 @@ type ListSnapshotsResponseObject interface {
 type ListSnapshots200JSONResponse SnapshotList
 
 func (response ListSnapshots200JSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8228,7 +9460,6 @@ type ListSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8252,7 +9483,6 @@ type CreateSnapshotResponseObject interface {
 type CreateSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateSnapshot202JSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8270,7 +9500,6 @@ type CreateSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8294,7 +9523,6 @@ type DeleteSnapshotResponseObject interface {
 type DeleteSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteSnapshot202JSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8312,7 +9540,6 @@ type DeleteSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8335,7 +9562,6 @@ type GetSnapshotResponseObject interface {
 type GetSnapshot200JSONResponse Snapshot
 
 func (response GetSnapshot200JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8352,7 +9578,6 @@ type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8376,7 +9601,6 @@ type EditSnapshotResponseObject interface {
 type EditSnapshot200JSONResponse Snapshot
 
 func (response EditSnapshot200JSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8393,7 +9617,6 @@ type EditSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditSnapshotdefaultApplicationProblemPlusJSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8418,7 +9641,6 @@ type CloneSnapshotResponseObject interface {
 type CloneSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CloneSnapshot202JSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8436,7 +9658,6 @@ type CloneSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CloneSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8463,7 +9684,6 @@ type GetSnapshotFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetSnapshotFile200ApplicationoctetStreamResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8483,7 +9703,6 @@ type GetSnapshotFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotFiledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8507,7 +9726,6 @@ type DiffSnapshotResponseObject interface {
 type DiffSnapshot200JSONResponse FileChangeList
 
 func (response DiffSnapshot200JSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8524,7 +9742,6 @@ type DiffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DiffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8548,7 +9765,6 @@ type ListSnapshotFilesResponseObject interface {
 type ListSnapshotFiles200JSONResponse FileList
 
 func (response ListSnapshotFiles200JSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8565,7 +9781,6 @@ type ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8589,7 +9804,6 @@ type RestoreSnapshotResponseObject interface {
 type RestoreSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreSnapshot202JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8607,7 +9821,6 @@ type RestoreSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreSnapshotdefaultApplicationProblemPlusJSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8630,7 +9843,6 @@ type StartTenantResponseObject interface {
 type StartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StartTenant202JSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8648,7 +9860,6 @@ type StartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartTenantdefaultApplicationProblemPlusJSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8671,7 +9882,6 @@ type StopTenantResponseObject interface {
 type StopTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StopTenant202JSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8689,7 +9899,6 @@ type StopTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopTenantdefaultApplicationProblemPlusJSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8712,7 +9921,6 @@ type UndeleteTenantResponseObject interface {
 type UndeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response UndeleteTenant202JSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8730,7 +9938,6 @@ type UndeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8741,8 +9948,110 @@ func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUnd
 	return err
 }
 
-type GetTrafficRequestObject struct {
+type ListTokensRequestObject struct{}
+
+type ListTokensResponseObject interface {
+	VisitListTokensResponse(w http.ResponseWriter) error
 }
+
+type ListTokens200JSONResponse TokenList
+
+func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListTokensdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTokenRequestObject struct {
+	Body *CreateTokenJSONRequestBody
+}
+
+type CreateTokenResponseObject interface {
+	VisitCreateTokenResponse(w http.ResponseWriter) error
+}
+
+type CreateToken201JSONResponse TokenCreated
+
+func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateTokendefaultApplicationProblemPlusJSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteTokenRequestObject struct {
+	Id string `json:"id"`
+}
+
+type DeleteTokenResponseObject interface {
+	VisitDeleteTokenResponse(w http.ResponseWriter) error
+}
+
+type DeleteToken204Response struct{}
+
+func (response DeleteToken204Response) VisitDeleteTokenResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDeleteTokenResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTrafficRequestObject struct{}
 
 type GetTrafficResponseObject interface {
 	VisitGetTrafficResponse(w http.ResponseWriter) error
@@ -8751,7 +10060,6 @@ type GetTrafficResponseObject interface {
 type GetTraffic200JSONResponse Traffic
 
 func (response GetTraffic200JSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8768,7 +10076,320 @@ type GetTrafficdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type ListUsersRequestObject struct{}
+
+type ListUsersResponseObject interface {
+	VisitListUsersResponse(w http.ResponseWriter) error
+}
+
+type ListUsers200JSONResponse UserList
+
+func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserRequestObject struct {
+	Body *CreateUserJSONRequestBody
+}
+
+type CreateUserResponseObject interface {
+	VisitCreateUserResponse(w http.ResponseWriter) error
+}
+
+type CreateUser201JSONResponse UserCreated
+
+func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteUserRequestObject struct {
+	User UserName `json:"user"`
+}
+
+type DeleteUserResponseObject interface {
+	VisitDeleteUserResponse(w http.ResponseWriter) error
+}
+
+type DeleteUser204Response struct{}
+
+func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteUserdefaultApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserRequestObject struct {
+	User UserName `json:"user"`
+}
+
+type GetUserResponseObject interface {
+	VisitGetUserResponse(w http.ResponseWriter) error
+}
+
+type GetUser200JSONResponse User
+
+func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditUserRequestObject struct {
+	User UserName `json:"user"`
+	Body *EditUserJSONRequestBody
+}
+
+type EditUserResponseObject interface {
+	VisitEditUserResponse(w http.ResponseWriter) error
+}
+
+type EditUser200JSONResponse User
+
+func (response EditUser200JSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EditUserdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EditUserdefaultApplicationProblemPlusJSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLinkRequestObject struct {
+	User UserName `json:"user"`
+}
+
+type CreateLinkResponseObject interface {
+	VisitCreateLinkResponse(w http.ResponseWriter) error
+}
+
+type CreateLink201JSONResponse Link
+
+func (response CreateLink201JSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateLinkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndUserSessionsRequestObject struct {
+	User UserName `json:"user"`
+}
+
+type EndUserSessionsResponseObject interface {
+	VisitEndUserSessionsResponse(w http.ResponseWriter) error
+}
+
+type EndUserSessions204Response struct{}
+
+func (response EndUserSessions204Response) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessionsRequestObject struct {
+	User UserName `json:"user"`
+}
+
+type ListUserSessionsResponseObject interface {
+	VisitListUserSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListUserSessions200JSONResponse SessionList
+
+func (response ListUserSessions200JSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ClearTOTPRequestObject struct {
+	User UserName `json:"user"`
+}
+
+type ClearTOTPResponseObject interface {
+	VisitClearTOTPResponse(w http.ResponseWriter) error
+}
+
+type ClearTOTP204Response struct{}
+
+func (response ClearTOTP204Response) VisitClearTOTPResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type ClearTOTPdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ClearTOTPdefaultApplicationProblemPlusJSONResponse) VisitClearTOTPResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8793,6 +10414,15 @@ type StrictServerInterface interface {
 	// AdoptInstance Make a tenant of an instance
 	// (POST /v1/adoptable/{name}/adopt)
 	AdoptInstance(ctx context.Context, request AdoptInstanceRequestObject) (AdoptInstanceResponseObject, error)
+	// ListAudit Who changed what, the newest first
+	// (GET /v1/audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
+	// CheckAudit Look whether the audit log is as it was written
+	// (GET /v1/audit/check)
+	CheckAudit(ctx context.Context, request CheckAuditRequestObject) (CheckAuditResponseObject, error)
+	// ExportAudit The audit log as lines of JSON, the newest first
+	// (GET /v1/audit/export)
+	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
 	// ListBackups Backups, newest first
 	// (GET /v1/backups)
 	ListBackups(ctx context.Context, request ListBackupsRequestObject) (ListBackupsResponseObject, error)
@@ -8907,6 +10537,12 @@ type StrictServerInterface interface {
 	// RetryJob Let a stuck job go on
 	// (POST /v1/jobs/{id}/retry)
 	RetryJob(ctx context.Context, request RetryJobRequestObject) (RetryJobResponseObject, error)
+	// CheckLink Whose one-time link it is
+	// (POST /v1/links/check)
+	CheckLink(ctx context.Context, request CheckLinkRequestObject) (CheckLinkResponseObject, error)
+	// UseLink Set a password by a one-time link
+	// (POST /v1/links/use)
+	UseLink(ctx context.Context, request UseLinkRequestObject) (UseLinkResponseObject, error)
 	// ListMembers The LXD servers of the cluster
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
@@ -8964,6 +10600,33 @@ type StrictServerInterface interface {
 	// GetServer The daemon and the LXD it drives
 	// (GET /v1/server)
 	GetServer(ctx context.Context, request GetServerRequestObject) (GetServerResponseObject, error)
+	// Logout End this session
+	// (DELETE /v1/session)
+	Logout(ctx context.Context, request LogoutRequestObject) (LogoutResponseObject, error)
+	// GetSession Who you are, and what you may do
+	// (GET /v1/session)
+	GetSession(ctx context.Context, request GetSessionRequestObject) (GetSessionResponseObject, error)
+	// Login Log in
+	// (POST /v1/session)
+	Login(ctx context.Context, request LoginRequestObject) (LoginResponseObject, error)
+	// ChangePassword Set another password
+	// (PUT /v1/session/password)
+	ChangePassword(ctx context.Context, request ChangePasswordRequestObject) (ChangePasswordResponseObject, error)
+	// PlanTOTP Make a secret for one-time codes
+	// (POST /v1/session/totp)
+	PlanTOTP(ctx context.Context, request PlanTOTPRequestObject) (PlanTOTPResponseObject, error)
+	// SetTOTP Ask for one-time codes at each login from now on
+	// (PUT /v1/session/totp)
+	SetTOTP(ctx context.Context, request SetTOTPRequestObject) (SetTOTPResponseObject, error)
+	// RemoveTOTP Ask for no one-time codes any more
+	// (POST /v1/session/totp/remove)
+	RemoveTOTP(ctx context.Context, request RemoveTOTPRequestObject) (RemoveTOTPResponseObject, error)
+	// ListSessions Your sessions, the newest first
+	// (GET /v1/sessions)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
+	// EndSession End one of your sessions
+	// (DELETE /v1/sessions/{id})
+	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
 	// ListTenants Tenants by name
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -9057,13 +10720,51 @@ type StrictServerInterface interface {
 	// UndeleteTenant Take a tenant out of the trash and start it
 	// (POST /v1/tenants/{name}/undelete)
 	UndeleteTenant(ctx context.Context, request UndeleteTenantRequestObject) (UndeleteTenantResponseObject, error)
+	// ListTokens Your tokens; everybody's for an admin
+	// (GET /v1/tokens)
+	ListTokens(ctx context.Context, request ListTokensRequestObject) (ListTokensResponseObject, error)
+	// CreateToken Make a token for a script
+	// (POST /v1/tokens)
+	CreateToken(ctx context.Context, request CreateTokenRequestObject) (CreateTokenResponseObject, error)
+	// DeleteToken End a token
+	// (DELETE /v1/tokens/{id})
+	DeleteToken(ctx context.Context, request DeleteTokenRequestObject) (DeleteTokenResponseObject, error)
 	// GetTraffic What the proxy answered, by tenant
 	// (GET /v1/traffic)
 	GetTraffic(ctx context.Context, request GetTrafficRequestObject) (GetTrafficResponseObject, error)
+	// ListUsers Users by name
+	// (GET /v1/users)
+	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
+	// CreateUser Add a user
+	// (POST /v1/users)
+	CreateUser(ctx context.Context, request CreateUserRequestObject) (CreateUserResponseObject, error)
+	// DeleteUser Remove a user, with its sessions and tokens
+	// (DELETE /v1/users/{user})
+	DeleteUser(ctx context.Context, request DeleteUserRequestObject) (DeleteUserResponseObject, error)
+	// GetUser One user
+	// (GET /v1/users/{user})
+	GetUser(ctx context.Context, request GetUserRequestObject) (GetUserResponseObject, error)
+	// EditUser Change a user
+	// (PATCH /v1/users/{user})
+	EditUser(ctx context.Context, request EditUserRequestObject) (EditUserResponseObject, error)
+	// CreateLink Make a one-time link by which a user sets a password
+	// (POST /v1/users/{user}/link)
+	CreateLink(ctx context.Context, request CreateLinkRequestObject) (CreateLinkResponseObject, error)
+	// EndUserSessions End all of a user's sessions
+	// (DELETE /v1/users/{user}/sessions)
+	EndUserSessions(ctx context.Context, request EndUserSessionsRequestObject) (EndUserSessionsResponseObject, error)
+	// ListUserSessions A user's sessions, the newest first
+	// (GET /v1/users/{user}/sessions)
+	ListUserSessions(ctx context.Context, request ListUserSessionsRequestObject) (ListUserSessionsResponseObject, error)
+	// ClearTOTP Ask a user who has lost the authenticator for no one-time codes any more
+	// (DELETE /v1/users/{user}/totp)
+	ClearTOTP(ctx context.Context, request ClearTOTPRequestObject) (ClearTOTPResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+type (
+	StrictHandlerFunc    func(ctx echo.Context, request any) (any, error)
+	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+)
 
 func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
 	return &strictHandler{ssi: ssi, middlewares: middlewares}
@@ -9186,6 +10887,79 @@ func (sh *strictHandler) AdoptInstance(ctx echo.Context, name TenantName, params
 		return err
 	} else if validResponse, ok := response.(AdoptInstanceResponseObject); ok {
 		return validResponse.VisitAdoptInstanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(ctx echo.Context, params ListAuditParams) error {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx.Request().Context(), request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		return validResponse.VisitListAuditResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CheckAudit operation middleware
+func (sh *strictHandler) CheckAudit(ctx echo.Context) error {
+	var request CheckAuditRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckAudit(ctx.Request().Context(), request.(CheckAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CheckAuditResponseObject); ok {
+		return validResponse.VisitCheckAuditResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportAudit operation middleware
+func (sh *strictHandler) ExportAudit(ctx echo.Context, params ExportAuditParams) error {
+	var request ExportAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportAudit(ctx.Request().Context(), request.(ExportAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportAudit")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportAuditResponseObject); ok {
+		return validResponse.VisitExportAuditResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -10325,6 +12099,98 @@ func (sh *strictHandler) RetryJob(ctx echo.Context, id JobID, params RetryJobPar
 	return nil
 }
 
+// CheckLink operation middleware
+func (sh *strictHandler) CheckLink(ctx echo.Context) error {
+	var request CheckLinkRequestObject
+
+	var body CheckLinkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CheckLink(ctx.Request().Context(), request.(CheckLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CheckLink")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CheckLinkResponseObject); ok {
+		return validResponse.VisitCheckLinkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UseLink operation middleware
+func (sh *strictHandler) UseLink(ctx echo.Context) error {
+	var request UseLinkRequestObject
+
+	var body UseLinkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UseLink(ctx.Request().Context(), request.(UseLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UseLink")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UseLinkResponseObject); ok {
+		return validResponse.VisitUseLinkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListMembers operation middleware
 func (sh *strictHandler) ListMembers(ctx echo.Context) error {
 	var request ListMembersRequestObject
@@ -10889,6 +12755,307 @@ func (sh *strictHandler) GetServer(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetServerResponseObject); ok {
 		return validResponse.VisitGetServerResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Logout operation middleware
+func (sh *strictHandler) Logout(ctx echo.Context) error {
+	var request LogoutRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Logout(ctx.Request().Context(), request.(LogoutRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Logout")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LogoutResponseObject); ok {
+		return validResponse.VisitLogoutResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSession operation middleware
+func (sh *strictHandler) GetSession(ctx echo.Context) error {
+	var request GetSessionRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSession(ctx.Request().Context(), request.(GetSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSessionResponseObject); ok {
+		return validResponse.VisitGetSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Login operation middleware
+func (sh *strictHandler) Login(ctx echo.Context) error {
+	var request LoginRequestObject
+
+	var body LoginJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Login(ctx.Request().Context(), request.(LoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Login")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LoginResponseObject); ok {
+		return validResponse.VisitLoginResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ChangePassword operation middleware
+func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+	var request ChangePasswordRequestObject
+
+	var body ChangePasswordJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ChangePassword(ctx.Request().Context(), request.(ChangePasswordRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ChangePassword")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ChangePasswordResponseObject); ok {
+		return validResponse.VisitChangePasswordResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PlanTOTP operation middleware
+func (sh *strictHandler) PlanTOTP(ctx echo.Context) error {
+	var request PlanTOTPRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PlanTOTP(ctx.Request().Context(), request.(PlanTOTPRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlanTOTP")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PlanTOTPResponseObject); ok {
+		return validResponse.VisitPlanTOTPResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetTOTP operation middleware
+func (sh *strictHandler) SetTOTP(ctx echo.Context) error {
+	var request SetTOTPRequestObject
+
+	var body SetTOTPJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetTOTP(ctx.Request().Context(), request.(SetTOTPRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetTOTP")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetTOTPResponseObject); ok {
+		return validResponse.VisitSetTOTPResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveTOTP operation middleware
+func (sh *strictHandler) RemoveTOTP(ctx echo.Context) error {
+	var request RemoveTOTPRequestObject
+
+	var body RemoveTOTPJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveTOTP(ctx.Request().Context(), request.(RemoveTOTPRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveTOTP")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveTOTPResponseObject); ok {
+		return validResponse.VisitRemoveTOTPResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(ctx echo.Context) error {
+	var request ListSessionsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		return validResponse.VisitListSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndSession operation middleware
+func (sh *strictHandler) EndSession(ctx echo.Context, id string) error {
+	var request EndSessionRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
+		return validResponse.VisitEndSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11923,6 +14090,100 @@ func (sh *strictHandler) UndeleteTenant(ctx echo.Context, name TenantName, param
 	return nil
 }
 
+// ListTokens operation middleware
+func (sh *strictHandler) ListTokens(ctx echo.Context) error {
+	var request ListTokensRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListTokens(ctx.Request().Context(), request.(ListTokensRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListTokens")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListTokensResponseObject); ok {
+		return validResponse.VisitListTokensResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateToken operation middleware
+func (sh *strictHandler) CreateToken(ctx echo.Context) error {
+	var request CreateTokenRequestObject
+
+	var body CreateTokenJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateToken(ctx.Request().Context(), request.(CreateTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateTokenResponseObject); ok {
+		return validResponse.VisitCreateTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteToken operation middleware
+func (sh *strictHandler) DeleteToken(ctx echo.Context, id string) error {
+	var request DeleteTokenRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteToken(ctx.Request().Context(), request.(DeleteTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteTokenResponseObject); ok {
+		return validResponse.VisitDeleteTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetTraffic operation middleware
 func (sh *strictHandler) GetTraffic(ctx echo.Context) error {
 	var request GetTrafficRequestObject
@@ -11940,6 +14201,273 @@ func (sh *strictHandler) GetTraffic(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetTrafficResponseObject); ok {
 		return validResponse.VisitGetTrafficResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUsers operation middleware
+func (sh *strictHandler) ListUsers(ctx echo.Context) error {
+	var request ListUsersRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUsers(ctx.Request().Context(), request.(ListUsersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUsers")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUsersResponseObject); ok {
+		return validResponse.VisitListUsersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateUser operation middleware
+func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+	var request CreateUserRequestObject
+
+	var body CreateUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateUser(ctx.Request().Context(), request.(CreateUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateUserResponseObject); ok {
+		return validResponse.VisitCreateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteUser operation middleware
+func (sh *strictHandler) DeleteUser(ctx echo.Context, user UserName) error {
+	var request DeleteUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteUser(ctx.Request().Context(), request.(DeleteUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteUserResponseObject); ok {
+		return validResponse.VisitDeleteUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetUser operation middleware
+func (sh *strictHandler) GetUser(ctx echo.Context, user UserName) error {
+	var request GetUserRequestObject
+
+	request.User = user
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetUser(ctx.Request().Context(), request.(GetUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetUserResponseObject); ok {
+		return validResponse.VisitGetUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EditUser operation middleware
+func (sh *strictHandler) EditUser(ctx echo.Context, user UserName) error {
+	var request EditUserRequestObject
+
+	request.User = user
+
+	var body EditUserJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EditUser(ctx.Request().Context(), request.(EditUserRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EditUser")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EditUserResponseObject); ok {
+		return validResponse.VisitEditUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateLink operation middleware
+func (sh *strictHandler) CreateLink(ctx echo.Context, user UserName) error {
+	var request CreateLinkRequestObject
+
+	request.User = user
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateLink(ctx.Request().Context(), request.(CreateLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateLink")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateLinkResponseObject); ok {
+		return validResponse.VisitCreateLinkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndUserSessions operation middleware
+func (sh *strictHandler) EndUserSessions(ctx echo.Context, user UserName) error {
+	var request EndUserSessionsRequestObject
+
+	request.User = user
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndUserSessions(ctx.Request().Context(), request.(EndUserSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndUserSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndUserSessionsResponseObject); ok {
+		return validResponse.VisitEndUserSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListUserSessions operation middleware
+func (sh *strictHandler) ListUserSessions(ctx echo.Context, user UserName) error {
+	var request ListUserSessionsRequestObject
+
+	request.User = user
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListUserSessions(ctx.Request().Context(), request.(ListUserSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListUserSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListUserSessionsResponseObject); ok {
+		return validResponse.VisitListUserSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ClearTOTP operation middleware
+func (sh *strictHandler) ClearTOTP(ctx echo.Context, user UserName) error {
+	var request ClearTOTPRequestObject
+
+	request.User = user
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ClearTOTP(ctx.Request().Context(), request.(ClearTOTPRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ClearTOTP")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ClearTOTPResponseObject); ok {
+		return validResponse.VisitClearTOTPResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +38,7 @@ type Options struct {
 	Backups   Backups
 	Jobs      Jobs
 	Proxies   Proxies
+	Accounts  Accounts
 	// Placement knows members, and where tenants live.
 	Placement Placement
 	Feed      *Feed
@@ -56,6 +59,11 @@ type Options struct {
 	// Ping reports whether the store answers.
 	Ping func(ctx context.Context) error
 
+	// Web answers what is no address of the API over HTTPS: the dashboard. nil: nothing does.
+	Web http.Handler
+	// Address is the https://host:port that one-time links lead to.
+	Address string
+
 	Version     string // of lxdfleet
 	Project     string // of LXD
 	DefaultPlan string
@@ -72,6 +80,7 @@ type Options struct {
 // Server answers the API.
 type Server struct {
 	Options
+	access  map[string]access // by method and path as echo writes it
 	log     *slog.Logger
 	started time.Time
 	http    *http.Server
@@ -95,13 +104,17 @@ func New(o Options) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	var err error
+	if s.access, err = readAccess(); err != nil {
+		return nil, err
+	}
 	if err := clearUploads(o.UploadDir); err != nil {
 		return nil, err
 	}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.http = &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
+		ConnContext: connContext, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
 }
@@ -112,9 +125,23 @@ func (s *Server) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Binder = binder{}
 	e.HTTPErrorHandler = s.onError
-	e.Use(s.survive, prepare)
+	e.Use(s.survive, s.authorize, prepare, s.confine, s.audited)
 	RegisterHandlers(e, NewStrictHandler(s, nil))
+	if s.Web != nil {
+		e.GET("/*", s.web)
+		e.HEAD("/*", s.web)
+	}
 	return e
+}
+
+// web answers with the dashboard. What is below /v1 and is no operation's stays an error for
+// programs.
+func (s *Server) web(c echo.Context) error {
+	if strings.HasPrefix(c.Request().URL.Path, "/v1/") {
+		return echo.ErrNotFound
+	}
+	s.Web.ServeHTTP(c.Response(), c.Request())
+	return nil
 }
 
 // survive turns a panic of one request into its error.
@@ -135,12 +162,20 @@ func (s *Server) survive(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// Serve answers connections of ln until Shutdown; then it returns nil.
+// Serve answers connections of ln until Shutdown; then it returns nil. Whoever comes over a unix
+// socket is an admin.
 func (s *Server) Serve(ln net.Listener) error {
 	if err := s.http.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the API: %w", err)
 	}
 	return nil
+}
+
+// ServeTLS is Serve for connections that begin with TLS, by settings that have certificates.
+func (s *Server) ServeTLS(ln net.Listener, settings *tls.Config) error {
+	settings = settings.Clone()
+	settings.NextProtos = []string{"h2", "http/1.1"}
+	return s.Serve(tls.NewListener(ln, settings))
 }
 
 // Shutdown ends all streams, waits for the requests that are under way until ctx ends, and

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/backups"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -174,6 +175,46 @@ type Jobs interface {
 	Retry(ctx context.Context, id string) (fleet.Job, error)
 }
 
+// Accounts is what the API needs of users, sessions, tokens and the audit log; accounts.Service
+// is one.
+type Accounts interface {
+	Login(ctx context.Context, l accounts.Login) (accounts.Opened, error)
+	BySession(ctx context.Context, secret, address string) (fleet.Caller, error)
+	ByToken(ctx context.Context, text, address string) (fleet.Caller, error)
+	Logout(ctx context.Context, caller fleet.Caller) error
+	// Renew gives a session another secret, and ends the user's others.
+	Renew(ctx context.Context, caller fleet.Caller, l accounts.Login) (accounts.Opened, error)
+	Sessions(ctx context.Context, user string) ([]fleet.Session, error)
+	EndSession(ctx context.Context, user, id string) error
+	EndSessions(ctx context.Context, user string) error
+
+	ChangePassword(ctx context.Context, caller fleet.Caller, old, password string) error
+	PlanTOTP(caller fleet.Caller) (secret, address string, err error)
+	SetTOTP(ctx context.Context, caller fleet.Caller, password, secret, code string) error
+	DropTOTP(ctx context.Context, caller fleet.Caller, password string) error
+	ClearTOTP(ctx context.Context, name string) error
+
+	Users(ctx context.Context) ([]fleet.User, error)
+	User(ctx context.Context, name string) (fleet.User, error)
+	CreateUser(ctx context.Context, u fleet.User, subject string) (fleet.User, error)
+	// EditUser takes 0 for any revision.
+	EditUser(ctx context.Context, name string, edit accounts.UserEdit, revision int64) (before, after fleet.User, err error)
+	DeleteUser(ctx context.Context, name string) error
+	Link(ctx context.Context, name string) (secret string, until time.Time, err error)
+	LinkUser(ctx context.Context, secret string) (fleet.User, error)
+	UseLink(ctx context.Context, secret, password string) (fleet.User, error)
+
+	CreateToken(ctx context.Context, caller fleet.Caller, req accounts.TokenRequest) (t fleet.Token, text string, err error)
+	// Tokens lists everybody's for the empty owner.
+	Tokens(ctx context.Context, owner string) ([]fleet.Token, error)
+	DeleteToken(ctx context.Context, caller fleet.Caller, id string) error
+
+	Note(ctx context.Context, caller fleet.Caller, e fleet.AuditEntry) error
+	Audit(ctx context.Context, caller fleet.Caller, f fleet.AuditFilter) ([]fleet.AuditEntry, error)
+	// Check gives the newest entry, and where the log is not as it was written.
+	Check(ctx context.Context) (last fleet.AuditEntry, flaws []accounts.Flaw, err error)
+}
+
 // Implemented elsewhere, held here: a change there shows at once.
 var (
 	_ Tenants   = (*tenants.Service)(nil)
@@ -183,4 +224,5 @@ var (
 	_ Policies  = (*snapshots.Service)(nil)
 	_ Placement = (*tenants.Service)(nil)
 	_ Backups   = (*backups.Service)(nil)
+	_ Accounts  = (*accounts.Service)(nil)
 )

@@ -12,3 +12,4 @@ func (s stream) VisitGetTenantLogsResponse(w http.ResponseWriter) error   { retu
 func (s stream) VisitExecTenantResponse(w http.ResponseWriter) error      { return s(w) }
 func (s stream) VisitGetSnapshotFileResponse(w http.ResponseWriter) error { return s(w) }
 func (s stream) VisitGetBackupFileResponse(w http.ResponseWriter) error   { return s(w) }
+func (s stream) VisitExportAuditResponse(w http.ResponseWriter) error     { return s(w) }

@@ -20,6 +20,10 @@ func (s *Server) ListTenants(ctx context.Context, r ListTenantsRequestObject) (L
 		Search: r.Params.Search, Plan: r.Params.Plan, Member: r.Params.Member,
 		After: fleet.Name(after), Limit: size + 1,
 	}
+	caller := callerOf(ctx)
+	if caller.Bound() {
+		filter.Names = append([]fleet.Name{}, caller.Tenants...) // never nil
+	}
 	if filter.Labels, err = parseLabels(r.Params.Label); err != nil {
 		return nil, err
 	}
@@ -44,7 +48,7 @@ func (s *Server) ListTenants(ctx context.Context, r ListTenantsRequestObject) (L
 	views, next := cut(views, size, func(v tenants.View) string { return v.Name.String() })
 	list := TenantList{Items: make([]Tenant, len(views)), NextCursor: next}
 	for i, v := range views {
-		list.Items[i] = s.tenant(v)
+		list.Items[i] = s.tenantFor(caller, v)
 	}
 	return ListTenants200JSONResponse(list), nil
 }
@@ -71,7 +75,7 @@ func (s *Server) GetTenant(ctx context.Context, r GetTenantRequestObject) (GetTe
 	if err != nil {
 		return nil, err
 	}
-	return GetTenant200JSONResponse(s.tenant(view)), nil
+	return GetTenant200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
 }
 
 // CreateTenant starts the job that clones a tenant.
@@ -110,7 +114,17 @@ func (s *Server) EditTenant(ctx context.Context, r EditTenantRequestObject) (Edi
 	if err != nil {
 		return nil, err
 	}
-	return EditTenant200JSONResponse(s.tenant(view)), nil
+	return EditTenant200JSONResponse(s.tenantFor(callerOf(ctx), view)), nil
+}
+
+// tenantFor gives a tenant as a caller may see it: who sees certain tenants only is not told
+// which others it is to be near to.
+func (s *Server) tenantFor(caller fleet.Caller, v tenants.View) Tenant {
+	t := s.tenant(v)
+	if caller.Bound() {
+		t.Wishes = nil
+	}
+	return t
 }
 
 func (s *Server) tenant(v tenants.View) Tenant {

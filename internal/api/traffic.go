@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -12,6 +13,10 @@ func (s *Server) GetTraffic(ctx context.Context, _ GetTrafficRequestObject) (Get
 	traffic, err := s.Traffic(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if caller := callerOf(ctx); caller.Bound() {
+		traffic.Hosts = 0
+		traffic.Tenants = slices.DeleteFunc(slices.Clone(traffic.Tenants), func(t fleet.TenantTraffic) bool { return !caller.Sees(t.Tenant) })
 	}
 	out := Traffic{
 		At: traffic.At, Since: traffic.Since, Generation: traffic.Generation, Hosts: traffic.Hosts,

@@ -24,6 +24,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 	}
 	server, err := api.New(api.Options{
 		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed, Proxies: proxies{a.hub},
+		Accounts: a.accounts, Address: a.cfg.APIAddress(),
 		Snapshots: a.snapshots, Policies: a.snapshots, Backups: a.backups,
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,
@@ -54,6 +55,9 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.wireHTTPS(ctx); err != nil {
+		return err
+	}
 	a.onRelease(func() {
 		a.listener.Close()
 		if !a.renewed {
@@ -70,6 +74,9 @@ func (a *App) plans(ctx context.Context) ([]fleet.ProfileSpec, error) {
 }
 
 func (a *App) authority(context.Context) ([]byte, error) {
+	if a.ca != nil {
+		return a.ca.Export(), nil
+	}
 	if a.proxy == nil {
 		return nil, fleet.Errorf(fleet.NotFound, "there is no certificate authority: this daemon has no proxy").
 			WithHint("set proxy.https in the configuration file")

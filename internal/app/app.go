@@ -9,9 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/backups"
 	"github.com/lxdfleet/lxdfleet/internal/config"
@@ -21,6 +23,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
+	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/link"
 	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/store"
@@ -55,6 +58,8 @@ type App struct {
 	backups     *backups.Service
 	backupParts backups.Deps
 
+	accounts *accounts.Service
+
 	proxy    *proxy.Server // nil: no HTTPS address is configured
 	packets  *packets      // nil likewise
 	hub      *link.Hub     // leads this proxy and those on other hosts
@@ -63,6 +68,8 @@ type App struct {
 	metrics  http.Handler
 	api      *api.Server
 	listener net.Listener
+	ca       *certs.CA    // of a daemon without a proxy whose API has no other certificate; else nil
+	https    *httpsServer // nil: the API is not served over HTTPS
 
 	renewed bool // another process has taken over
 
@@ -96,6 +103,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	a.onRelease(func() { a.store.Close() })
+	a.accounts = accounts.NewService(a.store, accounts.Options{})
 	if a.lxd, err = connect(ctx, cfg, log, true); err != nil {
 		return nil, fmt.Errorf("reach LXD: %w", err)
 	}
@@ -251,7 +259,16 @@ func (a *App) jobEvent(job fleet.Job, event fleet.JobEvent) {
 	if event.Type == fleet.EventState {
 		kind = "job.changed"
 	}
-	a.feed.Publish(fleet.Event{Type: kind, Subject: "job/" + job.ID, Data: event, At: event.At})
+	a.feed.Publish(fleet.Event{Type: kind, Subject: "job/" + job.ID, Data: event, At: event.At, Tenant: tenantOf(job)})
+}
+
+// tenantOf is the tenant a job works on; empty: none.
+func tenantOf(job fleet.Job) fleet.Name {
+	name, ok := strings.CutPrefix(job.Subject, "tenant/")
+	if !ok {
+		return ""
+	}
+	return fleet.Name(name)
 }
 
 // tenantChanged and imageChanged are told of every change, in this process or by an operator.
@@ -337,6 +354,9 @@ func (a *App) loops() []func(context.Context) {
 	if a.cfg.Metrics.Listen != "off" {
 		m := &metricsServer{address: a.cfg.Metrics.Listen, handler: a.metrics, log: a.log, again: bindAgain}
 		loops = append(loops, m.Run)
+	}
+	if a.https != nil {
+		loops = append(loops, a.https.Run)
 	}
 	if a.linkLn != nil {
 		loops = append(loops, a.hub.Run)

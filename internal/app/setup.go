@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
@@ -36,7 +37,32 @@ func Init(ctx context.Context, cfg config.Config, out io.Writer, resetProfiles b
 	defer lxd.Close()
 	opts := setupOptions(cfg)
 	opts.ResetProfiles = resetProfiles
-	return setup.Init(ctx, lxd, opts, out)
+	if err := setup.Init(ctx, lxd, opts, out); err != nil {
+		return err
+	}
+	return firstAdmin(ctx, cfg, out)
+}
+
+// firstAdmin prints the link by which the first admin sets a password, where nobody has logged
+// in yet.
+func firstAdmin(ctx context.Context, cfg config.Config, out io.Writer) error {
+	if cfg.API.Listen == "off" {
+		return nil
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
+		return dataDirError("make the data folder", err)
+	}
+	s, err := store.Open(ctx, cfg.DSN())
+	if err != nil {
+		return fmt.Errorf("open the store: %w", err)
+	}
+	defer s.Close()
+	secret, err := accounts.NewService(s, accounts.Options{}).FirstAdmin(ctx, "admin")
+	if err != nil || secret == "" {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "\nFirst admin: set the password of the user \"admin\" at this address, once, within a day:\n  %s/welcome#%s\n", cfg.APIAddress(), secret)
+	return err
 }
 
 // Doctor looks for what is wrong with this machine, its store and LXD. It changes nothing.

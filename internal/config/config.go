@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -14,6 +16,7 @@ type Config struct {
 	// authority, certificates and uploads. Absolute.
 	DataDir   string    `yaml:"data_dir"`
 	Socket    Socket    `yaml:"socket"`
+	API       API       `yaml:"api"`
 	LXD       LXD       `yaml:"lxd"`
 	Store     Store     `yaml:"store"`
 	Proxy     Proxy     `yaml:"proxy"`
@@ -36,6 +39,15 @@ type Config struct {
 type Socket struct {
 	Path  string `yaml:"path"`  // absolute
 	Group string `yaml:"group"` // name of the group that may open it; empty: the daemon's own group
+}
+
+// API is how the API and the dashboard are reached over HTTPS. Whoever comes there logs in, or has
+// a token.
+type API struct {
+	Listen  string `yaml:"listen"`  // address:port, or "off"
+	Address string `yaml:"address"` // https://host:port people reach it at; use Config.APIAddress
+	Cert    string `yaml:"cert"`    // PEM file; empty: the internal authority signs one
+	Key     string `yaml:"key"`     // PEM file, with Cert
 }
 
 // LXD says how to reach LXD, and what of it to use.
@@ -211,6 +223,7 @@ func Default() Config {
 	return Config{
 		DataDir: "/var/lib/lxdfleet",
 		Socket:  Socket{Path: "/run/lxdfleet/lxdfleet.sock"},
+		API:     API{Listen: "127.0.0.1:8446"},
 		LXD:     LXD{Project: "lxdfleet"},
 		Proxy: Proxy{
 			HTTP: ":80", HTTPS: ":443",
@@ -253,6 +266,27 @@ func (c Config) DSN() string {
 		return c.Store.DSN
 	}
 	return "sqlite://" + filepath.Join(c.DataDir, "lxdfleet.db")
+}
+
+// APIAddress is the https://host:port people reach the API at: the one that is set, or what
+// follows from where it listens; empty: nowhere.
+func (c Config) APIAddress() string {
+	if c.API.Listen == "off" || c.API.Address != "" {
+		return c.API.Address
+	}
+	host, port, err := net.SplitHostPort(c.API.Listen)
+	if err != nil {
+		return ""
+	}
+	switch ip := net.ParseIP(host); {
+	case host == "" || ip != nil && ip.IsUnspecified():
+		if host, err = os.Hostname(); err != nil {
+			host = "localhost"
+		}
+	case ip != nil && ip.IsLoopback():
+		host = "localhost"
+	}
+	return "https://" + net.JoinHostPort(host, port)
 }
 
 // UploadDir is where the API puts uploaded images until a job has taken them in.

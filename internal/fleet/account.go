@@ -92,13 +92,18 @@ type Token struct {
 // Caller is who makes a request.
 type Caller struct {
 	Kind    CallerKind
-	Name    string // of the user, or token ID
-	User    string // the user behind it
+	Name    string // of the user, token ID, or name of the local user
+	User    string // the user behind it; empty for a local one
 	Role    Role
 	Tenants []Name // the only ones it sees; nil: all
 	Session string // ID; empty: none
 	Address string // IP address; empty over the unix socket
+	// Until is when what it has proven itself with ends; zero: it does not.
+	Until time.Time
 }
+
+// Bound reports whether the caller sees certain tenants only.
+func (c Caller) Bound() bool { return c.Tenants != nil || c.Role == RoleClient }
 
 // CallerKind says how a caller has proven who it is.
 type CallerKind string
@@ -115,7 +120,7 @@ func (c Caller) Sees(tenant Name) bool {
 	switch {
 	case c.Kind == CallerNobody:
 		return false
-	case c.Tenants == nil && c.Role != RoleClient:
+	case !c.Bound():
 		return true
 	}
 	return slices.Contains(c.Tenants, tenant)
@@ -128,6 +133,8 @@ func (c Caller) String() string {
 		return "token " + c.Name + " of " + c.User
 	case CallerSession:
 		return c.User
+	case CallerSocket:
+		return "local user " + c.Name
 	}
 	return string(c.Kind)
 }

@@ -26,6 +26,8 @@ const (
 	Unavailable Code = "unavailable"
 	// Forbidden: the caller may not do this.
 	Forbidden Code = "forbidden"
+	// Unauthenticated: nobody has proven who the caller is, or the proof is not good any more.
+	Unauthenticated Code = "unauthenticated"
 	// Unsupported: the server or storage driver lacks what this needs.
 	Unsupported Code = "unsupported"
 	// Fenced: a stale runner wrote after its lease was taken by another.

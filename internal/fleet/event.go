@@ -25,4 +25,6 @@ type Event struct {
 	Subject string    `json:"subject"` // tenant/acme, job/01…, image/wordpress
 	Data    any       `json:"data,omitempty"`
 	At      time.Time `json:"at"`
+	// Tenant is the one it is about; empty: none.
+	Tenant Name `json:"-"`
 }

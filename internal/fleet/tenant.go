@@ -112,6 +112,7 @@ type TenantFilter struct {
 	Plan    string
 	Member  string // wanted member
 	Desired []Desired
-	After   Name // only names greater than this (paging)
-	Limit   int  // 0: all
+	Names   []Name // only these; nil: all
+	After   Name   // only names greater than this (paging)
+	Limit   int    // 0: all
 }

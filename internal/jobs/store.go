@@ -63,6 +63,7 @@ type StateChange struct {
 // JobFilter narrows a list of jobs; zero fields do not.
 type JobFilter struct {
 	Subject    string
+	Subjects   []string // any of these; nil: all
 	Kind       string
 	State      fleet.JobState
 	Key        string // idempotency key

@@ -40,8 +40,8 @@ func testUser(t *testing.T, db database) {
 	fails(t, err, fleet.NotFound, "name")
 
 	ok(t, s.UseTOTPStep(ctx, ben.Name, 8))
-	fails(t, s.UseTOTPStep(ctx, ben.Name, 8), fleet.Forbidden, "code")
-	fails(t, s.UseTOTPStep(ctx, ben.Name, 7), fleet.Forbidden, "code")
+	fails(t, s.UseTOTPStep(ctx, ben.Name, 8), fleet.Unauthenticated, "code")
+	fails(t, s.UseTOTPStep(ctx, ben.Name, 7), fleet.Unauthenticated, "code")
 
 	for _, change := range []func(*fleet.User){
 		func(u *fleet.User) { u.Role = fleet.RoleOperator }, func(u *fleet.User) { u.Disabled = true },
@@ -64,11 +64,11 @@ func testUserLink(t *testing.T, db database) {
 	ok(t, s.SaveUserLink(ctx, "ada", "old", at(100)))
 	ok(t, s.SaveUserLink(ctx, "ada", "new", at(100)))
 	_, err := s.UserLink(ctx, "old", at(1))
-	fails(t, err, fleet.Forbidden, "link")
+	fails(t, err, fleet.Unauthenticated, "link")
 	same(t, "whose", must(s.UserLink(ctx, "new", at(1)))(t), "ada")
 	_, err = s.UserLink(ctx, "new", at(100))
-	fails(t, err, fleet.Forbidden, "link")
-	used := race(t, 8, fleet.Forbidden, func(int) error { return s.UseUserLink(ctx, "new", at(1)) })
+	fails(t, err, fleet.Unauthenticated, "link")
+	used := race(t, 8, fleet.Unauthenticated, func(int) error { return s.UseUserLink(ctx, "new", at(1)) })
 	same(t, "used", used, 1)
 }
 

@@ -123,6 +123,13 @@ func jobQuery(filter jobs.JobFilter) (string, []any) {
 			where, args = append(where, c.condition), append(args, c.value)
 		}
 	}
+	if filter.Subjects != nil {
+		subjects := []any{""} // never empty, and no job's
+		for _, subject := range filter.Subjects {
+			subjects = append(subjects, subject)
+		}
+		where, args = append(where, `subject IN `+marks(len(subjects))), append(args, subjects...)
+	}
 	if filter.Unfinished {
 		where = append(where, `active_subject IS NOT NULL`)
 	}

@@ -71,6 +71,13 @@ func tenantQuery(filter fleet.TenantFilter, thenJoin string) (string, []any) {
 			add("", string(d))
 		}
 	}
+	if filter.Names != nil {
+		names := []any{""} // never empty, and no tenant's
+		for _, n := range filter.Names {
+			names = append(names, n.String())
+		}
+		add(` AND `+name+` IN `+marks(len(names)), names...)
+	}
 	if filter.Search != "" {
 		add(` AND INSTR(search, ?) > 0`, searchText(filter.Search))
 	}

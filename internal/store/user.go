@@ -192,7 +192,7 @@ func (s *Store) DeleteUser(ctx context.Context, name string) error {
 	})
 }
 
-// UseTOTPStep notes that the code of a time step was used. fleet.Forbidden where it, or a later
+// UseTOTPStep notes that the code of a time step was used. fleet.Unauthenticated where it, or a later
 // one, was used before: of two logins with one code one succeeds.
 func (s *Store) UseTOTPStep(ctx context.Context, name string, step int64) error {
 	return s.write(ctx, "note a used code of "+name, func(tx *sqlx.Tx) error {
@@ -203,7 +203,7 @@ func (s *Store) UseTOTPStep(ctx context.Context, name string, step int64) error 
 		if mine, err := changed(done); err != nil || mine {
 			return err
 		}
-		return fleet.Errorf(fleet.Forbidden, "the code was used already").WithField("code").WithHint("wait for the next one")
+		return fleet.Errorf(fleet.Unauthenticated, "the code was used already").WithField("code").WithHint("wait for the next one")
 	})
 }
 
@@ -218,7 +218,7 @@ func (s *Store) SaveUserLink(ctx context.Context, user, hash string, until time.
 	})
 }
 
-// UserLink gives the user a link is for; fleet.Forbidden where it was used, has ended or was
+// UserLink gives the user a link is for; fleet.Unauthenticated where it was used, has ended or was
 // never made.
 func (s *Store) UserLink(ctx context.Context, hash string, now time.Time) (user string, err error) {
 	err = s.read(ctx, "read a link", func(q *sqlx.DB) error {
@@ -243,7 +243,7 @@ func (s *Store) UseUserLink(ctx context.Context, hash string, now time.Time) err
 
 func badLink(err error) error {
 	if errors.Is(err, sql.ErrNoRows) {
-		return fleet.Errorf(fleet.Forbidden, "the link is not good any more").WithField("link").
+		return fleet.Errorf(fleet.Unauthenticated, "the link is not good any more").WithField("link").
 			WithHint("ask an admin for another: lxdfleet user link NAME")
 	}
 	return err

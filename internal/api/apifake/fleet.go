@@ -26,6 +26,7 @@ type Fleet struct {
 	Policies  *Policies
 	Backups   *Backups
 	Proxies   *Proxies
+	Accounts  *Accounts
 
 	mu    sync.Mutex
 	fails map[string]error
@@ -43,6 +44,7 @@ func New() *Fleet {
 	f.Images = newImages(f)
 	f.Snapshots, f.Policies, f.Backups = newSnapshots(f), newPolicies(f), newBackups(f)
 	f.Proxies = &Proxies{fleet: f}
+	f.Accounts = newAccounts(f)
 	return f
 }
 
@@ -74,11 +76,19 @@ func (f *Fleet) called(method string, args ...any) error {
 	return f.fails[method]
 }
 
+// fault is called without the note.
+func (f *Fleet) fault(method string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.fails[method]
+}
+
 // Options gives an API's options with all these services.
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
 		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f,
 		Snapshots: f.Snapshots, Policies: f.Policies, Backups: f.Backups,
+		Accounts: f.Accounts, Address: "https://fleet.example:8446",
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")

@@ -294,6 +294,7 @@ func (t *Tenants) List(_ context.Context, f fleet.TenantFilter) ([]tenants.View,
 	for _, name := range slices.Sorted(maps.Keys(t.byName)) {
 		v := t.byName[name]
 		if name > f.After.String() && strings.Contains(name, f.Search) && (f.Limit == 0 || len(found) < f.Limit) &&
+			(f.Names == nil || slices.Contains(f.Names, v.Tenant.Name)) &&
 			(f.Plan == "" || f.Plan == v.Tenant.Plan) && (f.Image == "" || f.Image == v.Tenant.Image.Name) &&
 			(len(f.Desired) == 0 || slices.Contains(f.Desired, v.Tenant.Desired)) {
 			found = append(found, v)

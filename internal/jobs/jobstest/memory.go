@@ -93,7 +93,7 @@ func (m *Memory) Jobs(ctx context.Context, f jobs.JobFilter) ([]fleet.Job, error
 	var list []fleet.Job
 	for _, r := range m.sorted() {
 		j := r.job
-		if (f.Subject == "" || f.Subject == j.Subject) && (f.Kind == "" || f.Kind == j.Kind) &&
+		if (f.Subject == "" || f.Subject == j.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, j.Subject)) && (f.Kind == "" || f.Kind == j.Kind) &&
 			(f.State == "" || f.State == j.State) && (f.Key == "" || f.Key == j.Key) && (!f.Unfinished || holdsSubject(j.State)) &&
 			(f.Before == "" || j.ID < f.Before) {
 			list = append(list, j)

@@ -45,6 +45,12 @@ type CA struct {
 	roots *roots
 }
 
+// OpenCA loads the internal authority from storage, and makes it where there is none: for those
+// that need a certificate of it without a Keeper.
+func OpenCA(ctx context.Context, storage certmagic.Storage, name string) (*CA, error) {
+	return openCA(ctx, storage, name, time.Now)
+}
+
 // openCA loads the authority from storage, and makes it where there is none.
 func openCA(ctx context.Context, storage certmagic.Storage, name string, now func() time.Time) (*CA, error) {
 	ca := &CA{storage: storage, name: name, now: now}
@@ -57,13 +63,13 @@ func openCA(ctx context.Context, storage certmagic.Storage, name string, now fun
 // IssuerKey names the folder of this issuer's certificates in storage.
 func (ca *CA) IssuerKey() string { return "internal" }
 
-// Issue signs a certificate for the names of request, good for 90 days (less where the root
+// Issue signs a certificate for the names and IP addresses of request, good for 90 days (less where the root
 // ends sooner).
 func (ca *CA) Issue(ctx context.Context, request *x509.CertificateRequest) (*certmagic.IssuedCertificate, error) {
 	if err := request.CheckSignature(); err != nil {
 		return nil, fmt.Errorf("check certificate request: %w", err)
 	}
-	if len(request.DNSNames) == 0 {
+	if len(request.DNSNames)+len(request.IPAddresses) == 0 {
 		return nil, errors.New("check certificate request: it names no host")
 	}
 	roots, err := ca.current(ctx)
@@ -82,14 +88,15 @@ func (ca *CA) Issue(ctx context.Context, request *x509.CertificateRequest) (*cer
 	leaf := &x509.Certificate{
 		SerialNumber:          serial,
 		DNSNames:              request.DNSNames,
+		IPAddresses:           request.IPAddresses,
 		NotBefore:             now.Add(-clockSkew),
 		NotAfter:              end,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 	}
-	if name := request.DNSNames[0]; len(name) <= 64 { // the longest a common name may be
-		leaf.Subject = pkix.Name{CommonName: name}
+	if len(request.DNSNames) > 0 && len(request.DNSNames[0]) <= 64 { // the longest a common name may be
+		leaf.Subject = pkix.Name{CommonName: request.DNSNames[0]}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, leaf, roots.cert, request.PublicKey, roots.key)
 	if err != nil {

@@ -1,0 +1,249 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
+)
+
+// audited writes each change, and each refused one, into the audit log. It does so just before
+// the answer begins: who has the answer finds the entry.
+func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(ec echo.Context) error {
+		c, known := ec.Request().Context().Value(callKey{}).(*call)
+		if !known || !c.access.audit {
+			return next(ec)
+		}
+		c.subject = subjectOf(ec, c)
+		var before json.RawMessage
+		if c.access.method != http.MethodGet {
+			before = s.document(ec.Request().Context(), c.subject)
+		}
+		s.record(ec, c, c.subject, before)
+		return next(ec)
+	}
+}
+
+// record has the entry written once the status of the answer is known.
+func (s *Server) record(ec echo.Context, c *call, subject string, before json.RawMessage) {
+	if !c.access.audit {
+		return
+	}
+	ec.Response().Before(func() {
+		ctx := context.WithoutCancel(ec.Request().Context())
+		e := fleet.AuditEntry{Operation: c.access.operation, Status: ec.Response().Status, Before: before, Subject: subject}
+		if c.subject != "" && c.subject != subject {
+			e.Subject, e.Before = c.subject, nil
+		}
+		if e.Status < 300 && e.Subject != "" && c.access.method != http.MethodGet {
+			e.After = s.document(ctx, e.Subject)
+		}
+		if job, ok := strings.CutPrefix(ec.Response().Header().Get("Location"), "/v1/jobs/"); ok {
+			e.Job = job
+		}
+		caller := c.caller
+		if caller.User == "" && c.user != "" {
+			caller.Kind, caller.User, caller.Name = fleet.CallerSession, c.user, c.user
+		}
+		if err := s.Accounts.Note(ctx, caller, e); err != nil {
+			s.log.Error("a change could not be written into the audit log", "operation", e.Operation, "subject", e.Subject,
+				"actor", caller.String(), "address", caller.Address, "status", e.Status, "error", err)
+		}
+	})
+}
+
+// subjectOf names what a request changes: by its path, or by the field of its body that says
+// whom it is for.
+func subjectOf(ec echo.Context, c *call) string {
+	route := c.access.route
+	for _, known := range []struct{ prefix, kind, param string }{
+		{"/v1/tenants/{name}", "tenant", "name"},
+		{"/v1/adoptable/{name}", "tenant", "name"},
+		{"/v1/domains/{domain}", "domain", "domain"},
+		{"/v1/policies/{policy}", "policy", "policy"},
+		{"/v1/backups/{id}", "backup", "id"},
+		{"/v1/jobs/{id}", "job", "id"},
+		{"/v1/members/{name}", "member", "name"},
+		{"/v1/proxies/{name}", "proxy", "name"},
+		{"/v1/users/{user}", "user", "user"},
+		{"/v1/tokens/{id}", "token", "id"},
+		{"/v1/sessions/{id}", "session", "id"},
+		{"/v1/webhooks/{id}", "webhook", "id"},
+		{"/v1/deliveries/{id}", "delivery", "id"},
+	} {
+		if route == known.prefix || strings.HasPrefix(route, known.prefix+"/") {
+			return known.kind + "/" + pathParam(ec, known.param)
+		}
+	}
+	if route == "/v1/images/{name}/{version}" {
+		return "image/" + pathParam(ec, "name") + "/" + pathParam(ec, "version")
+	}
+	if strings.HasPrefix(route, "/v1/session") && c.caller.User != "" {
+		return "user/" + c.caller.User
+	}
+	return bodySubject(c)
+}
+
+// bodySubject is for requests that make something.
+func bodySubject(c *call) string {
+	known := map[string][2]string{
+		"createTenant": {"tenant", "name"}, "createPolicy": {"policy", "name"}, "createBackup": {"tenant", "tenant"},
+		"runDrill": {"tenant", "tenant"}, "createUser": {"user", "name"}, "createProxyToken": {"proxy", "name"},
+	}
+	kind, ok := known[c.access.operation]
+	if !ok {
+		return ""
+	}
+	var fields map[string]any
+	if json.Unmarshal(c.body, &fields) != nil {
+		return ""
+	}
+	name, _ := fields[kind[1]].(string)
+	if name == "" || len(name) > 255 {
+		return ""
+	}
+	return kind[0] + "/" + name
+}
+
+// document gives what a subject is now, as the API shows it; nil where there is none, or nothing
+// but its name.
+func (s *Server) document(ctx context.Context, subject string) json.RawMessage {
+	kind, name, _ := strings.Cut(subject, "/")
+	var doc any
+	var err error
+	switch kind {
+	case "tenant":
+		var view tenants.View
+		if view, err = s.Tenants.Get(ctx, fleet.Name(name)); err == nil {
+			doc = s.tenant(view)
+		}
+	case "policy":
+		var p fleet.Policy
+		if p, err = s.Policies.Policy(ctx, name); err == nil {
+			doc = policyOut(p)
+		}
+	case "user":
+		var u fleet.User
+		if u, err = s.Accounts.User(ctx, name); err == nil {
+			doc = userOut(u)
+		}
+	case "member":
+		var m tenants.MemberView
+		if m, err = s.Placement.Member(ctx, name); err == nil {
+			doc = memberOut(m)
+		}
+	case "backup":
+		var b fleet.Backup
+		if b, err = s.Backups.Backup(ctx, name); err == nil {
+			doc = backupOut(b)
+		}
+	}
+	if doc == nil || err != nil {
+		return nil
+	}
+	text, err := json.Marshal(doc)
+	if err != nil {
+		s.log.Error("a document cannot be written into the audit log", "subject", subject, "error", err)
+		return nil
+	}
+	return text
+}
+
+// ListAudit gives a page of the audit log.
+func (s *Server) ListAudit(ctx context.Context, r ListAuditRequestObject) (ListAuditResponseObject, error) {
+	size, before, err := pageOf(r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	f := fleet.AuditFilter{
+		User: r.Params.User, Subject: r.Params.Subject, Operation: r.Params.Operation,
+		From: r.Params.From, To: r.Params.To, Limit: size + 1,
+	}
+	if before != "" {
+		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil {
+			return nil, fleet.Errorf(fleet.Invalid, "%q is not a cursor", r.Params.Cursor).WithField("cursor").
+				WithHint("give next_cursor of the page before, unchanged")
+		}
+	}
+	entries, err := s.Accounts.Audit(ctx, callerOf(ctx), f)
+	if err != nil {
+		return nil, err
+	}
+	entries, next := cut(entries, size, func(e fleet.AuditEntry) string { return strconv.FormatInt(e.Seq, 10) })
+	list := AuditList{Items: make([]AuditEntry, len(entries)), NextCursor: next}
+	for i, e := range entries {
+		list.Items[i] = auditOut(e)
+	}
+	return ListAudit200JSONResponse(list), nil
+}
+
+// exportPage is how many entries an export reads at a time.
+const exportPage = 500
+
+// ExportAudit sends the audit log as lines.
+func (s *Server) ExportAudit(ctx context.Context, r ExportAuditRequestObject) (ExportAuditResponseObject, error) {
+	f := fleet.AuditFilter{
+		User: r.Params.User, Subject: r.Params.Subject, Operation: r.Params.Operation,
+		From: r.Params.From, To: r.Params.To, Limit: exportPage,
+	}
+	caller := callerOf(ctx)
+	page, err := s.Accounts.Audit(ctx, caller, f)
+	if err != nil {
+		return nil, err
+	}
+	return stream(func(w http.ResponseWriter) error {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		w.Header().Set("Content-Disposition", `attachment; filename="lxdfleet-audit.ndjson"`)
+		w.WriteHeader(http.StatusOK)
+		for out := json.NewEncoder(w); len(page) > 0; {
+			for _, e := range page {
+				if err := out.Encode(auditOut(e)); err != nil {
+					return nil //nolint:nilerr // the client has left
+				}
+			}
+			if len(page) < exportPage {
+				break
+			}
+			f.Before = page[len(page)-1].Seq
+			if page, err = s.Accounts.Audit(ctx, caller, f); err != nil {
+				return fmt.Errorf("read on in the audit log: %w", err)
+			}
+		}
+		return nil
+	}), nil
+}
+
+// CheckAudit looks whether the audit log is as it was written.
+func (s *Server) CheckAudit(ctx context.Context, _ CheckAuditRequestObject) (CheckAuditResponseObject, error) {
+	last, flaws, err := s.Accounts.Check(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := AuditCheck{Entries: last.Seq, LastHash: last.Hash, Flaws: make([]AuditFlaw, len(flaws))}
+	for i, f := range flaws {
+		out.Flaws[i] = AuditFlaw{Seq: f.Seq, What: f.What}
+	}
+	return CheckAudit200JSONResponse(out), nil
+}
+
+func auditOut(e fleet.AuditEntry) AuditEntry {
+	out := AuditEntry{
+		Seq: e.Seq, At: e.At, Actor: e.Actor, User: e.User, Address: e.Address, Operation: e.Operation, Subject: e.Subject,
+		Status: e.Status, Job: e.Job, Prev: e.Prev, Hash: e.Hash,
+	}
+	if len(e.Before) > 0 {
+		out.Before = e.Before
+	}
+	if len(e.After) > 0 {
+		out.After = e.After
+	}
+	return out
+}
