@@ -5790,6 +5790,7 @@ func RegisterHandlersWithBaseURL(router EchoRouter, si ServerInterface, baseURL 
 // RegisterHandlersWithOptions registers handlers using the supplied options,
 // including any per-operation middleware.
 func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options RegisterHandlersOptions) {
+
 	wrapper := ServerInterfaceWrapper{
 		Handler: si,
 	}
@@ -5913,6 +5914,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit, options.OperationMiddlewares["checkAudit"]...)
+
 }
 
 type JobResponseHeaders struct {
@@ -5928,7 +5930,8 @@ type ProblemApplicationProblemPlusJSONResponse Problem
 
 type SessionJSONResponse Session
 
-type GetHealthRequestObject struct{}
+type GetHealthRequestObject struct {
+}
 
 type GetHealthResponseObject interface {
 	VisitGetHealthResponse(w http.ResponseWriter) error
@@ -5937,6 +5940,7 @@ type GetHealthResponseObject interface {
 type GetHealth200TextResponse string
 
 func (response GetHealth200TextResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -5950,6 +5954,7 @@ type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5960,7 +5965,8 @@ func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealt
 	return err
 }
 
-type GetMetricsRequestObject struct{}
+type GetMetricsRequestObject struct {
+}
 
 type GetMetricsResponseObject interface {
 	VisitGetMetricsResponse(w http.ResponseWriter) error
@@ -5969,6 +5975,7 @@ type GetMetricsResponseObject interface {
 type GetMetrics200TextResponse string
 
 func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -5982,6 +5989,7 @@ type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -5992,7 +6000,8 @@ func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetr
 	return err
 }
 
-type ListAdoptableRequestObject struct{}
+type ListAdoptableRequestObject struct {
+}
 
 type ListAdoptableResponseObject interface {
 	VisitListAdoptableResponse(w http.ResponseWriter) error
@@ -6001,6 +6010,7 @@ type ListAdoptableResponseObject interface {
 type ListAdoptable200JSONResponse AdoptableList
 
 func (response ListAdoptable200JSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6017,6 +6027,7 @@ type ListAdoptabledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAdoptabledefaultApplicationProblemPlusJSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6040,6 +6051,7 @@ type AdoptInstanceResponseObject interface {
 type AdoptInstance202JSONResponse struct{ JobJSONResponse }
 
 func (response AdoptInstance202JSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6057,6 +6069,7 @@ type AdoptInstancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AdoptInstancedefaultApplicationProblemPlusJSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6078,6 +6091,7 @@ type ListAuditResponseObject interface {
 type ListAudit200JSONResponse AuditList
 
 func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6094,6 +6108,7 @@ type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6104,7 +6119,8 @@ func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAudi
 	return err
 }
 
-type CheckAuditRequestObject struct{}
+type CheckAuditRequestObject struct {
+}
 
 type CheckAuditResponseObject interface {
 	VisitCheckAuditResponse(w http.ResponseWriter) error
@@ -6113,6 +6129,7 @@ type CheckAuditResponseObject interface {
 type CheckAudit200JSONResponse AuditCheck
 
 func (response CheckAudit200JSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6129,6 +6146,7 @@ type CheckAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckAuditdefaultApplicationProblemPlusJSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6153,6 +6171,7 @@ type ExportAudit200ApplicationxNdjsonResponse struct {
 }
 
 func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6195,6 +6214,7 @@ type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6216,6 +6236,7 @@ type ListBackupsResponseObject interface {
 type ListBackups200JSONResponse BackupList
 
 func (response ListBackups200JSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6232,6 +6253,7 @@ type ListBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupsdefaultApplicationProblemPlusJSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6254,6 +6276,7 @@ type CreateBackupResponseObject interface {
 type CreateBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateBackup202JSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6271,6 +6294,7 @@ type CreateBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6289,7 +6313,8 @@ type ConfirmBackupKeyResponseObject interface {
 	VisitConfirmBackupKeyResponse(w http.ResponseWriter) error
 }
 
-type ConfirmBackupKey204Response struct{}
+type ConfirmBackupKey204Response struct {
+}
 
 func (response ConfirmBackupKey204Response) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -6302,6 +6327,7 @@ type ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6323,6 +6349,7 @@ type BackupControlResponseObject interface {
 type BackupControl202JSONResponse struct{ JobJSONResponse }
 
 func (response BackupControl202JSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6340,6 +6367,7 @@ type BackupControldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6350,7 +6378,8 @@ func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBack
 	return err
 }
 
-type InitBackupsRequestObject struct{}
+type InitBackupsRequestObject struct {
+}
 
 type InitBackupsResponseObject interface {
 	VisitInitBackupsResponse(w http.ResponseWriter) error
@@ -6359,6 +6388,7 @@ type InitBackupsResponseObject interface {
 type InitBackups201JSONResponse BackupKey
 
 func (response InitBackups201JSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6375,6 +6405,7 @@ type InitBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response InitBackupsdefaultApplicationProblemPlusJSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6396,6 +6427,7 @@ type PruneBackupsResponseObject interface {
 type PruneBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response PruneBackups202JSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6413,6 +6445,7 @@ type PruneBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PruneBackupsdefaultApplicationProblemPlusJSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6434,6 +6467,7 @@ type RecoverBackupsResponseObject interface {
 type RecoverBackups200JSONResponse BackupRecovery
 
 func (response RecoverBackups200JSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6450,6 +6484,7 @@ type RecoverBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6460,7 +6495,8 @@ func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRec
 	return err
 }
 
-type RotateBackupKeyRequestObject struct{}
+type RotateBackupKeyRequestObject struct {
+}
 
 type RotateBackupKeyResponseObject interface {
 	VisitRotateBackupKeyResponse(w http.ResponseWriter) error
@@ -6469,6 +6505,7 @@ type RotateBackupKeyResponseObject interface {
 type RotateBackupKey200JSONResponse BackupKey
 
 func (response RotateBackupKey200JSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6485,6 +6522,7 @@ type RotateBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6495,7 +6533,8 @@ func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRo
 	return err
 }
 
-type GetBackupStatusRequestObject struct{}
+type GetBackupStatusRequestObject struct {
+}
 
 type GetBackupStatusResponseObject interface {
 	VisitGetBackupStatusResponse(w http.ResponseWriter) error
@@ -6504,6 +6543,7 @@ type GetBackupStatusResponseObject interface {
 type GetBackupStatus200JSONResponse BackupStatus
 
 func (response GetBackupStatus200JSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6520,6 +6560,7 @@ type GetBackupStatusdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupStatusdefaultApplicationProblemPlusJSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6542,6 +6583,7 @@ type VerifyBackupsResponseObject interface {
 type VerifyBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response VerifyBackups202JSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6559,6 +6601,7 @@ type VerifyBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response VerifyBackupsdefaultApplicationProblemPlusJSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6581,6 +6624,7 @@ type DeleteBackupResponseObject interface {
 type DeleteBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteBackup202JSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6598,6 +6642,7 @@ type DeleteBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteBackupdefaultApplicationProblemPlusJSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6619,6 +6664,7 @@ type GetBackupResponseObject interface {
 type GetBackup200JSONResponse Backup
 
 func (response GetBackup200JSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6635,6 +6681,7 @@ type GetBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupdefaultApplicationProblemPlusJSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6657,6 +6704,7 @@ type EditBackupResponseObject interface {
 type EditBackup200JSONResponse Backup
 
 func (response EditBackup200JSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6673,6 +6721,7 @@ type EditBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditBackupdefaultApplicationProblemPlusJSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6698,6 +6747,7 @@ type GetBackupFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetBackupFile200ApplicationoctetStreamResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6717,6 +6767,7 @@ type GetBackupFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupFiledefaultApplicationProblemPlusJSONResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6739,6 +6790,7 @@ type ListBackupFilesResponseObject interface {
 type ListBackupFiles200JSONResponse FileList
 
 func (response ListBackupFiles200JSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6755,6 +6807,7 @@ type ListBackupFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupFilesdefaultApplicationProblemPlusJSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6778,6 +6831,7 @@ type RestoreBackupResponseObject interface {
 type RestoreBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreBackup202JSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6795,6 +6849,7 @@ type RestoreBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6805,7 +6860,8 @@ func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
-type GetCARequestObject struct{}
+type GetCARequestObject struct {
+}
 
 type GetCAResponseObject interface {
 	VisitGetCAResponse(w http.ResponseWriter) error
@@ -6817,6 +6873,7 @@ type GetCA200ApplicationxPemFileResponse struct {
 }
 
 func (response GetCA200ApplicationxPemFileResponse) VisitGetCAResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6836,6 +6893,7 @@ type GetCAdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCAResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6846,7 +6904,8 @@ func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCARespons
 	return err
 }
 
-type GetDoctorRequestObject struct{}
+type GetDoctorRequestObject struct {
+}
 
 type GetDoctorResponseObject interface {
 	VisitGetDoctorResponse(w http.ResponseWriter) error
@@ -6855,6 +6914,7 @@ type GetDoctorResponseObject interface {
 type GetDoctor200JSONResponse FindingList
 
 func (response GetDoctor200JSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6871,6 +6931,7 @@ type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6892,6 +6953,7 @@ type ListDomainsResponseObject interface {
 type ListDomains200JSONResponse DomainList
 
 func (response ListDomains200JSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6908,6 +6970,7 @@ type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6926,7 +6989,8 @@ type RemoveDomainResponseObject interface {
 	VisitRemoveDomainResponse(w http.ResponseWriter) error
 }
 
-type RemoveDomain204Response struct{}
+type RemoveDomain204Response struct {
+}
 
 func (response RemoveDomain204Response) VisitRemoveDomainResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -6939,6 +7003,7 @@ type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6960,6 +7025,7 @@ type GetDomainResponseObject interface {
 type GetDomain200JSONResponse Domain
 
 func (response GetDomain200JSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6976,6 +7042,7 @@ type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6998,6 +7065,7 @@ type ChangeDomainResponseObject interface {
 type ChangeDomain200JSONResponse Domain
 
 func (response ChangeDomain200JSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7014,6 +7082,7 @@ type ChangeDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7035,6 +7104,7 @@ type CheckDomainResponseObject interface {
 type CheckDomain200JSONResponse Domain
 
 func (response CheckDomain200JSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7051,6 +7121,7 @@ type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7072,6 +7143,7 @@ type ListDrillsResponseObject interface {
 type ListDrills200JSONResponse DrillList
 
 func (response ListDrills200JSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7088,6 +7160,7 @@ type ListDrillsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDrillsdefaultApplicationProblemPlusJSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7110,6 +7183,7 @@ type RunDrillResponseObject interface {
 type RunDrill202JSONResponse struct{ JobJSONResponse }
 
 func (response RunDrill202JSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7127,6 +7201,7 @@ type RunDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunDrilldefaultApplicationProblemPlusJSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7148,6 +7223,7 @@ type GetDrillResponseObject interface {
 type GetDrill200JSONResponse Drill
 
 func (response GetDrill200JSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7164,6 +7240,7 @@ type GetDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrilldefaultApplicationProblemPlusJSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7188,6 +7265,7 @@ type StreamEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7230,6 +7308,7 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7251,6 +7330,7 @@ type ListImagesResponseObject interface {
 type ListImages200JSONResponse ImageList
 
 func (response ListImages200JSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7267,6 +7347,7 @@ type ListImagesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListImagesdefaultApplicationProblemPlusJSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7289,6 +7370,7 @@ type BuildImageResponseObject interface {
 type BuildImage202JSONResponse struct{ JobJSONResponse }
 
 func (response BuildImage202JSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7306,6 +7388,7 @@ type BuildImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BuildImagedefaultApplicationProblemPlusJSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7328,6 +7411,7 @@ type ImportImageResponseObject interface {
 type ImportImage202JSONResponse struct{ JobJSONResponse }
 
 func (response ImportImage202JSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7345,6 +7429,7 @@ type ImportImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ImportImagedefaultApplicationProblemPlusJSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7366,6 +7451,7 @@ type GetCurrentImageResponseObject interface {
 type GetCurrentImage200JSONResponse Image
 
 func (response GetCurrentImage200JSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7382,6 +7468,7 @@ type GetCurrentImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentImagedefaultApplicationProblemPlusJSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7404,6 +7491,7 @@ type DeleteImageResponseObject interface {
 type DeleteImage202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteImage202JSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7421,6 +7509,7 @@ type DeleteImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteImagedefaultApplicationProblemPlusJSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7443,6 +7532,7 @@ type GetImageResponseObject interface {
 type GetImage200JSONResponse Image
 
 func (response GetImage200JSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7459,6 +7549,7 @@ type GetImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetImagedefaultApplicationProblemPlusJSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7480,6 +7571,7 @@ type ListJobsResponseObject interface {
 type ListJobs200JSONResponse JobList
 
 func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7496,6 +7588,7 @@ type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7517,6 +7610,7 @@ type GetJobResponseObject interface {
 type GetJob200JSONResponse JobDetail
 
 func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7533,6 +7627,7 @@ type GetJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7555,6 +7650,7 @@ type CancelJobResponseObject interface {
 type CancelJob202JSONResponse struct{ JobJSONResponse }
 
 func (response CancelJob202JSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7572,6 +7668,7 @@ type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7597,6 +7694,7 @@ type StreamJobEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamJobEvents200TexteventStreamResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7639,6 +7737,7 @@ type StreamJobEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamJobEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7661,6 +7760,7 @@ type RetryJobResponseObject interface {
 type RetryJob202JSONResponse struct{ JobJSONResponse }
 
 func (response RetryJob202JSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7678,6 +7778,7 @@ type RetryJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7699,6 +7800,7 @@ type CheckLinkResponseObject interface {
 type CheckLink200JSONResponse LinkUser
 
 func (response CheckLink200JSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7715,6 +7817,7 @@ type CheckLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckLinkdefaultApplicationProblemPlusJSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7736,6 +7839,7 @@ type UseLinkResponseObject interface {
 type UseLink200JSONResponse LinkUser
 
 func (response UseLink200JSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7752,6 +7856,7 @@ type UseLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7762,7 +7867,8 @@ func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkRes
 	return err
 }
 
-type ListMembersRequestObject struct{}
+type ListMembersRequestObject struct {
+}
 
 type ListMembersResponseObject interface {
 	VisitListMembersResponse(w http.ResponseWriter) error
@@ -7771,6 +7877,7 @@ type ListMembersResponseObject interface {
 type ListMembers200JSONResponse MemberList
 
 func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7787,6 +7894,7 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7808,6 +7916,7 @@ type GetMemberResponseObject interface {
 type GetMember200JSONResponse Member
 
 func (response GetMember200JSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7824,6 +7933,7 @@ type GetMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMemberdefaultApplicationProblemPlusJSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7846,6 +7956,7 @@ type EditMemberResponseObject interface {
 type EditMember200JSONResponse Member
 
 func (response EditMember200JSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7862,6 +7973,7 @@ type EditMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditMemberdefaultApplicationProblemPlusJSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7883,6 +7995,7 @@ type GetDrainPlanResponseObject interface {
 type GetDrainPlan200JSONResponse MovePlan
 
 func (response GetDrainPlan200JSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7899,6 +8012,7 @@ type GetDrainPlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7909,7 +8023,8 @@ func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDr
 	return err
 }
 
-type GetDocumentRequestObject struct{}
+type GetDocumentRequestObject struct {
+}
 
 type GetDocumentResponseObject interface {
 	VisitGetDocumentResponse(w http.ResponseWriter) error
@@ -7921,6 +8036,7 @@ type GetDocument200ApplicationvndOaiOpenapiResponse struct {
 }
 
 func (response GetDocument200ApplicationvndOaiOpenapiResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/vnd.oai.openapi")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7940,6 +8056,7 @@ type GetDocumentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDocumentdefaultApplicationProblemPlusJSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7961,6 +8078,7 @@ type ExplainPlacementResponseObject interface {
 type ExplainPlacement200JSONResponse Explanation
 
 func (response ExplainPlacement200JSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7977,6 +8095,7 @@ type ExplainPlacementdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7987,7 +8106,8 @@ func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
-type ListPlansRequestObject struct{}
+type ListPlansRequestObject struct {
+}
 
 type ListPlansResponseObject interface {
 	VisitListPlansResponse(w http.ResponseWriter) error
@@ -7996,6 +8116,7 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8012,6 +8133,7 @@ type ListPlansdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8022,7 +8144,8 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
-type ListPoliciesRequestObject struct{}
+type ListPoliciesRequestObject struct {
+}
 
 type ListPoliciesResponseObject interface {
 	VisitListPoliciesResponse(w http.ResponseWriter) error
@@ -8031,6 +8154,7 @@ type ListPoliciesResponseObject interface {
 type ListPolicies200JSONResponse PolicyList
 
 func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8047,6 +8171,7 @@ type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8068,6 +8193,7 @@ type CreatePolicyResponseObject interface {
 type CreatePolicy201JSONResponse Policy
 
 func (response CreatePolicy201JSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8084,6 +8210,7 @@ type CreatePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8102,7 +8229,8 @@ type DeletePolicyResponseObject interface {
 	VisitDeletePolicyResponse(w http.ResponseWriter) error
 }
 
-type DeletePolicy204Response struct{}
+type DeletePolicy204Response struct {
+}
 
 func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8115,6 +8243,7 @@ type DeletePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeletePolicydefaultApplicationProblemPlusJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8136,6 +8265,7 @@ type GetPolicyResponseObject interface {
 type GetPolicy200JSONResponse Policy
 
 func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8152,6 +8282,7 @@ type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8174,6 +8305,7 @@ type EditPolicyResponseObject interface {
 type EditPolicy200JSONResponse Policy
 
 func (response EditPolicy200JSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8190,6 +8322,7 @@ type EditPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8200,7 +8333,8 @@ func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPol
 	return err
 }
 
-type ListProxiesRequestObject struct{}
+type ListProxiesRequestObject struct {
+}
 
 type ListProxiesResponseObject interface {
 	VisitListProxiesResponse(w http.ResponseWriter) error
@@ -8209,6 +8343,7 @@ type ListProxiesResponseObject interface {
 type ListProxies200JSONResponse ProxyList
 
 func (response ListProxies200JSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8225,6 +8360,7 @@ type ListProxiesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8243,7 +8379,8 @@ type RemoveProxyResponseObject interface {
 	VisitRemoveProxyResponse(w http.ResponseWriter) error
 }
 
-type RemoveProxy204Response struct{}
+type RemoveProxy204Response struct {
+}
 
 func (response RemoveProxy204Response) VisitRemoveProxyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8256,6 +8393,7 @@ type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8277,6 +8415,7 @@ type CreateProxyTokenResponseObject interface {
 type CreateProxyToken201JSONResponse ProxyToken
 
 func (response CreateProxyToken201JSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8293,6 +8432,7 @@ type CreateProxyTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateProxyTokendefaultApplicationProblemPlusJSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8314,6 +8454,7 @@ type GetRebalancePlanResponseObject interface {
 type GetRebalancePlan200JSONResponse MovePlan
 
 func (response GetRebalancePlan200JSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8330,6 +8471,7 @@ type GetRebalancePlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRebalancePlandefaultApplicationProblemPlusJSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8351,6 +8493,7 @@ type RecoverResponseObject interface {
 type Recover200JSONResponse RecoverReport
 
 func (response Recover200JSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8367,6 +8510,7 @@ type RecoverdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8377,7 +8521,8 @@ func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverRes
 	return err
 }
 
-type ListRoutesRequestObject struct{}
+type ListRoutesRequestObject struct {
+}
 
 type ListRoutesResponseObject interface {
 	VisitListRoutesResponse(w http.ResponseWriter) error
@@ -8386,6 +8531,7 @@ type ListRoutesResponseObject interface {
 type ListRoutes200JSONResponse RouteList
 
 func (response ListRoutes200JSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8402,6 +8548,7 @@ type ListRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8412,7 +8559,8 @@ func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRou
 	return err
 }
 
-type GetServerRequestObject struct{}
+type GetServerRequestObject struct {
+}
 
 type GetServerResponseObject interface {
 	VisitGetServerResponse(w http.ResponseWriter) error
@@ -8421,6 +8569,7 @@ type GetServerResponseObject interface {
 type GetServer200JSONResponse ServerInfo
 
 func (response GetServer200JSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8437,6 +8586,7 @@ type GetServerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8447,13 +8597,15 @@ func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServe
 	return err
 }
 
-type LogoutRequestObject struct{}
+type LogoutRequestObject struct {
+}
 
 type LogoutResponseObject interface {
 	VisitLogoutResponse(w http.ResponseWriter) error
 }
 
-type Logout204Response struct{}
+type Logout204Response struct {
+}
 
 func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8466,6 +8618,7 @@ type LogoutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8476,7 +8629,8 @@ func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutRespo
 	return err
 }
 
-type GetSessionRequestObject struct{}
+type GetSessionRequestObject struct {
+}
 
 type GetSessionResponseObject interface {
 	VisitGetSessionResponse(w http.ResponseWriter) error
@@ -8485,6 +8639,7 @@ type GetSessionResponseObject interface {
 type GetSession200JSONResponse struct{ SessionJSONResponse }
 
 func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8501,6 +8656,7 @@ type GetSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSessiondefaultApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8522,6 +8678,7 @@ type LoginResponseObject interface {
 type Login200JSONResponse struct{ SessionJSONResponse }
 
 func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8538,6 +8695,7 @@ type LogindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogindefaultApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8559,6 +8717,7 @@ type ChangePasswordResponseObject interface {
 type ChangePassword200JSONResponse struct{ SessionJSONResponse }
 
 func (response ChangePassword200JSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8575,6 +8734,7 @@ type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8585,7 +8745,8 @@ func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitCha
 	return err
 }
 
-type PlanTOTPRequestObject struct{}
+type PlanTOTPRequestObject struct {
+}
 
 type PlanTOTPResponseObject interface {
 	VisitPlanTOTPResponse(w http.ResponseWriter) error
@@ -8594,6 +8755,7 @@ type PlanTOTPResponseObject interface {
 type PlanTOTP200JSONResponse TOTPPlan
 
 func (response PlanTOTP200JSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8610,6 +8772,7 @@ type PlanTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PlanTOTPdefaultApplicationProblemPlusJSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8631,6 +8794,7 @@ type SetTOTPResponseObject interface {
 type SetTOTP200JSONResponse struct{ SessionJSONResponse }
 
 func (response SetTOTP200JSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8647,6 +8811,7 @@ type SetTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetTOTPdefaultApplicationProblemPlusJSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8668,6 +8833,7 @@ type RemoveTOTPResponseObject interface {
 type RemoveTOTP200JSONResponse struct{ SessionJSONResponse }
 
 func (response RemoveTOTP200JSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8684,6 +8850,7 @@ type RemoveTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8694,7 +8861,8 @@ func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveT
 	return err
 }
 
-type ListSessionsRequestObject struct{}
+type ListSessionsRequestObject struct {
+}
 
 type ListSessionsResponseObject interface {
 	VisitListSessionsResponse(w http.ResponseWriter) error
@@ -8703,6 +8871,7 @@ type ListSessionsResponseObject interface {
 type ListSessions200JSONResponse SessionList
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8719,6 +8888,7 @@ type ListSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8737,7 +8907,8 @@ type EndSessionResponseObject interface {
 	VisitEndSessionResponse(w http.ResponseWriter) error
 }
 
-type EndSession204Response struct{}
+type EndSession204Response struct {
+}
 
 func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8750,6 +8921,7 @@ type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8771,6 +8943,7 @@ type ListTenantsResponseObject interface {
 type ListTenants200JSONResponse TenantList
 
 func (response ListTenants200JSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8787,6 +8960,7 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8809,6 +8983,7 @@ type CreateTenantResponseObject interface {
 type CreateTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateTenant202JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8826,6 +9001,7 @@ type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8848,6 +9024,7 @@ type DeleteTenantResponseObject interface {
 type DeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteTenant202JSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8865,6 +9042,7 @@ type DeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8886,6 +9064,7 @@ type GetTenantResponseObject interface {
 type GetTenant200JSONResponse Tenant
 
 func (response GetTenant200JSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8902,6 +9081,7 @@ type GetTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8924,6 +9104,7 @@ type EditTenantResponseObject interface {
 type EditTenant200JSONResponse Tenant
 
 func (response EditTenant200JSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8940,6 +9121,7 @@ type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8961,6 +9143,7 @@ type ListTenantDomainsResponseObject interface {
 type ListTenantDomains200JSONResponse DomainList
 
 func (response ListTenantDomains200JSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8977,6 +9160,7 @@ type ListTenantDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8999,6 +9183,7 @@ type AddDomainResponseObject interface {
 type AddDomain200JSONResponse Domain
 
 func (response AddDomain200JSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9015,6 +9200,7 @@ type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9033,7 +9219,8 @@ type ExecTenantResponseObject interface {
 	VisitExecTenantResponse(w http.ResponseWriter) error
 }
 
-type ExecTenant101Response struct{}
+type ExecTenant101Response struct {
+}
 
 func (response ExecTenant101Response) VisitExecTenantResponse(w http.ResponseWriter) error {
 	w.WriteHeader(101)
@@ -9046,6 +9233,7 @@ type ExecTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9067,6 +9255,7 @@ type DropGuardResponseObject interface {
 type DropGuard200JSONResponse Tenant
 
 func (response DropGuard200JSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9083,6 +9272,7 @@ type DropGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9105,6 +9295,7 @@ type EditGuardResponseObject interface {
 type EditGuard200JSONResponse Tenant
 
 func (response EditGuard200JSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9121,6 +9312,7 @@ type EditGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditGuarddefaultApplicationProblemPlusJSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9143,6 +9335,7 @@ type ResumeTenantResponseObject interface {
 type ResumeTenant200JSONResponse Tenant
 
 func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9159,6 +9352,7 @@ type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9181,6 +9375,7 @@ type HoldTenantResponseObject interface {
 type HoldTenant200JSONResponse Tenant
 
 func (response HoldTenant200JSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9197,6 +9392,7 @@ type HoldTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response HoldTenantdefaultApplicationProblemPlusJSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9219,6 +9415,7 @@ type GetTenantLogsResponseObject interface {
 type GetTenantLogs200TextResponse string
 
 func (response GetTenantLogs200TextResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -9232,6 +9429,7 @@ type GetTenantLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9253,6 +9451,7 @@ type EndMaintenanceResponseObject interface {
 type EndMaintenance200JSONResponse Tenant
 
 func (response EndMaintenance200JSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9269,6 +9468,7 @@ type EndMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9291,6 +9491,7 @@ type StartMaintenanceResponseObject interface {
 type StartMaintenance200JSONResponse Tenant
 
 func (response StartMaintenance200JSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9307,6 +9508,7 @@ type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9330,6 +9532,7 @@ type ResizeTenantResponseObject interface {
 type ResizeTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response ResizeTenant202JSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9347,6 +9550,7 @@ type ResizeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResizeTenantdefaultApplicationProblemPlusJSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9369,6 +9573,7 @@ type RestartTenantResponseObject interface {
 type RestartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response RestartTenant202JSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9386,6 +9591,7 @@ type RestartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestartTenantdefaultApplicationProblemPlusJSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9407,6 +9613,7 @@ type GetScheduleResponseObject interface {
 type GetSchedule200JSONResponse TenantSchedule
 
 func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9423,6 +9630,7 @@ type GetScheduledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9444,6 +9652,7 @@ type ListSnapshotsResponseObject interface {
 type ListSnapshots200JSONResponse SnapshotList
 
 func (response ListSnapshots200JSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9460,6 +9669,7 @@ type ListSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9483,6 +9693,7 @@ type CreateSnapshotResponseObject interface {
 type CreateSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateSnapshot202JSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9500,6 +9711,7 @@ type CreateSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9523,6 +9735,7 @@ type DeleteSnapshotResponseObject interface {
 type DeleteSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteSnapshot202JSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9540,6 +9753,7 @@ type DeleteSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9562,6 +9776,7 @@ type GetSnapshotResponseObject interface {
 type GetSnapshot200JSONResponse Snapshot
 
 func (response GetSnapshot200JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9578,6 +9793,7 @@ type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9601,6 +9817,7 @@ type EditSnapshotResponseObject interface {
 type EditSnapshot200JSONResponse Snapshot
 
 func (response EditSnapshot200JSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9617,6 +9834,7 @@ type EditSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditSnapshotdefaultApplicationProblemPlusJSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9641,6 +9859,7 @@ type CloneSnapshotResponseObject interface {
 type CloneSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CloneSnapshot202JSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9658,6 +9877,7 @@ type CloneSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CloneSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9684,6 +9904,7 @@ type GetSnapshotFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetSnapshotFile200ApplicationoctetStreamResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
+
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -9703,6 +9924,7 @@ type GetSnapshotFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotFiledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9726,6 +9948,7 @@ type DiffSnapshotResponseObject interface {
 type DiffSnapshot200JSONResponse FileChangeList
 
 func (response DiffSnapshot200JSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9742,6 +9965,7 @@ type DiffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DiffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9765,6 +9989,7 @@ type ListSnapshotFilesResponseObject interface {
 type ListSnapshotFiles200JSONResponse FileList
 
 func (response ListSnapshotFiles200JSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9781,6 +10006,7 @@ type ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9804,6 +10030,7 @@ type RestoreSnapshotResponseObject interface {
 type RestoreSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreSnapshot202JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9821,6 +10048,7 @@ type RestoreSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreSnapshotdefaultApplicationProblemPlusJSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9843,6 +10071,7 @@ type StartTenantResponseObject interface {
 type StartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StartTenant202JSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9860,6 +10089,7 @@ type StartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartTenantdefaultApplicationProblemPlusJSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9882,6 +10112,7 @@ type StopTenantResponseObject interface {
 type StopTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StopTenant202JSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9899,6 +10130,7 @@ type StopTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopTenantdefaultApplicationProblemPlusJSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9921,6 +10153,7 @@ type UndeleteTenantResponseObject interface {
 type UndeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response UndeleteTenant202JSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9938,6 +10171,7 @@ type UndeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9948,7 +10182,8 @@ func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUnd
 	return err
 }
 
-type ListTokensRequestObject struct{}
+type ListTokensRequestObject struct {
+}
 
 type ListTokensResponseObject interface {
 	VisitListTokensResponse(w http.ResponseWriter) error
@@ -9957,6 +10192,7 @@ type ListTokensResponseObject interface {
 type ListTokens200JSONResponse TokenList
 
 func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9973,6 +10209,7 @@ type ListTokensdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9994,6 +10231,7 @@ type CreateTokenResponseObject interface {
 type CreateToken201JSONResponse TokenCreated
 
 func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10010,6 +10248,7 @@ type CreateTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTokendefaultApplicationProblemPlusJSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10028,7 +10267,8 @@ type DeleteTokenResponseObject interface {
 	VisitDeleteTokenResponse(w http.ResponseWriter) error
 }
 
-type DeleteToken204Response struct{}
+type DeleteToken204Response struct {
+}
 
 func (response DeleteToken204Response) VisitDeleteTokenResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10041,6 +10281,7 @@ type DeleteTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDeleteTokenResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10051,7 +10292,8 @@ func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDelete
 	return err
 }
 
-type GetTrafficRequestObject struct{}
+type GetTrafficRequestObject struct {
+}
 
 type GetTrafficResponseObject interface {
 	VisitGetTrafficResponse(w http.ResponseWriter) error
@@ -10060,6 +10302,7 @@ type GetTrafficResponseObject interface {
 type GetTraffic200JSONResponse Traffic
 
 func (response GetTraffic200JSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10076,6 +10319,7 @@ type GetTrafficdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10086,7 +10330,8 @@ func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTraf
 	return err
 }
 
-type ListUsersRequestObject struct{}
+type ListUsersRequestObject struct {
+}
 
 type ListUsersResponseObject interface {
 	VisitListUsersResponse(w http.ResponseWriter) error
@@ -10095,6 +10340,7 @@ type ListUsersResponseObject interface {
 type ListUsers200JSONResponse UserList
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10111,6 +10357,7 @@ type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10132,6 +10379,7 @@ type CreateUserResponseObject interface {
 type CreateUser201JSONResponse UserCreated
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10148,6 +10396,7 @@ type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10166,7 +10415,8 @@ type DeleteUserResponseObject interface {
 	VisitDeleteUserResponse(w http.ResponseWriter) error
 }
 
-type DeleteUser204Response struct{}
+type DeleteUser204Response struct {
+}
 
 func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10179,6 +10429,7 @@ type DeleteUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteUserdefaultApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10200,6 +10451,7 @@ type GetUserResponseObject interface {
 type GetUser200JSONResponse User
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10216,6 +10468,7 @@ type GetUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10238,6 +10491,7 @@ type EditUserResponseObject interface {
 type EditUser200JSONResponse User
 
 func (response EditUser200JSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10254,6 +10508,7 @@ type EditUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditUserdefaultApplicationProblemPlusJSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10275,6 +10530,7 @@ type CreateLinkResponseObject interface {
 type CreateLink201JSONResponse Link
 
 func (response CreateLink201JSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10291,6 +10547,7 @@ type CreateLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10309,7 +10566,8 @@ type EndUserSessionsResponseObject interface {
 	VisitEndUserSessionsResponse(w http.ResponseWriter) error
 }
 
-type EndUserSessions204Response struct{}
+type EndUserSessions204Response struct {
+}
 
 func (response EndUserSessions204Response) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10322,6 +10580,7 @@ type EndUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10343,6 +10602,7 @@ type ListUserSessionsResponseObject interface {
 type ListUserSessions200JSONResponse SessionList
 
 func (response ListUserSessions200JSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10359,6 +10619,7 @@ type ListUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10377,7 +10638,8 @@ type ClearTOTPResponseObject interface {
 	VisitClearTOTPResponse(w http.ResponseWriter) error
 }
 
-type ClearTOTP204Response struct{}
+type ClearTOTP204Response struct {
+}
 
 func (response ClearTOTP204Response) VisitClearTOTPResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10390,6 +10652,7 @@ type ClearTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ClearTOTPdefaultApplicationProblemPlusJSONResponse) VisitClearTOTPResponse(w http.ResponseWriter) error {
+
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10761,10 +11024,8 @@ type StrictServerInterface interface {
 	ClearTOTP(ctx context.Context, request ClearTOTPRequestObject) (ClearTOTPResponseObject, error)
 }
 
-type (
-	StrictHandlerFunc    func(ctx echo.Context, request any) (any, error)
-	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
-)
+type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
+type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
 
 func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
 	return &strictHandler{ssi: ssi, middlewares: middlewares}
