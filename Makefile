@@ -43,7 +43,7 @@ unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
 		--packages=./... -- -race -tags testing -skip '^TestKinds' -timeout 20m
 	@# Every step of every kind of job repeated, failed and crashed: hundreds of fleets in
 	@# virtual time, which the race detector makes thirty times slower and no truer.
-	$(GO) test -tags testing -run '^TestKinds' ./internal/tenants ./internal/images ./internal/snapshots ./internal/backups
+	$(GO) test -tags testing -run '^TestKinds' ./internal/tenants ./internal/images ./internal/snapshots ./internal/backups ./internal/migration
 
 .PHONY: integration
 integration: tools ## Tests on a real LXD cluster and a real MariaDB, which it starts and removes

@@ -268,3 +268,57 @@ func removeImage(w *world, name string) {
 	w.t.Helper()
 	w.done(w.submit(http.MethodDelete, "/v1/images/"+name+"/1", nil))
 }
+
+// prepareOnFirst makes a tenant on the first member, by name.
+func prepareOnFirst(w *world, name string) {
+	w.t.Helper()
+	w.place(name, "--member", "n1", "--domain", name+".localhost")
+}
+
+// servesOn checks that the tenant runs on one of the members, and nothing else of it is left.
+func servesOn(members ...string) func(*world, string) {
+	return func(w *world, name string) {
+		w.t.Helper()
+		serves(w, name)
+		if now := w.tenant(name); !slices.Contains(members, now.Location) || now.Member != now.Location {
+			w.t.Fatalf("%s is on %s, and meant to be on %s", name, now.Location, now.Member)
+		}
+	}
+}
+
+// moveKillCases are those of jobs that move tenants.
+func moveKillCases() map[string]killCase {
+	ofMember := func(string) string { return "member/n1" }
+	reopen := func(w *world, name string) {
+		w.t.Helper()
+		w.must("member", "uncordon", "n1")
+		purge(w, name)
+	}
+	return map[string]killCase{
+		"tenant.move": {
+			prepare: prepareOnFirst, submit: post("move", map[string]any{"to": "n2"}), subject: ofTenant, check: servesOn("n2"), clean: purge,
+		},
+		"member.drain": {
+			prepare: prepareOnFirst, subject: ofMember, check: servesOn("n2", "n3"), clean: reopen,
+			submit: func(w *world, _ string) { w.call(http.MethodPost, "/v1/members/n1/drain", map[string]any{}, nil) },
+		},
+		"member.restore": {
+			prepare: func(w *world, name string) {
+				prepareOnFirst(w, name)
+				w.must("member", "drain", "n1")
+			},
+			subject: ofMember, check: servesOn("n1"), clean: purge,
+			submit: func(w *world, _ string) { w.call(http.MethodPost, "/v1/members/n1/restore", map[string]any{}, nil) },
+		},
+		"fleet.rebalance": {
+			// It wishes to be elsewhere than it is.
+			prepare: func(w *world, name string) {
+				prepareOnFirst(w, name)
+				w.must("member", "label", "n3", "disk=nvme")
+				w.must("tenant", "set", name, "require=disk=nvme")
+			},
+			subject: func(string) string { return "fleet" }, check: servesOn("n3"), clean: purge,
+			submit: func(w *world, _ string) { w.call(http.MethodPost, "/v1/rebalance", map[string]any{}, nil) },
+		},
+	}
+}

@@ -36,6 +36,7 @@ type killCase struct {
 func TestKill(t *testing.T) {
 	cases := killCases()
 	maps.Copy(cases, backupKillCases())
+	maps.Copy(cases, moveKillCases())
 	var kinds []string
 	for _, kind := range app.Kinds() {
 		kinds = append(kinds, kind.Name)

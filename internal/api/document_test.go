@@ -265,6 +265,11 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/members/n1", status: 200},
 		{method: "PATCH", path: "/v1/members/n1", status: 200, body: `{"cordoned":true,"reason":"new disk","labels":{"disk":"nvme","old":""}}`},
 		{method: "GET", path: "/v1/members/n1/drain", status: 200},
+		{method: "POST", path: "/v1/members/n1/drain", status: 202, body: `{"at_once":3,"max_hold":"10s","limit":"50MiB","partial":true}`},
+		{method: "POST", path: "/v1/members/n1/restore", status: 202, body: `{}`},
+		{method: "GET", path: "/v1/tenants/acme/move?to=n3&limit=10MiB", status: 200},
+		{method: "POST", path: "/v1/tenants/acme/move", status: 202, body: `{"to":"n3","max_hold":"10s","limit":"50MiB"}`},
+		{method: "POST", path: "/v1/rebalance", status: 202, body: `{"consolidate":true,"at_once":1}`},
 		{method: "GET", path: "/v1/rebalance", status: 200},
 		{method: "GET", path: "/v1/rebalance?consolidate=true", status: 200},
 		{method: "POST", path: "/v1/placement/explain", status: 200, body: `{"tenant":"acme"}`},
@@ -387,6 +392,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"CreateBackup", "SaveControl", "Backups", "Backup", "EditBackup", "DeleteBackup", "RestoreBackup", "VerifyBackups", "PruneBackups", "RunDrill", "Drills",
 		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
 		"Accounts",
+		"Move", "Estimate", "Drain", "RestoreMember", "Rebalance",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
 	}

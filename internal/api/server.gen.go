@@ -943,6 +943,21 @@ type DomainList struct {
 // DomainState defines model for DomainState.
 type DomainState string
 
+// Drain defines model for Drain.
+type Drain struct {
+	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Limit As of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold As of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+
+	// Partial Move what can be moved, also where not all can be.
+	Partial bool `json:"partial,omitempty,omitzero"`
+}
+
 // Drill defines model for Drill.
 type Drill struct {
 	At time.Time `json:"at"`
@@ -1479,6 +1494,35 @@ type MemberList struct {
 	Items []Member `json:"items"`
 }
 
+// MoveEstimate defines model for MoveEstimate.
+type MoveEstimate struct {
+	// Bytes What the tenant takes on its pool.
+	Bytes int64 `json:"bytes"`
+
+	// Copy Expected, while the tenant runs.
+	Copy string `json:"copy"`
+	From string `json:"from"`
+
+	// Hold How long requests are expected to wait.
+	Hold string `json:"hold"`
+	To   string `json:"to"`
+
+	// Why Why placement chose the member.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// MoveLimits defines model for MoveLimits.
+type MoveLimits struct {
+	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Limit As of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold As of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+}
+
 // MovePlan defines model for MovePlan.
 type MovePlan struct {
 	// Bytes What all moves copy.
@@ -1714,6 +1758,21 @@ type Quiesce struct {
 
 // QuiesceBy hook: the golden image's pre-snapshot; mysql: lxdfleet locks a MySQL or MariaDB server itself; none: not at all.
 type QuiesceBy string
+
+// Rebalance defines model for Rebalance.
+type Rebalance struct {
+	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Consolidate Empty as many members as can be instead.
+	Consolidate bool `json:"consolidate,omitempty,omitzero"`
+
+	// Limit As of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold As of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+}
 
 // RecoverReport defines model for RecoverReport.
 type RecoverReport struct {
@@ -2108,6 +2167,18 @@ type TenantList struct {
 
 	// NextCursor Missing on the last page.
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// TenantMove defines model for TenantMove.
+type TenantMove struct {
+	// Limit Bytes each second that the copy may take while the tenant runs, such as 50MiB.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold How long requests may wait, such as 20s. Where more would be needed, the move is taken back.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+
+	// To The member; placement chooses where it is not given.
+	To string `json:"to,omitempty,omitzero"`
 }
 
 // TenantResize defines model for TenantResize.
@@ -2619,10 +2690,28 @@ type RetryJobParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// DrainMemberParams defines parameters for DrainMember.
+type DrainMemberParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RestoreMemberParams defines parameters for RestoreMember.
+type RestoreMemberParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetRebalancePlanParams defines parameters for GetRebalancePlan.
 type GetRebalancePlanParams struct {
 	// Consolidate Empty as many members as can be instead.
 	Consolidate bool `form:"consolidate,omitempty" json:"consolidate,omitempty,omitzero"`
+}
+
+// RebalanceParams defines parameters for Rebalance.
+type RebalanceParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // RecoverParams defines parameters for Recover.
@@ -2685,6 +2774,21 @@ type GetTenantLogsParams struct {
 
 	// Unit Only this systemd unit, such as nginx.
 	Unit string `form:"unit,omitempty" json:"unit,omitempty,omitzero"`
+}
+
+// PlanMoveParams defines parameters for PlanMove.
+type PlanMoveParams struct {
+	// To The member; placement chooses where it is not given.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit Bytes each second that the copy may take, such as 50MiB.
+	Limit string `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// MoveTenantParams defines parameters for MoveTenant.
+type MoveTenantParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ResizeTenantParams defines parameters for ResizeTenant.
@@ -2801,6 +2905,12 @@ type UseLinkJSONRequestBody = LinkUse
 // EditMemberJSONRequestBody defines body for EditMember for application/json ContentType.
 type EditMemberJSONRequestBody = MemberEdit
 
+// DrainMemberJSONRequestBody defines body for DrainMember for application/json ContentType.
+type DrainMemberJSONRequestBody = Drain
+
+// RestoreMemberJSONRequestBody defines body for RestoreMember for application/json ContentType.
+type RestoreMemberJSONRequestBody = MoveLimits
+
 // ExplainPlacementJSONRequestBody defines body for ExplainPlacement for application/json ContentType.
 type ExplainPlacementJSONRequestBody = ExplainRequest
 
@@ -2812,6 +2922,9 @@ type EditPolicyJSONRequestBody = PolicyEdit
 
 // CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
 type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
+
+// RebalanceJSONRequestBody defines body for Rebalance for application/json ContentType.
+type RebalanceJSONRequestBody = Rebalance
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = Login
@@ -2842,6 +2955,9 @@ type HoldTenantJSONRequestBody = HoldRequest
 
 // StartMaintenanceJSONRequestBody defines body for StartMaintenance for application/json ContentType.
 type StartMaintenanceJSONRequestBody = MaintenanceStart
+
+// MoveTenantJSONRequestBody defines body for MoveTenant for application/json ContentType.
+type MoveTenantJSONRequestBody = TenantMove
 
 // ResizeTenantJSONRequestBody defines body for ResizeTenant for application/json ContentType.
 type ResizeTenantJSONRequestBody = TenantResize
@@ -3019,6 +3135,12 @@ type ServerInterface interface {
 	// GetDrainPlan What would be moved where to empty a member
 	// (GET /v1/members/{name}/drain)
 	GetDrainPlan(ctx echo.Context, name string) error
+	// DrainMember Cordon a member and move everything away from it
+	// (POST /v1/members/{name}/drain)
+	DrainMember(ctx echo.Context, name string, params DrainMemberParams) error
+	// RestoreMember Open a member again and bring back what its last drain moved away
+	// (POST /v1/members/{name}/restore)
+	RestoreMember(ctx echo.Context, name string, params RestoreMemberParams) error
 	// GetDocument This document
 	// (GET /v1/openapi.yaml)
 	GetDocument(ctx echo.Context) error
@@ -3055,6 +3177,9 @@ type ServerInterface interface {
 	// GetRebalancePlan The fewest moves that bring the fleet under its targets
 	// (GET /v1/rebalance)
 	GetRebalancePlan(ctx echo.Context, params GetRebalancePlanParams) error
+	// Rebalance Move what brings the fleet under its targets
+	// (POST /v1/rebalance)
+	Rebalance(ctx echo.Context, params RebalanceParams) error
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	// (POST /v1/recover)
 	Recover(ctx echo.Context, params RecoverParams) error
@@ -3136,6 +3261,12 @@ type ServerInterface interface {
 	// StartMaintenance Close a tenant to visitors, who see a page with status 503
 	// (PUT /v1/tenants/{name}/maintenance)
 	StartMaintenance(ctx echo.Context, name TenantName) error
+	// PlanMove What a move would do
+	// (GET /v1/tenants/{name}/move)
+	PlanMove(ctx echo.Context, name TenantName, params PlanMoveParams) error
+	// MoveTenant Move a tenant to another member
+	// (POST /v1/tenants/{name}/move)
+	MoveTenant(ctx echo.Context, name TenantName, params MoveTenantParams) error
 	// ResizeTenant Give a tenant another plan
 	// (POST /v1/tenants/{name}/resize)
 	ResizeTenant(ctx echo.Context, name TenantName, params ResizeTenantParams) error
@@ -4416,6 +4547,78 @@ func (w *ServerInterfaceWrapper) GetDrainPlan(ctx echo.Context) error {
 	return err
 }
 
+// DrainMember converts echo context to params.
+func (w *ServerInterfaceWrapper) DrainMember(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DrainMemberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DrainMember(ctx, name, params)
+	return err
+}
+
+// RestoreMember converts echo context to params.
+func (w *ServerInterfaceWrapper) RestoreMember(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RestoreMemberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RestoreMember(ctx, name, params)
+	return err
+}
+
 // GetDocument converts echo context to params.
 func (w *ServerInterfaceWrapper) GetDocument(ctx echo.Context) error {
 	var err error
@@ -4558,6 +4761,35 @@ func (w *ServerInterfaceWrapper) GetRebalancePlan(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetRebalancePlan(ctx, params)
+	return err
+}
+
+// Rebalance converts echo context to params.
+func (w *ServerInterfaceWrapper) Rebalance(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RebalanceParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Rebalance(ctx, params)
 	return err
 }
 
@@ -5044,6 +5276,74 @@ func (w *ServerInterfaceWrapper) StartMaintenance(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StartMaintenance(ctx, name)
+	return err
+}
+
+// PlanMove converts echo context to params.
+func (w *ServerInterfaceWrapper) PlanMove(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PlanMoveParams
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PlanMove(ctx, name, params)
+	return err
+}
+
+// MoveTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) MoveTenant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MoveTenantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MoveTenant(ctx, name, params)
 	return err
 }
 
@@ -5812,6 +6112,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants/:name/stop", wrapper.StopTenant, options.OperationMiddlewares["stopTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/restart", wrapper.RestartTenant, options.OperationMiddlewares["restartTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/resize", wrapper.ResizeTenant, options.OperationMiddlewares["resizeTenant"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/move", wrapper.PlanMove, options.OperationMiddlewares["planMove"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/move", wrapper.MoveTenant, options.OperationMiddlewares["moveTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/undelete", wrapper.UndeleteTenant, options.OperationMiddlewares["undeleteTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.EndMaintenance, options.OperationMiddlewares["endMaintenance"]...)
 	router.PUT(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.StartMaintenance, options.OperationMiddlewares["startMaintenance"]...)
@@ -5881,7 +6183,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/members/:name", wrapper.GetMember, options.OperationMiddlewares["getMember"]...)
 	router.PATCH(options.BaseURL+"/v1/members/:name", wrapper.EditMember, options.OperationMiddlewares["editMember"]...)
 	router.GET(options.BaseURL+"/v1/members/:name/drain", wrapper.GetDrainPlan, options.OperationMiddlewares["getDrainPlan"]...)
+	router.POST(options.BaseURL+"/v1/members/:name/drain", wrapper.DrainMember, options.OperationMiddlewares["drainMember"]...)
+	router.POST(options.BaseURL+"/v1/members/:name/restore", wrapper.RestoreMember, options.OperationMiddlewares["restoreMember"]...)
 	router.GET(options.BaseURL+"/v1/rebalance", wrapper.GetRebalancePlan, options.OperationMiddlewares["getRebalancePlan"]...)
+	router.POST(options.BaseURL+"/v1/rebalance", wrapper.Rebalance, options.OperationMiddlewares["rebalance"]...)
 	router.POST(options.BaseURL+"/v1/placement/explain", wrapper.ExplainPlacement, options.OperationMiddlewares["explainPlacement"]...)
 	router.GET(options.BaseURL+"/v1/routes", wrapper.ListRoutes, options.OperationMiddlewares["listRoutes"]...)
 	router.GET(options.BaseURL+"/v1/traffic", wrapper.GetTraffic, options.OperationMiddlewares["getTraffic"]...)
@@ -8023,6 +8328,90 @@ func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDr
 	return err
 }
 
+type DrainMemberRequestObject struct {
+	Name   string `json:"name"`
+	Params DrainMemberParams
+	Body   *DrainMemberJSONRequestBody
+}
+
+type DrainMemberResponseObject interface {
+	VisitDrainMemberResponse(w http.ResponseWriter) error
+}
+
+type DrainMember202JSONResponse struct{ JobJSONResponse }
+
+func (response DrainMember202JSONResponse) VisitDrainMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DrainMemberdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DrainMemberdefaultApplicationProblemPlusJSONResponse) VisitDrainMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreMemberRequestObject struct {
+	Name   string `json:"name"`
+	Params RestoreMemberParams
+	Body   *RestoreMemberJSONRequestBody
+}
+
+type RestoreMemberResponseObject interface {
+	VisitRestoreMemberResponse(w http.ResponseWriter) error
+}
+
+type RestoreMember202JSONResponse struct{ JobJSONResponse }
+
+func (response RestoreMember202JSONResponse) VisitRestoreMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RestoreMemberdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RestoreMemberdefaultApplicationProblemPlusJSONResponse) VisitRestoreMemberResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetDocumentRequestObject struct {
 }
 
@@ -8471,6 +8860,47 @@ type GetRebalancePlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRebalancePlandefaultApplicationProblemPlusJSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RebalanceRequestObject struct {
+	Params RebalanceParams
+	Body   *RebalanceJSONRequestBody
+}
+
+type RebalanceResponseObject interface {
+	VisitRebalanceResponse(w http.ResponseWriter) error
+}
+
+type Rebalance202JSONResponse struct{ JobJSONResponse }
+
+func (response Rebalance202JSONResponse) VisitRebalanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RebalancedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RebalancedefaultApplicationProblemPlusJSONResponse) VisitRebalanceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9508,6 +9938,88 @@ type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanMoveRequestObject struct {
+	Name   TenantName `json:"name"`
+	Params PlanMoveParams
+}
+
+type PlanMoveResponseObject interface {
+	VisitPlanMoveResponse(w http.ResponseWriter) error
+}
+
+type PlanMove200JSONResponse MoveEstimate
+
+func (response PlanMove200JSONResponse) VisitPlanMoveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PlanMovedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PlanMovedefaultApplicationProblemPlusJSONResponse) VisitPlanMoveResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MoveTenantRequestObject struct {
+	Name   TenantName `json:"name"`
+	Params MoveTenantParams
+	Body   *MoveTenantJSONRequestBody
+}
+
+type MoveTenantResponseObject interface {
+	VisitMoveTenantResponse(w http.ResponseWriter) error
+}
+
+type MoveTenant202JSONResponse struct{ JobJSONResponse }
+
+func (response MoveTenant202JSONResponse) VisitMoveTenantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MoveTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response MoveTenantdefaultApplicationProblemPlusJSONResponse) VisitMoveTenantResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10818,6 +11330,12 @@ type StrictServerInterface interface {
 	// GetDrainPlan What would be moved where to empty a member
 	// (GET /v1/members/{name}/drain)
 	GetDrainPlan(ctx context.Context, request GetDrainPlanRequestObject) (GetDrainPlanResponseObject, error)
+	// DrainMember Cordon a member and move everything away from it
+	// (POST /v1/members/{name}/drain)
+	DrainMember(ctx context.Context, request DrainMemberRequestObject) (DrainMemberResponseObject, error)
+	// RestoreMember Open a member again and bring back what its last drain moved away
+	// (POST /v1/members/{name}/restore)
+	RestoreMember(ctx context.Context, request RestoreMemberRequestObject) (RestoreMemberResponseObject, error)
 	// GetDocument This document
 	// (GET /v1/openapi.yaml)
 	GetDocument(ctx context.Context, request GetDocumentRequestObject) (GetDocumentResponseObject, error)
@@ -10854,6 +11372,9 @@ type StrictServerInterface interface {
 	// GetRebalancePlan The fewest moves that bring the fleet under its targets
 	// (GET /v1/rebalance)
 	GetRebalancePlan(ctx context.Context, request GetRebalancePlanRequestObject) (GetRebalancePlanResponseObject, error)
+	// Rebalance Move what brings the fleet under its targets
+	// (POST /v1/rebalance)
+	Rebalance(ctx context.Context, request RebalanceRequestObject) (RebalanceResponseObject, error)
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	// (POST /v1/recover)
 	Recover(ctx context.Context, request RecoverRequestObject) (RecoverResponseObject, error)
@@ -10935,6 +11456,12 @@ type StrictServerInterface interface {
 	// StartMaintenance Close a tenant to visitors, who see a page with status 503
 	// (PUT /v1/tenants/{name}/maintenance)
 	StartMaintenance(ctx context.Context, request StartMaintenanceRequestObject) (StartMaintenanceResponseObject, error)
+	// PlanMove What a move would do
+	// (GET /v1/tenants/{name}/move)
+	PlanMove(ctx context.Context, request PlanMoveRequestObject) (PlanMoveResponseObject, error)
+	// MoveTenant Move a tenant to another member
+	// (POST /v1/tenants/{name}/move)
+	MoveTenant(ctx context.Context, request MoveTenantRequestObject) (MoveTenantResponseObject, error)
 	// ResizeTenant Give a tenant another plan
 	// (POST /v1/tenants/{name}/resize)
 	ResizeTenant(ctx context.Context, request ResizeTenantRequestObject) (ResizeTenantResponseObject, error)
@@ -12573,6 +13100,104 @@ func (sh *strictHandler) GetDrainPlan(ctx echo.Context, name string) error {
 	return nil
 }
 
+// DrainMember operation middleware
+func (sh *strictHandler) DrainMember(ctx echo.Context, name string, params DrainMemberParams) error {
+	var request DrainMemberRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	var body DrainMemberJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DrainMember(ctx.Request().Context(), request.(DrainMemberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DrainMember")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DrainMemberResponseObject); ok {
+		return validResponse.VisitDrainMemberResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RestoreMember operation middleware
+func (sh *strictHandler) RestoreMember(ctx echo.Context, name string, params RestoreMemberParams) error {
+	var request RestoreMemberRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	var body RestoreMemberJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RestoreMember(ctx.Request().Context(), request.(RestoreMemberRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RestoreMember")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RestoreMemberResponseObject); ok {
+		return validResponse.VisitRestoreMemberResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetDocument operation middleware
 func (sh *strictHandler) GetDocument(ctx echo.Context) error {
 	var request GetDocumentRequestObject
@@ -12945,6 +13570,54 @@ func (sh *strictHandler) GetRebalancePlan(ctx echo.Context, params GetRebalanceP
 		return err
 	} else if validResponse, ok := response.(GetRebalancePlanResponseObject); ok {
 		return validResponse.VisitGetRebalancePlanResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// Rebalance operation middleware
+func (sh *strictHandler) Rebalance(ctx echo.Context, params RebalanceParams) error {
+	var request RebalanceRequestObject
+
+	request.Params = params
+
+	var body RebalanceJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.Rebalance(ctx.Request().Context(), request.(RebalanceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "Rebalance")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RebalanceResponseObject); ok {
+		return validResponse.VisitRebalanceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -13833,6 +14506,81 @@ func (sh *strictHandler) StartMaintenance(ctx echo.Context, name TenantName) err
 		return err
 	} else if validResponse, ok := response.(StartMaintenanceResponseObject); ok {
 		return validResponse.VisitStartMaintenanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PlanMove operation middleware
+func (sh *strictHandler) PlanMove(ctx echo.Context, name TenantName, params PlanMoveParams) error {
+	var request PlanMoveRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PlanMove(ctx.Request().Context(), request.(PlanMoveRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PlanMove")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PlanMoveResponseObject); ok {
+		return validResponse.VisitPlanMoveResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MoveTenant operation middleware
+func (sh *strictHandler) MoveTenant(ctx echo.Context, name TenantName, params MoveTenantParams) error {
+	var request MoveTenantRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	var body MoveTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MoveTenant(ctx.Request().Context(), request.(MoveTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MoveTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MoveTenantResponseObject); ok {
+		return validResponse.VisitMoveTenantResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -41,6 +41,7 @@ type Options struct {
 	Accounts  Accounts
 	// Placement knows members, and where tenants live.
 	Placement Placement
+	Moves     Moves
 	Feed      *Feed
 
 	// RecoverImages records golden images anew that LXD has and the store lacks.

@@ -10,6 +10,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/backups"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/placement"
 	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
@@ -69,6 +70,16 @@ type Placement interface {
 	// The plans move nothing.
 	DrainPlan(ctx context.Context, member string) (placement.Plan, error)
 	RebalancePlan(ctx context.Context, consolidate bool) (placement.Plan, error)
+}
+
+// Moves is what the API needs of moves; migration.Service is one.
+type Moves interface {
+	Move(ctx context.Context, tenant fleet.Name, req migration.Request, once migration.Once) (fleet.Job, error)
+	// Estimate moves nothing.
+	Estimate(ctx context.Context, tenant fleet.Name, req migration.Request) (migration.Estimate, error)
+	Drain(ctx context.Context, member string, partial bool, o migration.Options, once migration.Once) (fleet.Job, error)
+	Restore(ctx context.Context, member string, o migration.Options, once migration.Once) (fleet.Job, error)
+	Rebalance(ctx context.Context, consolidate bool, o migration.Options, once migration.Once) (fleet.Job, error)
 }
 
 // Proxies is what the API needs of proxies on hosts of their own.

@@ -22,6 +22,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
+	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/link"
@@ -53,6 +54,8 @@ type App struct {
 	snapshots *snapshots.Service
 	scheduler *snapshots.Scheduler
 	retention *snapshots.Retention
+
+	moves *migration.Service
 
 	vault       *backups.Vault
 	backups     *backups.Service
@@ -141,7 +144,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	snapshotDeps := a.snapshotDeps(tenantDeps)
 	a.vault = vaultOf(a.cfg)
 	a.backupParts = a.backupDeps(tenantDeps, snapshotDeps)
-	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps, a.backupParts)
+	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps, a.backupParts, a.moveDeps(tenantDeps))
 	if err != nil {
 		return err
 	}
@@ -169,6 +172,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	})
 	a.images = images.NewService(imageDeps, a.engine)
 	a.spread = images.NewDistributor(imageDeps, a.engine)
+	a.wireMoves(tenantDeps)
 	a.wireSnapshots(snapshotDeps)
 	a.wireBackups(a.backupParts)
 	return nil
@@ -182,8 +186,13 @@ func (a *App) imageDeps() images.Deps {
 }
 
 // registerKinds makes every kind of job there is known.
-func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotDeps snapshots.KindDeps, backupDeps backups.Deps) (*jobs.Registry, error) {
+func registerKinds(
+	tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotDeps snapshots.KindDeps, backupDeps backups.Deps, moveDeps migration.Deps,
+) (*jobs.Registry, error) {
 	registry := jobs.NewRegistry()
+	if err := migration.Register(registry, moveDeps); err != nil {
+		return nil, err
+	}
 	if err := tenants.Register(registry, tenantDeps); err != nil {
 		return nil, err
 	}
@@ -198,7 +207,7 @@ func registerKinds(tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotD
 
 // Kinds lists every kind of job the daemon runs.
 func Kinds() []jobs.KindInfo {
-	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{}, backups.Deps{})
+	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{}, backups.Deps{}, migration.Deps{})
 	if err != nil {
 		panic(err) // a kind that contradicts itself: every test finds it
 	}

@@ -11,8 +11,8 @@ import (
 )
 
 func (t *tool) memberCommand() *cobra.Command {
-	return t.group("member", "LXD servers of the cluster: list, show, cordon, uncordon, label, drain",
-		t.memberList(), t.memberShow(), t.memberCordon(), t.memberUncordon(), t.memberLabel(), t.memberDrain())
+	return t.group("member", "LXD servers of the cluster: list, show, cordon, drain, restore, …",
+		t.memberList(), t.memberShow(), t.memberCordon(), t.memberUncordon(), t.memberLabel(), t.memberDrain(), t.memberRestore())
 }
 
 func (t *tool) memberList() *cobra.Command {

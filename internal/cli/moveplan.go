@@ -6,58 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
 )
-
-func (t *tool) memberDrain() *cobra.Command {
-	var plan bool
-	c := &cobra.Command{
-		Use: "drain MEMBER --plan", Short: "Print what would be moved where to empty a member", Args: arguments(1, 1),
-		ValidArgsFunction: t.words(1, memberNames),
-	}
-	c.Flags().BoolVar(&plan, "plan", false, "print the plan, and move nothing")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if !plan {
-			return usagef("write it as: %s", c.UseLine())
-		}
-		d, err := t.daemon()
-		if err != nil {
-			return err
-		}
-		p, err := client.Decode[client.MovePlan](d.GetDrainPlan(c.Context(), args[0]))
-		return t.movePlan(p, err, "There is nothing on "+args[0]+" to move.")
-	}
-	return c
-}
-
-func (t *tool) rebalanceCommand() *cobra.Command {
-	var plan, consolidate bool
-	c := &cobra.Command{
-		Use: "rebalance --plan [flags]", Short: "Print which moves would bring the fleet under its targets", Args: arguments(0, 0),
-		Long: "Print the fewest moves that bring every member under the targets of the configuration, and every\n" +
-			"tenant to a member as it wishes; or, with --consolidate, that empty as many members as can be.",
-	}
-	c.Flags().BoolVar(&plan, "plan", false, "print the plan, and move nothing")
-	c.Flags().BoolVar(&consolidate, "consolidate", false, "empty as many members as can be")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if !plan {
-			return usagef("write it as: %s", c.UseLine())
-		}
-		d, err := t.daemon()
-		if err != nil {
-			return err
-		}
-		p, err := client.Decode[client.MovePlan](d.GetRebalancePlan(c.Context(), &client.GetRebalancePlanParams{Consolidate: consolidate}))
-		nothing := "Every member is under its targets, and every tenant where it wishes to be."
-		if consolidate {
-			nothing = "No member can be emptied."
-		}
-		return t.movePlan(p, err, nothing)
-	}
-	return c
-}
 
 // movePlan prints a plan; nothing is said where it has neither moves nor troubles.
 func (t *tool) movePlan(p client.MovePlan, err error, nothing string) error {

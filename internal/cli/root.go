@@ -77,7 +77,7 @@ func (t *tool) root() *cobra.Command {
 	flags.StringVarP(&t.output, "output", "o", "table", "`format` of the output: table, json or yaml")
 	fixed(root, "output", "table", "json", "yaml")
 	root.AddCommand(
-		t.tenantCommand(), t.snapshotCommand(), t.backupCommand(), t.drillCommand(), t.policyCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.placementCommand(), t.rebalanceCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
+		t.tenantCommand(), t.snapshotCommand(), t.backupCommand(), t.drillCommand(), t.policyCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.placementCommand(), t.moveCommand(), t.rebalanceCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
 		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
 		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(),
 	)

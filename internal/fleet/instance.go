@@ -115,6 +115,9 @@ const (
 const (
 	KeyKept  = KeyPrefix + "kept"  // the id of the tenant whose it was
 	KeyUntil = KeyPrefix + "until" // when it is deleted, RFC 3339
+	// Of instances of RoleMove and RoleLeft.
+	KeyMoveOf  = KeyPrefix + "move-of"  // the id of the tenant
+	KeyMovedBy = KeyPrefix + "moved-by" // the job that moved it away
 )
 
 // Roles an instance can have under KeyRole.
@@ -127,5 +130,7 @@ const (
 	RoleDrill   = "drill"   // a restored backup that is tried out
 	RoleRestore = "restore" // becomes a tenant's instance when the restore is done
 	RoleKept    = "kept"    // was a tenant's instance before a restore from a backup
+	RoleMove    = "move"    // the copy of a tenant that is being moved, under KeyJob
+	RoleLeft    = "left"    // was a tenant's instance before a move, and never starts again
 	RoleHistory = "history" // was a tenant's instance before a restore, and has its older snapshots
 )

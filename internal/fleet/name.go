@@ -13,6 +13,9 @@ var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
 // No tenant may have such a name.
 const ReservedPrefix = "lxdfleet-"
 
+// MoveSnapshotPrefix starts the names of the snapshots that a move takes to send differences.
+const MoveSnapshotPrefix = ReservedPrefix + "pass-"
+
 // ParseName checks s. The error is of code Invalid and field "name".
 func ParseName(s string) (Name, error) {
 	if !nameRule.MatchString(s) {

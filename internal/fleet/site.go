@@ -68,6 +68,8 @@ type Hold struct {
 	Reason string    `json:"reason"` // unique within the tenant
 	Since  time.Time `json:"since,omitzero"`
 	Until  time.Time `json:"until,omitzero"` // it ends by itself then; zero: when somebody ends it
+	// Job is the job that makes them wait, and ends it; empty: an operator does.
+	Job string `json:"job,omitempty"`
 }
 
 // Over reports whether it has ended by itself.

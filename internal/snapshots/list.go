@@ -71,8 +71,8 @@ func list(ctx context.Context, lxd LXD, store Store, t fleet.Tenant) ([]fleet.Sn
 			return nil, fmt.Errorf("list the snapshots of %s: %w", holder, err)
 		}
 		for _, is := range there {
-			if seen[is.Name] {
-				continue // the tenant's own instance goes first
+			if seen[is.Name] || strings.HasPrefix(is.Name, fleet.MoveSnapshotPrefix) {
+				continue // the tenant's own instance goes first; a move's own are none of its snapshots
 			}
 			seen[is.Name] = true
 			all = append(all, join(t, holder, is, records[is.Name]))

@@ -3,6 +3,8 @@ package tenants
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -76,6 +78,66 @@ func (h *Hands) Await(ctx context.Context, run *jobs.Run, t fleet.Tenant) error 
 	h.c.Observer.settle(inst, address, new(true))
 	return nil
 }
+
+// Pause makes visitors of the tenant wait for as long as the job says, and returns when those that
+// were being answered have been, 10 s at most. It outlives the daemon.
+func (h *Hands) Pause(ctx context.Context, run *jobs.Run, id, reason string) error {
+	t, err := change(ctx, h.c.Store, id, func(t *fleet.Tenant) bool {
+		if slices.ContainsFunc(t.Holds, heldBy(run.JobID)) {
+			return false
+		}
+		held := fleet.Hold{Reason: fmt.Sprintf("%s (job %s)", reason, run.JobID), Since: h.c.Now(), Job: run.JobID}
+		t.Holds = append(slices.Clone(t.Holds), held)
+		slices.SortFunc(t.Holds, func(a, b fleet.Hold) int { return strings.Compare(a.Reason, b.Reason) })
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	return h.Hold(ctx, run, t.Name)
+}
+
+func heldBy(job string) func(fleet.Hold) bool {
+	return func(held fleet.Hold) bool { return held.Job == job }
+}
+
+// Resume ends the job's Pause. A tenant that is gone is success.
+func (h *Hands) Resume(ctx context.Context, run *jobs.Run, id string) error {
+	t, err := change(ctx, h.c.Store, id, func(t *fleet.Tenant) bool {
+		was := len(t.Holds)
+		t.Holds = orNone(slices.DeleteFunc(slices.Clone(t.Holds), heldBy(run.JobID)))
+		return len(t.Holds) != was
+	})
+	if fleet.CodeOf(err) == fleet.NotFound {
+		return nil
+	}
+	if err == nil {
+		h.Show(t.Name)
+	}
+	return err
+}
+
+// Rehome writes down that the tenant lives on the member now. The place that was kept for it
+// there is given up: it has it.
+func (h *Hands) Rehome(ctx context.Context, id, member string) error {
+	t, err := change(ctx, h.c.Store, id, func(t *fleet.Tenant) bool {
+		if t.Member == member {
+			return false
+		}
+		t.Member, t.UpdatedAt, t.MovedAt = member, h.c.Now(), h.c.Now()
+		return true
+	})
+	if err == nil {
+		h.GiveUpPlace(t.Name)
+	}
+	return err
+}
+
+// GiveUpPlace ends what Service.Destination keeps for the tenant.
+func (h *Hands) GiveUpPlace(name fleet.Name) { h.c.Observer.survey.release(name.String()) }
+
+// Keys gives the configuration keys that say whose the tenant's instance is.
+func (*Hands) Keys(t fleet.Tenant) map[string]string { return keysOf(t) }
 
 // Keys gives the configuration keys that say whose the tenant's instance is.
 func Keys(t fleet.Tenant) map[string]string { return keysOf(t) }

@@ -3,6 +3,7 @@ package tenants
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,9 +39,10 @@ func keysOf(t fleet.Tenant) map[string]string {
 		m.Page = ""
 		maintenance = &m
 	}
+	holds := orNone(slices.DeleteFunc(slices.Clone(t.Holds), func(h fleet.Hold) bool { return h.Job != "" }))
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
-		Domains: t.DomainSettings, Maintenance: maintenance, Holds: t.Holds, Guard: t.Guard, Wishes: t.Wishes,
+		Domains: t.DomainSettings, Maintenance: maintenance, Holds: holds, Guard: t.Guard, Wishes: t.Wishes,
 		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, MovedAt: t.MovedAt,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})

@@ -104,15 +104,15 @@ func (s *Service) Hold(ctx context.Context, name fleet.Name, reason string, span
 	})
 }
 
-// Resume takes a reason to hold away, or all of them where reason is empty. Requests that wait
-// go on when none is left.
+// Resume takes a reason to hold away or, where reason is empty, all that no job has. Requests that
+// wait go on when none is left.
 func (s *Service) Resume(ctx context.Context, name fleet.Name, reason string) (View, error) {
 	t, err := s.tenant(ctx, name)
 	if err != nil {
 		return View{}, err
 	}
 	return s.viewed(ctx, t.ID, func(t *fleet.Tenant) (bool, error) {
-		left := slices.DeleteFunc(slices.Clone(t.Holds), func(h fleet.Hold) bool { return reason == "" || h.Reason == reason })
+		left := slices.DeleteFunc(slices.Clone(t.Holds), func(h fleet.Hold) bool { return reason == "" && h.Job == "" || h.Reason == reason })
 		was := len(t.Holds)
 		t.Holds = orNone(left)
 		return len(left) != was, nil

@@ -73,7 +73,7 @@ func (w *Sweep) Once(ctx context.Context) error {
 func (w *Sweep) leftover(ctx context.Context, inst fleet.Instance) (string, error) {
 	role, jobID := inst.Config[fleet.KeyRole], inst.Config[fleet.KeyJob]
 	switch role {
-	case fleet.RoleBuilder, fleet.RoleCheck, fleet.RoleUnpack, fleet.RoleReader, fleet.RoleDrill, fleet.RoleRestore:
+	case fleet.RoleBuilder, fleet.RoleCheck, fleet.RoleUnpack, fleet.RoleReader, fleet.RoleDrill, fleet.RoleRestore, fleet.RoleMove:
 		if jobID != "" {
 			job, err := w.Jobs.Job(ctx, jobID)
 			if err == nil {
@@ -86,12 +86,27 @@ func (w *Sweep) leftover(ctx context.Context, inst fleet.Instance) (string, erro
 		if !inst.CreatedAt.IsZero() && w.now().Sub(inst.CreatedAt) > orphanAge {
 			return "a " + role + " that no known job made", nil
 		}
+	case fleet.RoleLeft:
+		return w.left(ctx, inst)
 	case fleet.RoleHistory:
 		return w.history(ctx, inst)
 	case fleet.RoleTenant:
 		return w.undoneClone(ctx, inst, jobID)
 	}
 	return "", nil
+}
+
+// left is leftover for the original of a tenant that lives elsewhere now. It goes only where the
+// job that moved it is done and the tenant has an instance.
+func (w *Sweep) left(ctx context.Context, inst fleet.Instance) (string, error) {
+	job, err := w.Jobs.Job(ctx, inst.Config[fleet.KeyMovedBy])
+	if fleet.CodeOf(err) == fleet.NotFound || err == nil && job.State != fleet.JobDone {
+		return "", nil // nothing proves that the copy is whole
+	}
+	if err != nil {
+		return "", fmt.Errorf("read job %s: %w", inst.Config[fleet.KeyMovedBy], err)
+	}
+	return "moved away by job " + job.ID, nil
 }
 
 // history is leftover for an instance that has older snapshots of a tenant: it goes with the tenant.

@@ -944,6 +944,21 @@ type DomainList struct {
 // DomainState defines model for DomainState.
 type DomainState string
 
+// Drain defines model for Drain.
+type Drain struct {
+	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Limit As of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold As of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+
+	// Partial Move what can be moved, also where not all can be.
+	Partial bool `json:"partial,omitempty,omitzero"`
+}
+
 // Drill defines model for Drill.
 type Drill struct {
 	At time.Time `json:"at"`
@@ -1480,6 +1495,35 @@ type MemberList struct {
 	Items []Member `json:"items"`
 }
 
+// MoveEstimate defines model for MoveEstimate.
+type MoveEstimate struct {
+	// Bytes What the tenant takes on its pool.
+	Bytes int64 `json:"bytes"`
+
+	// Copy Expected, while the tenant runs.
+	Copy string `json:"copy"`
+	From string `json:"from"`
+
+	// Hold How long requests are expected to wait.
+	Hold string `json:"hold"`
+	To   string `json:"to"`
+
+	// Why Why placement chose the member.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// MoveLimits defines model for MoveLimits.
+type MoveLimits struct {
+	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Limit As of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold As of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+}
+
 // MovePlan defines model for MovePlan.
 type MovePlan struct {
 	// Bytes What all moves copy.
@@ -1715,6 +1759,21 @@ type Quiesce struct {
 
 // QuiesceBy hook: the golden image's pre-snapshot; mysql: lxdfleet locks a MySQL or MariaDB server itself; none: not at all.
 type QuiesceBy string
+
+// Rebalance defines model for Rebalance.
+type Rebalance struct {
+	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Consolidate Empty as many members as can be instead.
+	Consolidate bool `json:"consolidate,omitempty,omitzero"`
+
+	// Limit As of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold As of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+}
 
 // RecoverReport defines model for RecoverReport.
 type RecoverReport struct {
@@ -2109,6 +2168,18 @@ type TenantList struct {
 
 	// NextCursor Missing on the last page.
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
+}
+
+// TenantMove defines model for TenantMove.
+type TenantMove struct {
+	// Limit Bytes each second that the copy may take while the tenant runs, such as 50MiB.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold How long requests may wait, such as 20s. Where more would be needed, the move is taken back.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+
+	// To The member; placement chooses where it is not given.
+	To string `json:"to,omitempty,omitzero"`
 }
 
 // TenantResize defines model for TenantResize.
@@ -2620,10 +2691,28 @@ type RetryJobParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// DrainMemberParams defines parameters for DrainMember.
+type DrainMemberParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RestoreMemberParams defines parameters for RestoreMember.
+type RestoreMemberParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // GetRebalancePlanParams defines parameters for GetRebalancePlan.
 type GetRebalancePlanParams struct {
 	// Consolidate Empty as many members as can be instead.
 	Consolidate bool `form:"consolidate,omitempty" json:"consolidate,omitempty,omitzero"`
+}
+
+// RebalanceParams defines parameters for Rebalance.
+type RebalanceParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // RecoverParams defines parameters for Recover.
@@ -2686,6 +2775,21 @@ type GetTenantLogsParams struct {
 
 	// Unit Only this systemd unit, such as nginx.
 	Unit string `form:"unit,omitempty" json:"unit,omitempty,omitzero"`
+}
+
+// PlanMoveParams defines parameters for PlanMove.
+type PlanMoveParams struct {
+	// To The member; placement chooses where it is not given.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Limit Bytes each second that the copy may take, such as 50MiB.
+	Limit string `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+}
+
+// MoveTenantParams defines parameters for MoveTenant.
+type MoveTenantParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ResizeTenantParams defines parameters for ResizeTenant.
@@ -2802,6 +2906,12 @@ type UseLinkJSONRequestBody = LinkUse
 // EditMemberJSONRequestBody defines body for EditMember for application/json ContentType.
 type EditMemberJSONRequestBody = MemberEdit
 
+// DrainMemberJSONRequestBody defines body for DrainMember for application/json ContentType.
+type DrainMemberJSONRequestBody = Drain
+
+// RestoreMemberJSONRequestBody defines body for RestoreMember for application/json ContentType.
+type RestoreMemberJSONRequestBody = MoveLimits
+
 // ExplainPlacementJSONRequestBody defines body for ExplainPlacement for application/json ContentType.
 type ExplainPlacementJSONRequestBody = ExplainRequest
 
@@ -2813,6 +2923,9 @@ type EditPolicyJSONRequestBody = PolicyEdit
 
 // CreateProxyTokenJSONRequestBody defines body for CreateProxyToken for application/json ContentType.
 type CreateProxyTokenJSONRequestBody = ProxyTokenCreate
+
+// RebalanceJSONRequestBody defines body for Rebalance for application/json ContentType.
+type RebalanceJSONRequestBody = Rebalance
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = Login
@@ -2843,6 +2956,9 @@ type HoldTenantJSONRequestBody = HoldRequest
 
 // StartMaintenanceJSONRequestBody defines body for StartMaintenance for application/json ContentType.
 type StartMaintenanceJSONRequestBody = MaintenanceStart
+
+// MoveTenantJSONRequestBody defines body for MoveTenant for application/json ContentType.
+type MoveTenantJSONRequestBody = TenantMove
 
 // ResizeTenantJSONRequestBody defines body for ResizeTenant for application/json ContentType.
 type ResizeTenantJSONRequestBody = TenantResize
@@ -3348,6 +3464,46 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/members/{name}/drain (the `GetDrainPlan` operationId).
 	GetDrainPlan(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DrainMemberWithBody Cordon a member and move everything away from it
+	//
+	// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+	// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+	// under way are finished, and asked again it goes on.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+	DrainMemberWithBody(ctx context.Context, name string, params *DrainMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DrainMember Cordon a member and move everything away from it
+	//
+	// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+	// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+	// under way are finished, and asked again it goes on.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+	DrainMember(ctx context.Context, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreMemberWithBody Open a member again and bring back what its last drain moved away
+	//
+	// Tenants that were moved again since, or do not fit any more, stay where they are.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+	RestoreMemberWithBody(ctx context.Context, name string, params *RestoreMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RestoreMember Open a member again and bring back what its last drain moved away
+	//
+	// Tenants that were moved again since, or do not fit any more, stay where they are.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+	RestoreMember(ctx context.Context, name string, params *RestoreMemberParams, body RestoreMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetDocument This document
 	//
 	// Corresponds with GET /v1/openapi.yaml (the `GetDocument` operationId).
@@ -3457,6 +3613,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
 	GetRebalancePlan(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RebalanceWithBody Move what brings the fleet under its targets
+	//
+	// The plan is made anew; each tenant's move is a job of its own.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+	RebalanceWithBody(ctx context.Context, params *RebalanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// Rebalance Move what brings the fleet under its targets
+	//
+	// The plan is made anew; each tenant's move is a job of its own.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+	Rebalance(ctx context.Context, params *RebalanceParams, body RebalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Recover Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	//
@@ -3725,6 +3899,37 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
 	StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PlanMove What a move would do
+	//
+	// It moves nothing. The times are expected ones.
+	//
+	// Corresponds with GET /v1/tenants/{name}/move (the `PlanMove` operationId).
+	PlanMove(ctx context.Context, name TenantName, params *PlanMoveParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveTenantWithBody Move a tenant to another member
+	//
+	// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+	// wait, for a few seconds, while it is stopped and started on the other member; none of them
+	// fails. Until it is healthy there everything can be taken back: where something fails, or the
+	// job is cancelled, it serves on from where it was.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+	MoveTenantWithBody(ctx context.Context, name TenantName, params *MoveTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// MoveTenant Move a tenant to another member
+	//
+	// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+	// wait, for a few seconds, while it is stopped and started on the other member; none of them
+	// fails. Until it is healthy there everything can be taken back: where something fails, or the
+	// job is cancelled, it serves on from where it was.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+	MoveTenant(ctx context.Context, name TenantName, params *MoveTenantParams, body MoveTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResizeTenantWithBody Give a tenant another plan
 	//
@@ -4997,6 +5202,86 @@ func (c *Client) GetDrainPlan(ctx context.Context, name string, reqEditors ...Re
 	return c.Client.Do(req)
 }
 
+// DrainMemberWithBody Cordon a member and move everything away from it
+//
+// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+// under way are finished, and asked again it goes on.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+func (c *Client) DrainMemberWithBody(ctx context.Context, name string, params *DrainMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainMemberRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DrainMember Cordon a member and move everything away from it
+//
+// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+// under way are finished, and asked again it goes on.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+func (c *Client) DrainMember(ctx context.Context, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDrainMemberRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreMemberWithBody Open a member again and bring back what its last drain moved away
+//
+// Tenants that were moved again since, or do not fit any more, stay where they are.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+func (c *Client) RestoreMemberWithBody(ctx context.Context, name string, params *RestoreMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreMemberRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RestoreMember Open a member again and bring back what its last drain moved away
+//
+// Tenants that were moved again since, or do not fit any more, stay where they are.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+func (c *Client) RestoreMember(ctx context.Context, name string, params *RestoreMemberParams, body RestoreMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRestoreMemberRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetDocument This document
 //
 // Corresponds with GET /v1/openapi.yaml (the `GetDocument` operationId).
@@ -5257,6 +5542,44 @@ func (c *Client) CreateProxyToken(ctx context.Context, body CreateProxyTokenJSON
 // Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
 func (c *Client) GetRebalancePlan(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRebalancePlanRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RebalanceWithBody Move what brings the fleet under its targets
+//
+// The plan is made anew; each tenant's move is a job of its own.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+func (c *Client) RebalanceWithBody(ctx context.Context, params *RebalanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRebalanceRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// Rebalance Move what brings the fleet under its targets
+//
+// The plan is made anew; each tenant's move is a job of its own.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+func (c *Client) Rebalance(ctx context.Context, params *RebalanceParams, body RebalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRebalanceRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5895,6 +6218,67 @@ func (c *Client) StartMaintenanceWithBody(ctx context.Context, name TenantName, 
 // Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
 func (c *Client) StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStartMaintenanceRequest(c.Server, name, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PlanMove What a move would do
+//
+// It moves nothing. The times are expected ones.
+//
+// Corresponds with GET /v1/tenants/{name}/move (the `PlanMove` operationId).
+func (c *Client) PlanMove(ctx context.Context, name TenantName, params *PlanMoveParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPlanMoveRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveTenantWithBody Move a tenant to another member
+//
+// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+// wait, for a few seconds, while it is stopped and started on the other member; none of them
+// fails. Until it is healthy there everything can be taken back: where something fails, or the
+// job is cancelled, it serves on from where it was.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+func (c *Client) MoveTenantWithBody(ctx context.Context, name TenantName, params *MoveTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveTenantRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// MoveTenant Move a tenant to another member
+//
+// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+// wait, for a few seconds, while it is stopped and started on the other member; none of them
+// fails. Until it is healthy there everything can be taken back: where something fails, or the
+// job is cancelled, it serves on from where it was.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+func (c *Client) MoveTenant(ctx context.Context, name TenantName, params *MoveTenantParams, body MoveTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewMoveTenantRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8909,6 +9293,126 @@ func NewGetDrainPlanRequest(server string, name string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewDrainMemberRequest calls the generic DrainMember builder with application/json body
+func NewDrainMemberRequest(server string, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDrainMemberRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewDrainMemberRequestWithBody constructs an http.Request for the DrainMember method, with any body, and a specified content type
+func NewDrainMemberRequestWithBody(server string, name string, params *DrainMemberParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/members/%s/drain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewRestoreMemberRequest calls the generic RestoreMember builder with application/json body
+func NewRestoreMemberRequest(server string, name string, params *RestoreMemberParams, body RestoreMemberJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRestoreMemberRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewRestoreMemberRequestWithBody constructs an http.Request for the RestoreMember method, with any body, and a specified content type
+func NewRestoreMemberRequestWithBody(server string, name string, params *RestoreMemberParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/members/%s/restore", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
+	return req, nil
+}
+
 // NewGetDocumentRequest constructs an http.Request for the GetDocument method
 func NewGetDocumentRequest(server string) (*http.Request, error) {
 	var err error
@@ -9331,6 +9835,59 @@ func NewGetRebalancePlanRequest(server string, params *GetRebalancePlanParams) (
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRebalanceRequest calls the generic Rebalance builder with application/json body
+func NewRebalanceRequest(server string, params *RebalanceParams, body RebalanceJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRebalanceRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewRebalanceRequestWithBody constructs an http.Request for the Rebalance method, with any body, and a specified content type
+func NewRebalanceRequestWithBody(server string, params *RebalanceParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/rebalance")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -10518,6 +11075,131 @@ func NewStartMaintenanceRequestWithBody(server string, name TenantName, contentT
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPlanMoveRequest constructs an http.Request for the PlanMove method
+func NewPlanMoveRequest(server string, name TenantName, params *PlanMoveParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/move", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewMoveTenantRequest calls the generic MoveTenant builder with application/json body
+func NewMoveTenantRequest(server string, name TenantName, params *MoveTenantParams, body MoveTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewMoveTenantRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewMoveTenantRequestWithBody constructs an http.Request for the MoveTenant method, with any body, and a specified content type
+func NewMoveTenantRequestWithBody(server string, name TenantName, params *MoveTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/move", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -12389,6 +13071,46 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/members/{name}/drain (the `GetDrainPlan` operationId).
 	GetDrainPlanWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetDrainPlanResponse, error)
 
+	// DrainMemberWithBodyWithResponse Cordon a member and move everything away from it
+	//
+	// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+	// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+	// under way are finished, and asked again it goes on.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+	DrainMemberWithBodyWithResponse(ctx context.Context, name string, params *DrainMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DrainMemberResponse, error)
+
+	// DrainMemberWithResponse Cordon a member and move everything away from it
+	//
+	// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+	// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+	// under way are finished, and asked again it goes on.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+	DrainMemberWithResponse(ctx context.Context, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainMemberResponse, error)
+
+	// RestoreMemberWithBodyWithResponse Open a member again and bring back what its last drain moved away
+	//
+	// Tenants that were moved again since, or do not fit any more, stay where they are.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+	RestoreMemberWithBodyWithResponse(ctx context.Context, name string, params *RestoreMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreMemberResponse, error)
+
+	// RestoreMemberWithResponse Open a member again and bring back what its last drain moved away
+	//
+	// Tenants that were moved again since, or do not fit any more, stay where they are.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+	RestoreMemberWithResponse(ctx context.Context, name string, params *RestoreMemberParams, body RestoreMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreMemberResponse, error)
+
 	// GetDocumentWithResponse This document
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -12514,6 +13236,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /v1/rebalance (the `GetRebalancePlan` operationId).
 	GetRebalancePlanWithResponse(ctx context.Context, params *GetRebalancePlanParams, reqEditors ...RequestEditorFn) (*GetRebalancePlanResponse, error)
+
+	// RebalanceWithBodyWithResponse Move what brings the fleet under its targets
+	//
+	// The plan is made anew; each tenant's move is a job of its own.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+	RebalanceWithBodyWithResponse(ctx context.Context, params *RebalanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RebalanceResponse, error)
+
+	// RebalanceWithResponse Move what brings the fleet under its targets
+	//
+	// The plan is made anew; each tenant's move is a job of its own.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+	RebalanceWithResponse(ctx context.Context, params *RebalanceParams, body RebalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*RebalanceResponse, error)
 
 	// RecoverWithResponse Rebuild tenants that the store lacks from what LXD's instances say of themselves
 	//
@@ -12816,6 +13556,39 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
 	StartMaintenanceWithResponse(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
+
+	// PlanMoveWithResponse What a move would do
+	//
+	// It moves nothing. The times are expected ones.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/move (the `PlanMove` operationId).
+	PlanMoveWithResponse(ctx context.Context, name TenantName, params *PlanMoveParams, reqEditors ...RequestEditorFn) (*PlanMoveResponse, error)
+
+	// MoveTenantWithBodyWithResponse Move a tenant to another member
+	//
+	// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+	// wait, for a few seconds, while it is stopped and started on the other member; none of them
+	// fails. Until it is healthy there everything can be taken back: where something fails, or the
+	// job is cancelled, it serves on from where it was.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+	MoveTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *MoveTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveTenantResponse, error)
+
+	// MoveTenantWithResponse Move a tenant to another member
+	//
+	// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+	// wait, for a few seconds, while it is stopped and started on the other member; none of them
+	// fails. Until it is healthy there everything can be taken back: where something fails, or the
+	// job is cancelled, it serves on from where it was.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+	MoveTenantWithResponse(ctx context.Context, name TenantName, params *MoveTenantParams, body MoveTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveTenantResponse, error)
 
 	// ResizeTenantWithBodyWithResponse Give a tenant another plan
 	//
@@ -14849,6 +15622,86 @@ func (r GetDrainPlanResponse) ContentType() string {
 	return ""
 }
 
+// DrainMemberResponse202Headers the declared response headers of an HTTP 202 response for DrainMember
+type DrainMemberResponse202Headers struct {
+	Location string
+}
+
+type DrainMemberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *DrainMemberResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r DrainMemberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DrainMemberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DrainMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RestoreMemberResponse202Headers the declared response headers of an HTTP 202 response for RestoreMember
+type RestoreMemberResponse202Headers struct {
+	Location string
+}
+
+type RestoreMemberResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RestoreMemberResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r RestoreMemberResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RestoreMemberResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RestoreMemberResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetDocumentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15233,6 +16086,46 @@ func (r GetRebalancePlanResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRebalancePlanResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RebalanceResponse202Headers the declared response headers of an HTTP 202 response for Rebalance
+type RebalanceResponse202Headers struct {
+	Location string
+}
+
+type RebalanceResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RebalanceResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r RebalanceResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RebalanceResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RebalanceResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -16130,6 +17023,79 @@ func (r StartMaintenanceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StartMaintenanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PlanMoveResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MoveEstimate
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r PlanMoveResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PlanMoveResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PlanMoveResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// MoveTenantResponse202Headers the declared response headers of an HTTP 202 response for MoveTenant
+type MoveTenantResponse202Headers struct {
+	Location string
+}
+
+type MoveTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *MoveTenantResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r MoveTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r MoveTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r MoveTenantResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -18007,6 +18973,70 @@ func (c *ClientWithResponses) GetDrainPlanWithResponse(ctx context.Context, name
 	return ParseGetDrainPlanResponse(rsp)
 }
 
+// DrainMemberWithBodyWithResponse Cordon a member and move everything away from it
+//
+// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+// under way are finished, and asked again it goes on.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+func (c *ClientWithResponses) DrainMemberWithBodyWithResponse(ctx context.Context, name string, params *DrainMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DrainMemberResponse, error) {
+	rsp, err := c.DrainMemberWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDrainMemberResponse(rsp)
+}
+
+// DrainMemberWithResponse Cordon a member and move everything away from it
+//
+// Each tenant's move is a job of its own, the shortest expected hold first. Where there is no
+// room for all of them nothing is begun, unless `partial` is set. The job can be cancelled: moves
+// under way are finished, and asked again it goes on.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
+func (c *ClientWithResponses) DrainMemberWithResponse(ctx context.Context, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainMemberResponse, error) {
+	rsp, err := c.DrainMember(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDrainMemberResponse(rsp)
+}
+
+// RestoreMemberWithBodyWithResponse Open a member again and bring back what its last drain moved away
+//
+// Tenants that were moved again since, or do not fit any more, stay where they are.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+func (c *ClientWithResponses) RestoreMemberWithBodyWithResponse(ctx context.Context, name string, params *RestoreMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RestoreMemberResponse, error) {
+	rsp, err := c.RestoreMemberWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreMemberResponse(rsp)
+}
+
+// RestoreMemberWithResponse Open a member again and bring back what its last drain moved away
+//
+// Tenants that were moved again since, or do not fit any more, stay where they are.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/members/{name}/restore (the `RestoreMember` operationId).
+func (c *ClientWithResponses) RestoreMemberWithResponse(ctx context.Context, name string, params *RestoreMemberParams, body RestoreMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreMemberResponse, error) {
+	rsp, err := c.RestoreMember(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRestoreMemberResponse(rsp)
+}
+
 // GetDocumentWithResponse This document
 //
 // Returns a wrapper object for the known response body format(s).
@@ -18227,6 +19257,36 @@ func (c *ClientWithResponses) GetRebalancePlanWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseGetRebalancePlanResponse(rsp)
+}
+
+// RebalanceWithBodyWithResponse Move what brings the fleet under its targets
+//
+// The plan is made anew; each tenant's move is a job of its own.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+func (c *ClientWithResponses) RebalanceWithBodyWithResponse(ctx context.Context, params *RebalanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RebalanceResponse, error) {
+	rsp, err := c.RebalanceWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRebalanceResponse(rsp)
+}
+
+// RebalanceWithResponse Move what brings the fleet under its targets
+//
+// The plan is made anew; each tenant's move is a job of its own.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/rebalance (the `Rebalance` operationId).
+func (c *ClientWithResponses) RebalanceWithResponse(ctx context.Context, params *RebalanceParams, body RebalanceJSONRequestBody, reqEditors ...RequestEditorFn) (*RebalanceResponse, error) {
+	rsp, err := c.Rebalance(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRebalanceResponse(rsp)
 }
 
 // RecoverWithResponse Rebuild tenants that the store lacks from what LXD's instances say of themselves
@@ -18751,6 +19811,57 @@ func (c *ClientWithResponses) StartMaintenanceWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseStartMaintenanceResponse(rsp)
+}
+
+// PlanMoveWithResponse What a move would do
+//
+// It moves nothing. The times are expected ones.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/move (the `PlanMove` operationId).
+func (c *ClientWithResponses) PlanMoveWithResponse(ctx context.Context, name TenantName, params *PlanMoveParams, reqEditors ...RequestEditorFn) (*PlanMoveResponse, error) {
+	rsp, err := c.PlanMove(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePlanMoveResponse(rsp)
+}
+
+// MoveTenantWithBodyWithResponse Move a tenant to another member
+//
+// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+// wait, for a few seconds, while it is stopped and started on the other member; none of them
+// fails. Until it is healthy there everything can be taken back: where something fails, or the
+// job is cancelled, it serves on from where it was.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+func (c *ClientWithResponses) MoveTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *MoveTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*MoveTenantResponse, error) {
+	rsp, err := c.MoveTenantWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveTenantResponse(rsp)
+}
+
+// MoveTenantWithResponse Move a tenant to another member
+//
+// It is copied while it runs, and then again what was written meanwhile. Only then its requests
+// wait, for a few seconds, while it is stopped and started on the other member; none of them
+// fails. Until it is healthy there everything can be taken back: where something fails, or the
+// job is cancelled, it serves on from where it was.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/move (the `MoveTenant` operationId).
+func (c *ClientWithResponses) MoveTenantWithResponse(ctx context.Context, name TenantName, params *MoveTenantParams, body MoveTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*MoveTenantResponse, error) {
+	rsp, err := c.MoveTenant(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseMoveTenantResponse(rsp)
 }
 
 // ResizeTenantWithBodyWithResponse Give a tenant another plan
@@ -21039,6 +22150,98 @@ func ParseGetDrainPlanResponse(rsp *http.Response) (*GetDrainPlanResponse, error
 	return response, nil
 }
 
+// ParseDrainMemberResponse parses an HTTP response from a DrainMemberWithResponse call
+func ParseDrainMemberResponse(rsp *http.Response) (*DrainMemberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DrainMemberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers DrainMemberResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRestoreMemberResponse parses an HTTP response from a RestoreMemberWithResponse call
+func ParseRestoreMemberResponse(rsp *http.Response) (*RestoreMemberResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RestoreMemberResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RestoreMemberResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetDocumentResponse parses an HTTP response from a GetDocumentWithResponse call
 func ParseGetDocumentResponse(rsp *http.Response) (*GetDocumentResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -21415,6 +22618,52 @@ func ParseGetRebalancePlanResponse(rsp *http.Response) (*GetRebalancePlanRespons
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseRebalanceResponse parses an HTTP response from a RebalanceWithResponse call
+func ParseRebalanceResponse(rsp *http.Response) (*RebalanceResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RebalanceResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RebalanceResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -22313,6 +23562,85 @@ func ParseStartMaintenanceResponse(rsp *http.Response) (*StartMaintenanceRespons
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParsePlanMoveResponse parses an HTTP response from a PlanMoveWithResponse call
+func ParsePlanMoveResponse(rsp *http.Response) (*PlanMoveResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PlanMoveResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MoveEstimate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseMoveTenantResponse parses an HTTP response from a MoveTenantWithResponse call
+func ParseMoveTenantResponse(rsp *http.Response) (*MoveTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &MoveTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers MoveTenantResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil

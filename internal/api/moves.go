@@ -1,0 +1,102 @@
+package api
+
+import (
+	"context"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/migration"
+)
+
+// MoveTenant moves a tenant to another member.
+func (s *Server) MoveTenant(ctx context.Context, r MoveTenantRequestObject) (MoveTenantResponseObject, error) {
+	name, err := fleet.ParseName(r.Name)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := moveLimits(0, r.Body.MaxHold, r.Body.Limit)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.Moves.Move(ctx, name, migration.Request{
+		To: r.Body.To, MostHold: limits.MostHold, BytesPerSecond: limits.BytesPerSecond,
+	}, migration.Once(onceOf(ctx)))
+	if err != nil {
+		return nil, err
+	}
+	return MoveTenant202JSONResponse{accepted(job)}, nil
+}
+
+// PlanMove tells what a move would do.
+func (s *Server) PlanMove(ctx context.Context, r PlanMoveRequestObject) (PlanMoveResponseObject, error) {
+	name, err := fleet.ParseName(r.Name)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := moveLimits(0, "", r.Params.Limit)
+	if err != nil {
+		return nil, err
+	}
+	e, err := s.Moves.Estimate(ctx, name, migration.Request{To: r.Params.To, BytesPerSecond: limits.BytesPerSecond})
+	if err != nil {
+		return nil, err
+	}
+	return PlanMove200JSONResponse(MoveEstimate{
+		From: e.From, To: e.To, Why: e.Why, Bytes: int64(e.Bytes), Copy: e.Copy.String(), Hold: e.Hold.String(),
+	}), nil
+}
+
+// DrainMember moves everything away from a member.
+func (s *Server) DrainMember(ctx context.Context, r DrainMemberRequestObject) (DrainMemberResponseObject, error) {
+	limits, err := moveLimits(r.Body.AtOnce, r.Body.MaxHold, r.Body.Limit)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.Moves.Drain(ctx, r.Name, r.Body.Partial, limits, migration.Once(onceOf(ctx)))
+	if err != nil {
+		return nil, err
+	}
+	return DrainMember202JSONResponse{accepted(job)}, nil
+}
+
+// RestoreMember brings back what the last drain of a member moved away.
+func (s *Server) RestoreMember(ctx context.Context, r RestoreMemberRequestObject) (RestoreMemberResponseObject, error) {
+	limits, err := moveLimits(r.Body.AtOnce, r.Body.MaxHold, r.Body.Limit)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.Moves.Restore(ctx, r.Name, limits, migration.Once(onceOf(ctx)))
+	if err != nil {
+		return nil, err
+	}
+	return RestoreMember202JSONResponse{accepted(job)}, nil
+}
+
+// Rebalance moves what brings the fleet under its targets.
+func (s *Server) Rebalance(ctx context.Context, r RebalanceRequestObject) (RebalanceResponseObject, error) {
+	limits, err := moveLimits(r.Body.AtOnce, r.Body.MaxHold, r.Body.Limit)
+	if err != nil {
+		return nil, err
+	}
+	job, err := s.Moves.Rebalance(ctx, r.Body.Consolidate, limits, migration.Once(onceOf(ctx)))
+	if err != nil {
+		return nil, err
+	}
+	return Rebalance202JSONResponse{accepted(job)}, nil
+}
+
+func moveLimits(atOnce int, maxHold, limit string) (o migration.Options, err error) {
+	o.AtOnce = atOnce
+	if maxHold != "" {
+		if o.MostHold, err = parseTimeout("max_hold", maxHold); err != nil {
+			return o, err
+		}
+	}
+	if limit == "" {
+		return o, nil
+	}
+	if o.BytesPerSecond, err = fleet.ParseSize(limit); err != nil || o.BytesPerSecond == 0 {
+		return o, fleet.Errorf(fleet.Invalid, "%q is no limit of the copy", limit).WithField("limit").
+			WithHint("give bytes each second, such as 50MiB")
+	}
+	return o, nil
+}

@@ -1,0 +1,194 @@
+package migration
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+)
+
+func TestMove(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		e, err := w.service.Estimate(t.Context(), "acme", Request{To: "n3"})
+		do(t, err)
+		if e.From != "n1" || e.To != "n3" || e.Hold <= 0 || e.Hold > 10*time.Second {
+			t.Errorf("estimate %+v", e)
+		}
+		job := w.ended(w.service.Move(t.Context(), "acme", Request{}, Once{Key: "k", Hash: "h"}))
+		now, err := w.store.Tenant(t.Context(), "acme")
+		do(t, err)
+		if job.State != fleet.JobDone || now.Member == "n1" || now.MovedAt.IsZero() {
+			t.Errorf("job %+v, tenant %+v", job, now)
+		}
+		w.wantServed(now.Member)
+		// The request repeated is the same job, also now that the tenant is there already.
+		again, err := w.service.Move(t.Context(), "acme", Request{}, Once{Key: "k", Hash: "h"})
+		do(t, err)
+		if again.ID != job.ID {
+			t.Errorf("another job: %+v", again)
+		}
+	})
+}
+
+// What is asked for is checked before anything is done.
+func TestMoveRefused(t *testing.T) {
+	tests := []struct {
+		name    string
+		prepare func(w *world)
+		req     Request
+		code    fleet.Code
+		says    string
+	}{
+		{"to where it is", nil, Request{To: "n1"}, fleet.Conflict, "is on n1 already"},
+		{"to nowhere", nil, Request{To: "n9"}, fleet.Invalid, "n9"},
+		{"to a cordoned member", func(w *world) { do(w.t, w.Cordon(w.t.Context(), "n2", "new disk")) }, Request{To: "n2"}, fleet.Exhausted, "new disk"},
+		{"to an offline member", func(w *world) { w.lxd.SetOnline("n2", false) }, Request{To: "n2"}, fleet.Unavailable, "n2"},
+		{"a hold too long", nil, Request{MostHold: time.Hour}, fleet.Invalid, "10m"},
+		{"a hold longer than gates allow", func(w *world) { w.service.GateTime = 30 * time.Second }, Request{MostHold: time.Minute}, fleet.Invalid, "30s"},
+		{"a limit below nothing", nil, Request{BytesPerSecond: -1}, fleet.Invalid, "limit"},
+		{"no instance", func(w *world) { do(w.t, w.lxd.LxcStop("acme")); do(w.t, w.lxd.LxcDelete("acme")) }, Request{}, fleet.Conflict, "missing"},
+		{"in the trash", func(w *world) {
+			now, err := w.store.Tenant(w.t.Context(), "acme")
+			do(w.t, err)
+			now.Desired = fleet.DesiredRemoved
+			_, err = w.store.UpdateTenant(w.t.Context(), now)
+			do(w.t, err)
+		}, Request{}, fleet.Conflict, "not in service"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				if tt.prepare != nil {
+					tt.prepare(w)
+				}
+				_, err := w.service.Move(t.Context(), "acme", tt.req, Once{})
+				if fleet.CodeOf(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
+					t.Errorf("error %v (%s), want %s with %q", err, fleet.CodeOf(err), tt.code, tt.says)
+				}
+			})
+		})
+	}
+}
+
+// A tenant has one job at a time; a backup of it is waited for too.
+func TestMoveOfBusyTenant(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		defer w.lxd.Inject(fault("EnsureCopy", time.Minute))()
+		first, err := w.service.Move(t.Context(), "acme", Request{To: "n2"}, Once{})
+		do(t, err)
+		_, err = w.service.Move(t.Context(), "acme", Request{To: "n3"}, Once{})
+		if fleet.CodeOf(err) != fleet.Busy || !strings.Contains(err.Error(), first.ID) {
+			t.Errorf("error %v", err)
+		}
+		if job := w.ended(first, nil); job.State != fleet.JobDone {
+			t.Errorf("job %+v", job)
+		}
+	})
+}
+
+// A tenant that is not well on the target goes on where it was, with all it has written.
+func TestTargetUnhealthy(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		home, err := w.lxd.Addresses(t.Context(), "acme")
+		do(t, err)
+		w.setSick(func(address string) bool {
+			inst, _ := w.lxd.Seen("acme")
+			return inst.Location != "n1"
+		})
+		w.write("acme", "last")
+		began := time.Now()
+		job := w.ended(w.service.Move(t.Context(), "acme", Request{To: "n2", MostHold: 10 * time.Second}, Once{}))
+		if job.State != fleet.JobUndone || job.ErrorCode != fleet.Unhealthy {
+			t.Errorf("job %+v", job)
+		}
+		if took := time.Since(began); took > 40*time.Second {
+			t.Errorf("visitors may have waited %s", took)
+		}
+		w.setSick(nil)
+		w.wantServed("n1")
+		w.wantPage("last")
+		if now, err := w.lxd.Addresses(t.Context(), "acme"); err != nil || len(now) != len(home) {
+			t.Errorf("addresses %v, %v", now, err)
+		}
+	})
+}
+
+// Cancelled in phase one, nothing has happened to the tenant.
+func TestCancel(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		defer w.lxd.Inject(fault("EnsureCopy", time.Minute))()
+		job, err := w.service.Move(t.Context(), "acme", Request{To: "n2"}, Once{})
+		do(t, err)
+		time.Sleep(time.Second)
+		_, err = w.engine.Cancel(t.Context(), job.ID)
+		do(t, err)
+		if job = w.ended(job, nil); job.State != fleet.JobCancelled {
+			t.Errorf("job %+v", job)
+		}
+		w.wantServed("n1")
+	})
+}
+
+// The source's member goes away once the tenant serves from the target: the original there is
+// deleted when it is back, and does not start.
+func TestSourceAwayAfterRelease(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		remove := w.lxd.Inject(faultErr("EnsureDeleted", fleet.Errorf(fleet.Unavailable, "the member n1 is offline")))
+		job := w.ended(w.service.Move(t.Context(), "acme", Request{To: "n2"}, Once{}))
+		if job.State != fleet.JobDone {
+			t.Fatalf("job %+v", job)
+		}
+		list, err := w.lxd.Instances(t.Context(), false)
+		do(t, err)
+		if len(list) != 2 {
+			t.Fatalf("instances %+v", list)
+		}
+		for _, inst := range list {
+			if inst.Name == "acme" {
+				continue
+			}
+			if inst.Status != fleet.InstanceStopped || inst.Config[fleet.KeyRole] != fleet.RoleLeft || inst.Config["boot.autostart"] != "false" {
+				t.Errorf("the original: %+v", inst)
+			}
+		}
+		remove()
+		do(t, w.sweep().Once(t.Context()))
+		w.wantServed("n2")
+	})
+}
+
+// A tenant that was stopped is moved, and stays stopped.
+func TestMoveOfStoppedTenant(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		globex := w.placed("globex", "00:16:3e:00:00:02", false)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		job := w.ended(w.service.Move(t.Context(), "globex", Request{To: "n3"}, Once{}))
+		inst, _ := w.lxd.Seen("globex")
+		now, err := w.store.TenantByID(t.Context(), globex.ID)
+		do(t, err)
+		if job.State != fleet.JobDone || inst.Location != "n3" || inst.Status != fleet.InstanceStopped || now.Member != "n3" || len(now.Holds) > 0 {
+			t.Errorf("job %+v, instance %+v, tenant %+v", job, inst, now)
+		}
+	})
+}
+
+// An operator who ends all holds does not end that of a move.
+func TestHoldIsTheJobs(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		defer w.lxd.Inject(fault("EnsureStopped", time.Minute))()
+		job, err := w.service.Move(t.Context(), "acme", Request{To: "n2"}, Once{})
+		do(t, err)
+		time.Sleep(20 * time.Second)
+		view, err := w.tenants.Resume(context.Background(), "acme", "")
+		do(t, err)
+		if len(view.Tenant.Holds) != 1 || !strings.Contains(view.Tenant.Holds[0].Reason, "move to n2") {
+			t.Errorf("holds %+v", view.Tenant.Holds)
+		}
+		w.ended(job, nil)
+		w.wantServed("n2")
+	})
+}
