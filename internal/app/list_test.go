@@ -33,7 +33,7 @@ func testListOfMany(t *testing.T, dsn string) {
 	for range 21 {
 		recorder := httptest.NewRecorder()
 		start := time.Now()
-		handler.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/tenants?limit=100", http.NoBody))
+		handler.ServeHTTP(recorder, httptest.NewRequestWithContext(api.AsLocal(t.Context(), "root"), http.MethodGet, "/v1/tenants?limit=100", http.NoBody))
 		times = append(times, time.Since(start))
 		if n := strings.Count(recorder.Body.String(), `"status":"running"`); recorder.Code != http.StatusOK || n != 100 {
 			t.Fatalf("%d with %d running tenants: %.300s", recorder.Code, n, recorder.Body)
