@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,9 @@ func (t *tool) report(err error) int {
 func explain(err error) (message, hint string) {
 	if e, ok := errors.AsType[usageError](err); ok {
 		return strings.TrimSpace(e.Error()), "lxdfleet --help lists all commands"
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Net == "tcp" && errors.Is(err, client.ErrUnreachable) {
+		return err.Error(), "see whether it runs there, and whether api.listen lets it be reached from here; lxdfleet context list shows the addresses"
 	}
 	if errors.Is(err, client.ErrUnreachable) {
 		if errors.Is(err, fs.ErrPermission) {

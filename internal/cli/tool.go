@@ -19,12 +19,19 @@ type tool struct {
 	app App
 	now func() time.Time
 
-	socket, config, output string
-	began                  bool // the command line was understood
+	socket, config, output, context string
+	began                           bool // the command line was understood
 }
 
-// daemon gives the connection to the daemon.
+// daemon gives the connection to the daemon: the one at the socket that was named, else that of
+// the context that was named, else that of the context in use, else the one on this machine.
 func (t *tool) daemon() (*client.Daemon, error) {
+	if t.socket == "" || t.context != "" {
+		at, err := t.chosen()
+		if err != nil || at != nil {
+			return at, err
+		}
+	}
 	socket := t.socket
 	if socket == "" {
 		cfg, err := t.settings()

@@ -2,6 +2,8 @@ package client
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,12 +22,14 @@ var ErrUnreachable = errors.New("the daemon is not reachable")
 // address is the base of all requests; the host has no meaning on a unix socket.
 const address = "http://lxdfleet"
 
-// Daemon is a connection to the daemon on its unix socket. The generated operations give
-// answers as they came; Decode reads them.
+// Daemon is a connection to the daemon, on its unix socket or over HTTPS. The generated operations
+// give answers as they came; Decode reads them.
 type Daemon struct {
 	*Client
 	http   *http.Client
-	socket string
+	base   string // of all addresses
+	token  string // sent with each request; empty: none
+	socket string // empty: over HTTPS
 
 	// Patience is how long Follow tries to reach a daemon that went away.
 	Patience time.Duration
@@ -45,7 +49,46 @@ func New(socket string) (*Daemon, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the client: %w", err)
 	}
-	return &Daemon{Client: c, http: h, socket: socket, Patience: time.Minute}, nil
+	return &Daemon{Client: c, http: h, base: address, socket: socket, Patience: time.Minute}, nil
+}
+
+// Remote is a daemon that is reached over HTTPS.
+type Remote struct {
+	Address string // https://host:port
+	Token   string // empty: only what is public can be asked for
+	// Roots are the authorities to trust; nil: those of the system.
+	Roots *x509.CertPool
+}
+
+// NewRemote gives the daemon at an address. It connects with the first request.
+func NewRemote(r Remote) (*Daemon, error) {
+	h := &http.Client{Transport: &reaching{&http.Transport{
+		Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, TLSHandshakeTimeout: 10 * time.Second,
+		TLSClientConfig: &tls.Config{RootCAs: r.Roots, MinVersion: tls.VersionTLS12},
+	}}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // the token is for this host
+	prove := func(_ context.Context, req *http.Request) error {
+		if r.Token != "" {
+			req.Header.Set("Authorization", "Bearer "+r.Token)
+		}
+		return nil
+	}
+	c, err := NewClient(r.Address, WithHTTPClient(h), WithRequestEditorFn(dropEmpty), WithRequestEditorFn(prove))
+	if err != nil {
+		return nil, fmt.Errorf("make the client: %w", err)
+	}
+	return &Daemon{Client: c, http: h, base: r.Address, token: r.Token, Patience: time.Minute}, nil
+}
+
+// reaching tells connections that could not be made.
+type reaching struct{ *http.Transport }
+
+// RoundTrip implements http.RoundTripper.
+func (r *reaching) RoundTrip(req *http.Request) (*http.Response, error) {
+	answer, err := r.Transport.RoundTrip(req)
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
+		err = fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return answer, err
 }
 
 // dropEmpty removes parameters that were not given: the generated code sends them empty.
@@ -65,7 +108,7 @@ func dropEmpty(_ context.Context, r *http.Request) error {
 	return nil
 }
 
-// Socket is the path of the daemon's socket.
+// Socket is the path of the daemon's socket; empty where it is reached over HTTPS.
 func (d *Daemon) Socket() string { return d.socket }
 
 // CloseIdle closes connections that are kept for later requests.

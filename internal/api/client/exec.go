@@ -28,8 +28,11 @@ type Streams struct {
 // Exec runs a command in a tenant's instance and gives its exit code. When ctx ends, the
 // command is killed.
 func (d *Daemon) Exec(ctx context.Context, tenant string, start ExecStart, s Streams) (int, error) {
-	conn, answer, err := websocket.Dial(ctx, address+"/v1/tenants/"+url.PathEscape(tenant)+"/exec",
-		&websocket.DialOptions{HTTPClient: d.http})
+	options := &websocket.DialOptions{HTTPClient: d.http}
+	if d.token != "" {
+		options.HTTPHeader = http.Header{"Authorization": {"Bearer " + d.token}}
+	}
+	conn, answer, err := websocket.Dial(ctx, d.base+"/v1/tenants/"+url.PathEscape(tenant)+"/exec", options)
 	if err != nil {
 		if answer != nil && answer.StatusCode != http.StatusSwitchingProtocols {
 			_, err = Open(answer, nil)
