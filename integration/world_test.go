@@ -97,6 +97,7 @@ type world struct {
 	dir         string
 	project     string
 	http, https int
+	network     string            // LXD's, that the tenants are on
 	settings    map[string]string // additional lines of the configuration file, by section
 	daemon      *process
 }
@@ -109,7 +110,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		t: t, dir: t.TempDir(), project: fmt.Sprintf("it-%d-%d", os.Getpid(), worlds.Add(1)),
-		http: freePort(t), https: freePort(t), settings: map[string]string{},
+		http: freePort(t), https: freePort(t), network: "br0", settings: map[string]string{},
 	}
 	t.Cleanup(w.remove)
 	return w
@@ -133,7 +134,7 @@ func (w *world) writeConfig() {
 	var b strings.Builder
 	fmt.Fprintf(&b, "data_dir: %s/data\nsocket:\n  path: %s\n", w.dir, w.socket())
 	sections := map[string]string{
-		"lxd":     fmt.Sprintf("  project: %s\n  socket: %s/unix.socket\n", w.project, os.Getenv("LXD_DIR")),
+		"lxd":     fmt.Sprintf("  project: %s\n  socket: %s/unix.socket\n  network: %s\n", w.project, os.Getenv("LXD_DIR"), w.network),
 		"proxy":   fmt.Sprintf("  http: \"127.0.0.1:%d\"\n  https: \"127.0.0.1:%d\"\n", w.http, w.https),
 		"tenants": "  base_domain: example.test\n",
 		"metrics": "  listen: \"off\"\n",

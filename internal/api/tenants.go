@@ -133,7 +133,7 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		Id: t.ID, Name: t.Name.String(), DisplayName: t.DisplayName, Contact: t.Contact,
 		Labels: t.Labels, Image: t.Image.String(), Plan: t.Plan, Domains: make([]string, len(t.Domains)),
 		Url: s.urlOf(t), Health: healthOut(t.Health), Desired: Desired(t.Desired), Status: TenantStatus(v.Status),
-		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Healthy: seen.Healthy,
+		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Backend: seen.Via, Healthy: seen.Healthy,
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
 		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds), Guard: guardOut(t.Guard),
 		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: quiesceOut(t.Quiesce),

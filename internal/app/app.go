@@ -21,7 +21,6 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/handover"
 	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
-	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
@@ -43,7 +42,7 @@ type App struct {
 
 	lock     *lock
 	store    *store.Store
-	lxd      *lxdapi.Client
+	lxd      reached
 	feed     *api.Feed
 	engine   *jobs.Engine
 	observer *tenants.Observer
@@ -107,9 +106,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	}
 	a.onRelease(func() { a.store.Close() })
 	a.accounts = accounts.NewService(a.store, accounts.Options{})
-	if a.lxd, err = connect(ctx, cfg, log, true); err != nil {
+	lxd, err := connect(ctx, cfg, log, true)
+	if err != nil {
 		return nil, fmt.Errorf("reach LXD: %w", err)
 	}
+	a.lxd = withWays(lxd, cfg, log)
 	a.onRelease(a.lxd.Close)
 	prober := tenants.NewHTTPProber(nil, a.httpsPort)
 	a.observer = tenants.NewObserver(a.lxd, a.store, a.store, prober, tenants.ObserverOptions{
@@ -140,6 +141,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	imageDeps := a.imageDeps()
 	tenantDeps := tenants.KindDeps{
 		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(), Gates: gates{a},
+		Direct: a.lxd.ways.Direct,
 	}
 	snapshotDeps := a.snapshotDeps(tenantDeps)
 	a.vault = vaultOf(a.cfg)
@@ -349,7 +351,7 @@ func (a *App) succession() *succession {
 
 func (a *App) loops() []func(context.Context) {
 	loops := []func(context.Context){
-		a.observer.Run,
+		a.observer.Run, a.lxd.ways.Keep,
 		(&tenants.Trash{Service: a.tenants, Every: 5 * time.Second, Logger: a.log}).Run,
 		(&tenants.Lapses{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.DomainWatch{Service: a.tenants, Logger: a.log}).Run,

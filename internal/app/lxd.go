@@ -5,7 +5,9 @@ import (
 	"log/slog"
 
 	"github.com/lxdfleet/lxdfleet/internal/config"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
+	"github.com/lxdfleet/lxdfleet/internal/reach"
 )
 
 // connect reaches LXD. A lazy connection is made even while LXD is down; its calls fail until
@@ -16,4 +18,35 @@ func connect(ctx context.Context, cfg config.Config, log *slog.Logger, lazy bool
 		ClientCert: cfg.LXD.ClientCert, ClientKey: cfg.LXD.ClientKey, ServerCert: cfg.LXD.ServerCert,
 		Project: cfg.LXD.Project, Pool: cfg.LXD.Pool, Lazy: lazy, Logger: log,
 	})
+}
+
+// reached is LXD with the ways that lead to its instances.
+type reached struct {
+	*lxdapi.Client
+	ways *reach.Reach
+}
+
+func withWays(lxd *lxdapi.Client, cfg config.Config, log *slog.Logger) reached {
+	first, last, _ := cfg.Network.PortRange() // validated
+	return reached{lxd, reach.New(lxd, reach.Options{
+		Way: reach.Way(cfg.Network.Reach), First: first, Last: last, Listen: cfg.Network.Listen,
+		Local: cfg.LXD.URL == "", Project: cfg.LXD.Project, Logger: log,
+	})}
+}
+
+// Backends is that of reach.Reach, as are the methods that follow.
+func (l reached) Backends(ctx context.Context, name string, port int) ([]fleet.Backend, error) {
+	return l.ways.Backends(ctx, name, port)
+}
+
+func (l reached) Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error) {
+	return l.ways.Instances(ctx, withAddresses)
+}
+
+func (l reached) EnsureStarted(ctx context.Context, name string) error {
+	return l.ways.EnsureStarted(ctx, name)
+}
+
+func (l reached) EnsureDeleted(ctx context.Context, name string) error {
+	return l.ways.EnsureDeleted(ctx, name)
 }

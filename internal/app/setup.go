@@ -70,7 +70,7 @@ func Doctor(ctx context.Context, cfg config.Config) []setup.Finding {
 	lxdFindings := setup.Doctor(ctx, func(ctx context.Context) (setup.LXD, error) {
 		return connect(ctx, cfg, slog.New(slog.DiscardHandler), false)
 	}, setupOptions(cfg))
-	return append(hostFindings(ctx, cfg), lxdFindings...)
+	return append(append(hostFindings(ctx, cfg), lxdFindings...), reachFindings(ctx, cfg)...)
 }
 
 func hostFindings(ctx context.Context, cfg config.Config) []setup.Finding {

@@ -1,9 +1,12 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -26,6 +29,7 @@ type Config struct {
 	DNS       DNS       `yaml:"dns"`
 	S3        S3        `yaml:"s3"`
 	Tenants   Tenants   `yaml:"tenants"`
+	Network   Network   `yaml:"network"`
 	Placement Placement `yaml:"placement"`
 	Domains   Domains   `yaml:"domains"`
 	Snapshots Snapshots `yaml:"snapshots"`
@@ -154,6 +158,25 @@ type Tenants struct {
 	HealthInterval time.Duration `yaml:"health_interval"`
 }
 
+// Network says how the proxy reaches the tenants' instances.
+type Network struct {
+	Reach  string `yaml:"reach"`  // auto, direct, device, forward
+	Ports  string `yaml:"ports"`  // FIRST-LAST: of the members, for device and forward
+	Listen string `yaml:"listen"` // IP address that devices listen on, at every member; empty: each member's own
+}
+
+// PortRange gives the first and last of Ports.
+func (n Network) PortRange() (first, last int, err error) {
+	from, to, ok := strings.Cut(n.Ports, "-")
+	if first, err = strconv.Atoi(from); err == nil && ok {
+		last, err = strconv.Atoi(to)
+	}
+	if err != nil || !ok || first < 1 || last > 65535 || first > last {
+		return 0, 0, fmt.Errorf("%q is not a range of ports", n.Ports)
+	}
+	return first, last, nil
+}
+
 // Placement are the rules for which member a tenant lives on.
 type Placement struct {
 	Strategy            string        `yaml:"strategy"`               // spread, pack
@@ -244,6 +267,7 @@ func Default() Config {
 			TrashFor: 72 * time.Hour, StopTimeout: 30 * time.Second,
 			DefaultPlan: "small", HealthInterval: 10 * time.Second,
 		},
+		Network: Network{Reach: "auto", Ports: "20000-29999"},
 		Placement: Placement{
 			Strategy: "spread", OvercommitMemory: 4, PoolHeadRoom: fleet.GiB, PoolHeadRoomPercent: 5,
 			TargetPromised: 90, TargetUsed: 80, RestAfterMove: time.Hour,

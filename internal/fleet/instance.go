@@ -25,6 +25,7 @@ type Instance struct {
 	Devices   map[string]map[string]string // its own, without the profiles'
 	Profiles  []string
 	Addresses []string // global IP addresses, IPv4 first; filled only where state was asked for
+	Backend   Backend  // where its application is reached, filled only where state was asked for and it is not at its Addresses
 	Image     string   // volatile.base_image: the fingerprint it was cloned from
 	CreatedAt time.Time
 }

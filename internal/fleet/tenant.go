@@ -59,10 +59,18 @@ type Observation struct {
 	Exists   bool
 	Status   InstanceStatus
 	Location string
-	Address  string // IP address the proxy dials, without a port; empty until known
+	Address  string // the instance's own IP address; empty until known
+	// Via and Port are as a Backend's: how the proxy reaches the instance other than by Address.
+	Via  string
+	Port int
 	// Healthy is the outcome of the last health check; nil before the first.
 	Healthy *bool
 	At      time.Time
+}
+
+// Backend is where the proxy reaches the instance.
+func (o Observation) Backend() Backend {
+	return Backend{Address: o.Address, Via: o.Via, Port: o.Port}
 }
 
 // TenantStatus is the one word shown for a tenant.
@@ -95,7 +103,7 @@ func StatusOf(t Tenant, o Observation) TenantStatus {
 		return TenantStopped
 	case o.Status != InstanceRunning:
 		return TenantStoppedByOperator
-	case o.Address == "":
+	case !o.Backend().Known():
 		return TenantStarting
 	case o.Healthy != nil && !*o.Healthy:
 		return TenantUnhealthy

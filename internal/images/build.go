@@ -100,9 +100,15 @@ func (c *crew) startBuilder(ctx context.Context, run *jobs.Run, e *edition) erro
 	if err := c.wake(ctx, run); err != nil {
 		return err
 	}
-	address, err := c.await(ctx, builderName(run.JobID))
+	address, err := await(ctx, func() (string, error) {
+		addresses, err := c.LXD.Addresses(ctx, builderName(run.JobID))
+		if err != nil || len(addresses) == 0 {
+			return "", err
+		}
+		return addresses[0], nil
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("read the address of the builder: %w", err)
 	}
 	if address == "" && len(b.Recipe.Packages) > 0 {
 		return fleet.Errorf(fleet.Failed, "the builder of %s got no address within %s, so it cannot install packages", e.ref(), addressTime).

@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,13 +17,13 @@ const (
 	attemptTime = 10 * time.Second
 )
 
-// waitHealthy asks the application at address until it answers well or the check's timeout
+// waitHealthy asks the application at backend, an address:port, until it answers well or the check's timeout
 // has passed: then the error, of code Unhealthy, tells the last answer.
-func waitHealthy(ctx context.Context, client *http.Client, address, host string, check fleet.HealthCheck) error {
+func waitHealthy(ctx context.Context, client *http.Client, backend, host string, check fleet.HealthCheck) error {
 	bounded, cancel := context.WithTimeout(ctx, check.Timeout)
 	defer cancel()
 	for {
-		last := ask(bounded, client, address, host, check)
+		last := ask(bounded, client, backend, host, check)
 		if last == nil {
 			return nil
 		}
@@ -41,10 +39,10 @@ func waitHealthy(ctx context.Context, client *http.Client, address, host string,
 }
 
 // ask makes one request; nil means healthy.
-func ask(ctx context.Context, client *http.Client, address, host string, check fleet.HealthCheck) error {
+func ask(ctx context.Context, client *http.Client, backend, host string, check fleet.HealthCheck) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	url := "http://" + net.JoinHostPort(address, strconv.Itoa(check.Port)) + check.Path
+	url := "http://" + backend + check.Path
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

@@ -15,6 +15,9 @@ import (
 type LXD interface {
 	Members(ctx context.Context) ([]fleet.Member, error)
 	Addresses(ctx context.Context, name string) ([]string, error)
+	// Backends gives where the port of a running instance is reached, and makes what leads there; none
+	// while it has no address yet.
+	Backends(ctx context.Context, name string, port int) ([]fleet.Backend, error)
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
 	EnsureStarted(ctx context.Context, name string) error
 	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)

@@ -58,15 +58,21 @@ func (c *crew) tryOut(ctx context.Context, run *jobs.Run, e *edition) error {
 	if err := c.hook(ctx, run, e, "personalize"); err != nil {
 		return err
 	}
-	address, err := c.await(ctx, name)
+	backend, err := await(ctx, func() (string, error) {
+		backends, err := c.LXD.Backends(ctx, name, e.Image.Health.Port)
+		if err != nil || len(backends) == 0 {
+			return "", err
+		}
+		return backends[0].Dial(e.Image.Health.Port), nil
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("find out where %s is reached: %w", name, err)
 	}
-	if address == "" {
+	if backend == "" {
 		return fleet.Errorf(fleet.Unhealthy, "it got no address within %s", addressTime).
 			WithHint("see that eth0 of the profile default is on a network with DHCP, and that the image asks for an address")
 	}
-	if err := waitHealthy(ctx, c.HTTP, address, checkDomain, e.Image.Health); err != nil {
+	if err := waitHealthy(ctx, c.HTTP, backend, checkDomain, e.Image.Health); err != nil {
 		return err
 	}
 	for _, name := range []string{"health", "check"} {
@@ -96,19 +102,13 @@ func (c *crew) hook(ctx context.Context, run *jobs.Run, e *edition, name string)
 	return cmd.verdict(run, exit, err, out)
 }
 
-// await gives the first address of a running instance; empty where it gets none within
-// addressTime.
-func (c *crew) await(ctx context.Context, name string) (string, error) {
+// await gives what look finds; empty where it finds nothing within addressTime.
+func await(ctx context.Context, look func() (string, error)) (string, error) {
 	deadline := time.Now().Add(addressTime)
 	for {
-		addresses, err := c.LXD.Addresses(ctx, name)
-		switch {
-		case err != nil:
-			return "", fmt.Errorf("read the address of %s: %w", name, err)
-		case len(addresses) > 0:
-			return addresses[0], nil
-		case time.Now().After(deadline):
-			return "", nil
+		found, err := look()
+		if err != nil || found != "" || time.Now().After(deadline) {
+			return found, err
 		}
 		select {
 		case <-ctx.Done():

@@ -3,9 +3,11 @@ package lxdapi
 import (
 	"cmp"
 	"context"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -104,4 +106,36 @@ func (c *Client) measure(ctx context.Context, m *fleet.Member, pool string, tell
 		})
 	}
 	all.Wait()
+}
+
+// MemberAddresses gives the address, without port, that each member is reached at by the others; a
+// stand-alone server's is its first, and it has none where it does not listen on the network.
+func (c *Client) MemberAddresses(ctx context.Context) (map[string]string, error) {
+	server, err := c.serverInfo(ctx)
+	if err != nil {
+		return nil, within(err, "read the members' addresses")
+	}
+	addresses := map[string]string{}
+	if !server.Environment.ServerClustered {
+		if all := server.Environment.Addresses; len(all) > 0 {
+			addresses[standAlone] = hostOf(all[0])
+		}
+		return addresses, nil
+	}
+	members, err := c.clusterMembers(ctx)
+	if err != nil {
+		return nil, within(err, "read the members' addresses")
+	}
+	for _, m := range members {
+		addresses[m.Name] = hostOf(strings.TrimPrefix(m.Address, "https://"))
+	}
+	return addresses, nil
+}
+
+// hostOf is the address of host:port without the port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }

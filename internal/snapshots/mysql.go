@@ -37,7 +37,12 @@ func (c *crew) login(ctx context.Context, t fleet.Tenant, q fleet.Quiesce) (*mys
 	case q.Address != "":
 		cfg.Net, cfg.Addr = "tcp", q.Address
 	default:
-		found := c.Tenants.Seen(t).Address
+		seen := c.Tenants.Seen(t)
+		found := seen.Address
+		if seen.Via != "" {
+			return nil, fleet.Errorf(fleet.Unsupported, "the database of %s cannot be reached: its own address cannot be dialled", t.Name).
+				WithHint("give the address it is reached at, or have the image's hook pre-snapshot hold it still: docs/networks.md")
+		}
 		if found == "" {
 			return nil, fleet.Errorf(fleet.Unavailable, "%s has no address yet", t.Name)
 		}

@@ -11,47 +11,47 @@ import (
 )
 
 // awaitHealthy waits until the application answers its health check, within the check's
-// timeout, and gives the address it answers at. It asks at a high rate at first: most of the
+// timeout, and gives where it answers. It asks at a high rate at first: most of the
 // time between start and first page is the application's own, and none should be added.
-// address may be known already; it is read anew while nothing answers there. The error is
+// backend may be known already; it is read anew while nothing answers there. The error is
 // fleet.Unhealthy when the time is over.
-func (c *crew) awaitHealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, address string) (string, error) {
+func (c *crew) awaitHealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, backend fleet.Backend) (fleet.Backend, error) {
 	ctx, cancel := context.WithTimeout(ctx, t.Health.Timeout)
 	defer cancel()
 	pace, readAt := newPace(20*time.Millisecond, 250*time.Millisecond), time.Now()
 	lookPace := newPace(30*time.Millisecond, 500*time.Millisecond)
 	last := fmt.Errorf("%s has no address yet", t.Name)
 	for {
-		if address == "" {
-			found, err := c.addresses(ctx, t.Name.String())
+		if !backend.Known() {
+			found, err := c.backends(ctx, t)
 			if ctx.Err() != nil {
-				return "", c.unhealthy(ctx, run, t, last)
+				return fleet.Backend{}, c.unhealthy(ctx, run, t, last)
 			}
 			if err != nil && fleet.CodeOf(err) != fleet.Unavailable {
-				return "", err
+				return fleet.Backend{}, err
 			}
 			if len(found) == 0 {
 				if lookPace.wait(ctx) != nil {
-					return "", c.unhealthy(ctx, run, t, last)
+					return fleet.Backend{}, c.unhealthy(ctx, run, t, last)
 				}
 				continue
 			}
-			address, readAt = found[0], time.Now()
+			backend, readAt = found[0], time.Now()
 		}
-		err := c.Prober.Probe(ctx, address, primary(t), t.Health)
+		err := c.Prober.Probe(ctx, backend.Dial(t.Health.Port), primary(t), t.Health)
 		if err == nil {
-			return address, nil
+			return backend, nil
 		}
 		if ctx.Err() == nil {
 			last = err
 		}
 		if pace.wait(ctx) != nil {
-			return "", c.unhealthy(ctx, run, t, last)
+			return fleet.Backend{}, c.unhealthy(ctx, run, t, last)
 		}
 		if time.Since(readAt) > 3*time.Second { // perhaps it has moved to another address
 			readAt = time.Now()
-			if found, err := c.addresses(ctx, t.Name.String()); err == nil && len(found) > 0 && !slices.Contains(found, address) {
-				address = found[0]
+			if found, err := c.backends(ctx, t); err == nil && len(found) > 0 && !slices.Contains(found, backend) {
+				backend = found[0]
 			}
 		}
 	}
@@ -66,17 +66,17 @@ func (c *crew) unhealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, las
 		WithHint("its journal is kept with the job: lxdfleet job show %s", run.JobID)
 }
 
-// addresses asks LXD, with few such calls at once.
-func (c *crew) addresses(ctx context.Context, name string) ([]string, error) {
+// backends asks LXD, with few such calls at once.
+func (c *crew) backends(ctx context.Context, t fleet.Tenant) ([]fleet.Backend, error) {
 	select {
 	case c.looking <- struct{}{}:
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 	defer func() { <-c.looking }()
-	found, err := c.LXD.Addresses(ctx, name)
+	found, err := c.LXD.Backends(ctx, t.Name.String(), t.Health.Port)
 	if err != nil {
-		return nil, fmt.Errorf("read the addresses of %s: %w", name, err)
+		return nil, fmt.Errorf("find out where %s is reached: %w", t.Name, err)
 	}
 	return found, nil
 }

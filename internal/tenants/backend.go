@@ -2,9 +2,7 @@ package tenants
 
 import (
 	"context"
-	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -18,7 +16,7 @@ func (o *Observer) dialEvery() time.Duration {
 	return max(o.opt.DialEvery, time.Duration(len(o.seen))*time.Second/maxDials)
 }
 
-// lookup reads the addresses of an instance, and again with growing pauses until it has one.
+// lookup reads where an instance is reached, and again with growing pauses until it is.
 func (o *Observer) lookup(ctx context.Context, name string) {
 	if o.held(name) {
 		o.lookups.add(name, time.Now().Add(holdPause))
@@ -30,10 +28,10 @@ func (o *Observer) lookup(ctx context.Context, name string) {
 		o.mu.Unlock()
 		return
 	}
-	current, port := s.address, o.portOf(s.inst)
+	current, port := s.backend, o.portOf(s.inst)
 	o.mu.Unlock()
 
-	found, err := o.lxd.Addresses(ctx, name)
+	found, err := o.lxd.Backends(ctx, name, port)
 	if ctx.Err() != nil {
 		return
 	}
@@ -46,7 +44,7 @@ func (o *Observer) lookup(ctx context.Context, name string) {
 		o.lookAgain(name)
 		return
 	}
-	o.setAddress(name, o.pick(ctx, found, current, port))
+	o.setBackend(name, o.pick(ctx, found, current, port))
 }
 
 // lookAgain plans the next look for an address: tight after a start, then rarer.
@@ -60,15 +58,15 @@ func (o *Observer) lookAgain(name string) {
 	}
 }
 
-// pick chooses among the addresses of an instance: the one whose port answers, else the
-// current one if it is still there, else the first.
-func (o *Observer) pick(ctx context.Context, found []string, current string, port int) string {
+// pick chooses among the backends of an instance: the one that answers, else the current one if
+// it is still there, else the first.
+func (o *Observer) pick(ctx context.Context, found []fleet.Backend, current fleet.Backend, port int) fleet.Backend {
 	if len(found) == 1 {
 		return found[0]
 	}
-	for _, a := range found {
-		if o.answers(ctx, a, port) {
-			return a
+	for _, b := range found {
+		if o.answers(ctx, b.Dial(port)) {
+			return b
 		}
 	}
 	if slices.Contains(found, current) {
@@ -77,28 +75,28 @@ func (o *Observer) pick(ctx context.Context, found []string, current string, por
 	return found[0]
 }
 
-func (o *Observer) setAddress(name, address string) {
+func (o *Observer) setBackend(name string, backend fleet.Backend) {
 	o.mu.Lock()
 	s := o.seen[name]
 	if s == nil || s.inst.Status != fleet.InstanceRunning {
 		o.mu.Unlock()
 		return
 	}
-	was := s.address
-	s.address, s.misses = address, 0
-	if was != address {
+	was := s.backend
+	s.backend, s.misses = backend, 0
+	if was != backend {
 		s.fails, s.pause = 0, 0
 		o.checks.add(name, time.Now())
 	}
 	o.dials.add(name, time.Now().Add(o.dialEvery()))
 	told := o.tenantName(s.inst)
-	for other, os := range o.seen { // an address that changed hands: whose it was must be read anew
-		if was != address && other != name && os.address == address {
+	for other, os := range o.seen { // what changed hands: whose it was must be read anew
+		if was != backend && other != name && os.backend.Known() && os.backend.Via == backend.Via && os.backend.Address == backend.Address {
 			o.lookups.add(other, time.Now())
 		}
 	}
 	o.mu.Unlock()
-	if was != address {
+	if was != backend {
 		o.opt.Changed(told)
 	}
 }
@@ -112,10 +110,10 @@ func (o *Observer) portOf(inst fleet.Instance) int {
 }
 
 // answers reports whether a TCP connect succeeds.
-func (o *Observer) answers(ctx context.Context, address string, port int) bool {
+func (o *Observer) answers(ctx context.Context, backend string) bool {
 	ctx, cancel := context.WithTimeout(ctx, o.opt.DialTimeout)
 	defer cancel()
-	conn, err := o.opt.Dial(ctx, "tcp", net.JoinHostPort(address, strconv.Itoa(port)))
+	conn, err := o.opt.Dial(ctx, "tcp", backend)
 	if err != nil {
 		return false
 	}
@@ -128,17 +126,17 @@ func (o *Observer) answers(ctx context.Context, address string, port int) bool {
 func (o *Observer) dial(ctx context.Context, name string) {
 	o.mu.Lock()
 	s := o.seen[name]
-	if s == nil || s.address == "" || s.inst.Status != fleet.InstanceRunning {
+	if s == nil || !s.backend.Known() || s.inst.Status != fleet.InstanceRunning {
 		o.mu.Unlock()
 		return // planned again with its next address
 	}
-	address, port := s.address, o.portOf(s.inst)
+	backend, port := s.backend, o.portOf(s.inst)
 	o.dials.add(name, time.Now().Add(o.dialEvery()))
 	o.mu.Unlock()
 	if port == 0 {
 		return
 	}
-	if !o.answers(ctx, address, port) {
+	if !backend.Leads(port) || !o.answers(ctx, backend.Dial(port)) {
 		if ctx.Err() == nil {
 			o.suspect(name)
 		}

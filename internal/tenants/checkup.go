@@ -15,28 +15,28 @@ const failsToUnhealthy = 2
 func (o *Observer) check(ctx context.Context, name string) {
 	o.mu.Lock()
 	s := o.seen[name]
-	if s == nil || s.address == "" || s.inst.Status != fleet.InstanceRunning {
+	if s == nil || !s.backend.Known() || s.inst.Status != fleet.InstanceRunning {
 		o.mu.Unlock()
 		return // planned again with its next address
 	}
-	address := s.address
+	backend := s.backend
 	t, ok := o.roster.last().id(s.inst.Config[fleet.KeyTenant])
 	o.mu.Unlock()
 	if !ok || o.held(name) {
 		o.checks.add(name, time.Now().Add(o.opt.HealthEvery))
 		return
 	}
-	err := o.prober.Probe(ctx, address, primary(t), t.Health)
+	err := o.prober.Probe(ctx, backend.Dial(t.Health.Port), primary(t), t.Health)
 	if ctx.Err() == nil {
-		o.judge(name, address, err)
+		o.judge(name, backend, err)
 	}
 }
 
-// judge takes in the outcome of a health check of the instance at the address.
-func (o *Observer) judge(name, address string, err error) {
+// judge takes in the outcome of a health check of the instance at the backend.
+func (o *Observer) judge(name string, backend fleet.Backend, err error) {
 	o.mu.Lock()
 	s := o.seen[name]
-	if s == nil || s.address != address {
+	if s == nil || s.backend != backend {
 		o.mu.Unlock()
 		return
 	}

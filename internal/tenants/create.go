@@ -20,6 +20,8 @@ type createState struct {
 	Hook bool `json:"hook"`
 	// Address is what the instance said of itself after its hook; empty: ask LXD.
 	Address string `json:"address,omitempty"`
+	// Backend is where it answered its health check.
+	Backend fleet.Backend `json:"backend,omitzero"`
 	// From is what it is made of in place of the image; nil: the image.
 	From *origin `json:"from,omitempty"`
 }
@@ -111,20 +113,22 @@ func (c *crew) personalise(ctx context.Context, run *jobs.Run, s *createState) e
 		}
 		return err
 	}
-	s.Address = address
+	if c.Direct == nil || c.Direct(ctx) {
+		s.Address = address
+	}
 	return nil
 }
 
 func (c *crew) awaitClone(ctx context.Context, run *jobs.Run, s *createState) error {
 	defer c.Observer.hold(s.instance())()
-	address, err := c.awaitHealthy(ctx, run, s.Tenant, s.Address)
+	backend, err := c.awaitHealthy(ctx, run, s.Tenant, fleet.Backend{Address: s.Address})
 	if err != nil {
 		if fleet.CodeOf(err) == fleet.Unhealthy {
 			hooks.Autopsy(ctx, c.LXD, s.instance(), run.Output())
 		}
 		return err
 	}
-	s.Address = address
+	s.Backend = backend
 	return nil
 }
 
@@ -146,7 +150,7 @@ func (c *crew) activate(ctx context.Context, run *jobs.Run, s *createState) erro
 	c.Observer.settle(fleet.Instance{
 		Name: s.instance(), Status: fleet.InstanceRunning, Location: t.Member, Config: config,
 		Profiles: []string{"default", t.Plan}, Image: s.Fingerprint, CreatedAt: time.Now(),
-	}, s.Address, new(true))
+	}, s.Backend, new(true))
 	return c.shown(ctx, run)
 }
 

@@ -64,7 +64,7 @@ func (h *Hands) Start(ctx context.Context, t fleet.Tenant) error {
 // is in the job's output then.
 func (h *Hands) Await(ctx context.Context, run *jobs.Run, t fleet.Tenant) error {
 	defer h.c.Observer.hold(t.Name.String())()
-	address, err := h.c.awaitHealthy(ctx, run, t, "")
+	backend, err := h.c.awaitHealthy(ctx, run, t, fleet.Backend{})
 	if err != nil {
 		if fleet.CodeOf(err) == fleet.Unhealthy {
 			hooks.Autopsy(ctx, h.c.LXD, t.Name.String(), run.Output())
@@ -75,7 +75,7 @@ func (h *Hands) Await(ctx context.Context, run *jobs.Run, t fleet.Tenant) error 
 	if err != nil {
 		return fmt.Errorf("read instance %s: %w", t.Name, err)
 	}
-	h.c.Observer.settle(inst, address, new(true))
+	h.c.Observer.settle(inst, backend, new(true))
 	return nil
 }
 

@@ -33,6 +33,8 @@ type KindDeps struct {
 	// HTTPSPort is where visitors reach the proxy, for the address that the personalize hook
 	// is told. Default 443.
 	HTTPSPort int
+	// Direct reports whether instances' own addresses can be dialled; nil: they can.
+	Direct func(ctx context.Context) bool
 	// Now is the clock of what is stored. Default time.Now.
 	Now func() time.Time
 }

@@ -86,7 +86,7 @@ type Observer struct {
 type sight struct {
 	inst    fleet.Instance
 	readAt  time.Time // when the read that gave inst began
-	address string
+	backend fleet.Backend
 	healthy *bool
 	fails   int // failed health checks in a row
 	misses  int // reads that gave no address, in a row
@@ -174,7 +174,7 @@ func (o *Observer) observation(t fleet.Tenant) fleet.Observation {
 	}
 	return fleet.Observation{
 		Exists: true, Status: s.inst.Status, Location: s.inst.Location,
-		Address: s.address, Healthy: s.healthy, At: s.readAt,
+		Address: s.backend.Address, Via: s.backend.Via, Port: s.backend.Port, Healthy: s.healthy, At: s.readAt,
 	}
 }
 

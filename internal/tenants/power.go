@@ -139,7 +139,7 @@ func (c *crew) settleIn(ctx context.Context, run *jobs.Run, w *whereabouts) erro
 	if err != nil {
 		return fmt.Errorf("read tenant %s: %w", w.Name, err)
 	}
-	address, err := c.awaitHealthy(ctx, run, t, "")
+	backend, err := c.awaitHealthy(ctx, run, t, fleet.Backend{})
 	if err != nil && fleet.CodeOf(err) != fleet.Unhealthy {
 		return err
 	}
@@ -152,6 +152,6 @@ func (c *crew) settleIn(ctx context.Context, run *jobs.Run, w *whereabouts) erro
 	if err != nil {
 		return fmt.Errorf("read instance %s: %w", t.Name, err)
 	}
-	c.Observer.settle(inst, address, new(true))
+	c.Observer.settle(inst, backend, new(true))
 	return nil
 }

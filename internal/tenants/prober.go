@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,8 +35,8 @@ func NewHTTPProber(dial Dial, port func() int) *HTTPProber {
 }
 
 // Probe implements Prober.
-func (p *HTTPProber) Probe(ctx context.Context, address, host string, check fleet.HealthCheck) error {
-	target := "http://" + net.JoinHostPort(address, strconv.Itoa(check.Port)) + check.Path
+func (p *HTTPProber) Probe(ctx context.Context, backend, host string, check fleet.HealthCheck) error {
+	target := "http://" + backend + check.Path
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)
 	if err != nil {
 		return fmt.Errorf("make health request: %w", err)

@@ -44,8 +44,7 @@ func TestHTTPProber(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.check.Port = int(tt.port)
-			err := prober.Probe(t.Context(), at.Addr().String(), "acme.test", tt.check)
+			err := prober.Probe(t.Context(), netip.AddrPortFrom(at.Addr(), tt.port).String(), "acme.test", tt.check)
 			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want %q", err, tt.says)
 			}

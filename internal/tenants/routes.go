@@ -3,9 +3,7 @@ package tenants
 import (
 	"cmp"
 	"context"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -95,8 +93,8 @@ func routeState(t fleet.Tenant, job fleet.Job, o fleet.Observation) (fleet.Route
 		return fleet.RouteHold, ""
 	case !o.Exists || !running:
 		return fleet.RouteStopped, ""
-	case o.Address == "":
+	case !o.Backend().Known():
 		return fleet.RouteHold, ""
 	}
-	return fleet.RouteServe, net.JoinHostPort(o.Address, strconv.Itoa(t.Health.Port))
+	return fleet.RouteServe, o.Backend().Dial(t.Health.Port)
 }

@@ -15,8 +15,9 @@ type Viewer interface {
 	Profiles(ctx context.Context) ([]fleet.ProfileSpec, error)
 	Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error)
 	Instance(ctx context.Context, name string) (fleet.Instance, error)
-	// Addresses gives the global addresses of a running instance, IPv4 first; none when it has none yet.
-	Addresses(ctx context.Context, name string) ([]string, error)
+	// Backends gives where the application on the port of a running instance is reached, the best
+	// first, and makes what leads there; none while it has no address yet.
+	Backends(ctx context.Context, name string, port int) ([]fleet.Backend, error)
 	// Use tells what an instance uses; it costs LXD some ten milliseconds.
 	Use(ctx context.Context, name string) (fleet.InstanceUse, error)
 	// Events runs until ctx ends, and sends fleet.EventsResumed after each connect.
@@ -112,7 +113,7 @@ type Submitter interface {
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Prober asks an application once whether it is well: nil when it is. host is the Host
-// header, address an IP address without a port.
+// header, backend the address:port to connect to.
 type Prober interface {
-	Probe(ctx context.Context, address, host string, check fleet.HealthCheck) error
+	Probe(ctx context.Context, backend, host string, check fleet.HealthCheck) error
 }

@@ -44,13 +44,16 @@ func (o *Observer) take(inst fleet.Instance, at time.Time) (changed string) {
 		}
 	}
 	if inst.Status != fleet.InstanceRunning && inst.Status != fleet.InstanceError {
-		s.address, s.healthy, s.fails, s.misses = "", nil, 0, 0 // an unreachable member changes nothing: instances run on
-	} else if len(inst.Addresses) > 0 && s.address == "" {
-		s.address = inst.Addresses[0]
+		s.backend, s.healthy, s.fails, s.misses = fleet.Backend{}, nil, 0, 0 // an unreachable member changes nothing: instances run on
+	} else if !s.backend.Known() {
+		s.backend = inst.Backend
+		if !s.backend.Known() && len(inst.Addresses) > 0 {
+			s.backend.Address = inst.Addresses[0]
+		}
 	}
 	o.plan(inst.Name, s)
 	if isNew || before.inst.Status != inst.Status || before.inst.Location != inst.Location ||
-		before.address != s.address || was != id || before.inst.Config[fleet.KeyReady] != inst.Config[fleet.KeyReady] {
+		before.backend != s.backend || was != id || before.inst.Config[fleet.KeyReady] != inst.Config[fleet.KeyReady] {
 		return o.tenantName(inst)
 	}
 	return ""
@@ -69,7 +72,7 @@ func (o *Observer) plan(name string, s *sight) {
 		return
 	}
 	now := time.Now()
-	if s.address == "" {
+	if !s.backend.Known() {
 		o.lookups.add(name, now)
 		return
 	}
@@ -120,13 +123,13 @@ func (o *Observer) tenantName(inst fleet.Instance) string {
 
 // settle takes in what a job found out itself, so that the route follows at once and nothing
 // is asked of LXD again.
-func (o *Observer) settle(inst fleet.Instance, address string, healthy *bool) {
+func (o *Observer) settle(inst fleet.Instance, backend fleet.Backend, healthy *bool) {
 	o.mu.Lock()
-	inst.Addresses = nil
+	inst.Addresses, inst.Backend = nil, fleet.Backend{}
 	if s := o.seen[inst.Name]; s != nil {
-		s.address, s.healthy, s.fails, s.misses = address, healthy, 0, 0
+		s.backend, s.healthy, s.fails, s.misses = backend, healthy, 0, 0
 	} else {
-		o.seen[inst.Name] = &sight{address: address, healthy: healthy}
+		o.seen[inst.Name] = &sight{backend: backend, healthy: healthy}
 		o.seen[inst.Name].inst.Name = inst.Name
 		if id := inst.Config[fleet.KeyTenant]; id != "" {
 			if o.owners[id] == nil {

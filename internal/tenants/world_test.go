@@ -126,7 +126,11 @@ func (w *world) Submit(ctx context.Context, req jobs.Request) (fleet.Job, error)
 
 // Probe implements Prober: well, unless the test says otherwise, when a running instance has
 // the address.
-func (w *world) Probe(_ context.Context, address, host string, check fleet.HealthCheck) error {
+func (w *world) Probe(_ context.Context, backend, host string, check fleet.HealthCheck) error {
+	address, _, err := net.SplitHostPort(backend)
+	if err != nil {
+		return err
+	}
 	w.mu.Lock()
 	probes := w.probes
 	w.mu.Unlock()

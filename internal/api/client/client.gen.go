@@ -2013,7 +2013,10 @@ type TOTPSet struct {
 // Tenant defines model for Tenant.
 type Tenant struct {
 	// Address IP address of the instance.
-	Address     string    `json:"address,omitempty,omitzero"`
+	Address string `json:"address,omitempty,omitzero"`
+
+	// Backend Where the proxy reaches the instance, where that is not its address: address:port of its member.
+	Backend     string    `json:"backend,omitempty,omitzero"`
 	Contact     string    `json:"contact,omitempty,omitzero"`
 	CreatedAt   time.Time `json:"created_at"`
 	Desired     Desired   `json:"desired"`

@@ -22,6 +22,11 @@ type LXD interface {
 	Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error)
 	Instance(ctx context.Context, name string) (fleet.Instance, error)
 	Addresses(ctx context.Context, name string) ([]string, error)
+	Backends(ctx context.Context, name string, port int) ([]fleet.Backend, error)
+	MemberAddresses(ctx context.Context) (map[string]string, error)
+	EnsureDevice(ctx context.Context, instance, device string, config map[string]string) error
+	Forwards(ctx context.Context, network string) ([]fleet.Forward, error)
+	EnsureForward(ctx context.Context, network, member, listen string, edit func([]fleet.ForwardPort) []fleet.ForwardPort) error
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
 	EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
 	EnsureRefreshed(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error

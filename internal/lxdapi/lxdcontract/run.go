@@ -72,6 +72,8 @@ func Run(t *testing.T, subject func(t *testing.T) Subject) {
 		{"Rename", (*suite).testRename},
 		{"Delete", (*suite).testDelete},
 		{"Addresses", (*suite).testAddresses},
+		{"Device", (*suite).testDevice},
+		{"Forward", (*suite).testForward},
 		{"Exec", (*suite).testExec},
 		{"ExecMuchOutput", (*suite).testExecMuchOutput},
 		{"ExecInput", (*suite).testExecInput},

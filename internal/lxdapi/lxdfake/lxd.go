@@ -34,6 +34,8 @@ type Options struct {
 	PoolSize, InstanceSize fleet.Size
 	// Driver of the pool; empty: btrfs. With zfs only the newest snapshot can be restored in place.
 	Driver string
+	// Networks there are; nil: one bridge, "lxdbr0", that LXD manages.
+	Networks []fleet.Network
 }
 
 // ExecFunc is a command run in an instance. It should return soon after ctx ends.
@@ -59,6 +61,8 @@ type LXD struct {
 	commands  map[int]command
 
 	poolConfig map[string]string
+	forwards   map[forwardKey][]fleet.ForwardPort
+	occupied   map[string]bool // listen addresses that other programs have
 }
 
 type member struct {
@@ -101,6 +105,11 @@ func New(opts Options) *LXD {
 		commands:  map[int]command{},
 
 		poolConfig: map[string]string{},
+		forwards:   map[forwardKey][]fleet.ForwardPort{},
+		occupied:   map[string]bool{},
+	}
+	if l.opts.Networks == nil {
+		l.opts.Networks = []fleet.Network{{Name: "lxdbr0", Type: "bridge", Managed: true, Config: map[string]string{"ipv4.address": "10.0.0.1/16"}}}
 	}
 	names := opts.Members
 	if len(names) == 0 {
@@ -179,7 +188,7 @@ func errDown() error {
 
 // projectless are the methods that work before the LXD project exists.
 var projectless = map[string]bool{
-	"Server": true, "Members": true, "Pools": true, "EnsurePoolConfig": true, "Networks": true, "EnsureProject": true, "DeleteProject": true,
+	"Server": true, "Members": true, "Pools": true, "EnsurePoolConfig": true, "Networks": true, "MemberAddresses": true, "EnsureProject": true, "DeleteProject": true,
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -219,7 +228,7 @@ func (l *LXD) Server(ctx context.Context) (_ fleet.Server, err error) {
 var extensions = strings.Fields(`instances projects etag clustering event_lifecycle event_location
 	event_project resources image_compression_algorithm container_exec_signal_handling
 	directory_manipulation console projects_images projects_profiles profile_usedby
-	instance_get_full storage_api_resources clustering_sizing operation_wait`)
+	instance_get_full storage_api_resources clustering_sizing operation_wait network_forward`)
 
 // Members lists the members with what they use.
 func (l *LXD) Members(ctx context.Context) (_ []fleet.Member, err error) {
@@ -295,12 +304,12 @@ func (l *LXD) EnsurePoolConfig(ctx context.Context, pool string, set map[string]
 	return changed, nil
 }
 
-// Networks lists one bridge, "lxdbr0", that LXD manages.
+// Networks lists the networks of Options.
 func (l *LXD) Networks(ctx context.Context) (_ []fleet.Network, err error) {
 	end, err := l.begin(ctx, "Networks", "")
 	if err != nil {
 		return nil, err
 	}
 	defer end(&err)
-	return []fleet.Network{{Name: "lxdbr0", Type: "bridge", Managed: true, Config: map[string]string{"ipv4.address": "10.0.0.1/16"}}}, nil
+	return slices.Clone(l.opts.Networks), nil
 }

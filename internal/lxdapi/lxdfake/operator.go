@@ -27,6 +27,9 @@ func (l *LXD) LxcStart(name string) error {
 		if i.status == fleet.InstanceRunning {
 			return fleet.Errorf(fleet.Conflict, "the instance is already running")
 		}
+		if err := l.listens(i, i.devices); err != nil {
+			return err
+		}
 		l.start(i)
 		return nil
 	})

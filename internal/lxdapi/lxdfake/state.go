@@ -22,6 +22,11 @@ func (l *LXD) EnsureStarted(ctx context.Context, name string) (err error) {
 	if other := l.twin(i); other != "" {
 		return fleet.Errorf(fleet.Failed, "start %s: its hardware address is also that of %s", name, other)
 	}
+	if i.status != fleet.InstanceRunning {
+		if err := l.listens(i, i.devices); err != nil {
+			return err
+		}
+	}
 	l.start(i)
 	return nil
 }
