@@ -115,10 +115,10 @@ func backupKillCases() map[string]killCase {
 			},
 			check: func(w *world, name string) {
 				w.t.Helper()
-				serving(w, name)
 				if dropSafety(w, name) == 0 {
 					w.t.Fatal("what the tenant was before is no snapshot")
 				}
+				serving(w, name)
 			},
 		},
 		"backup.clone": {
@@ -188,6 +188,23 @@ func backupKillCases() map[string]killCase {
 					w.t.Fatalf("drills: %+v", list.Items)
 				}
 			},
+		},
+		"backup.image": {
+			prepare: func(w *world, name string) {
+				prepareTenant(w, name)
+				w.done(w.submit(http.MethodPost, "/v1/backups/control", nil))
+				purge(w, name)
+				w.done(w.submit(http.MethodDelete, "/v1/images/tiny/1", nil))
+			},
+			submit:  postTo("/v1/backups/recover", func(string) any { return map[string]any{"tenants": []string{}} }),
+			subject: func(string) string { return "image/tiny" },
+			check: func(w *world, name string) {
+				w.t.Helper()
+				w.create(name)
+				serves(w, name)
+				noSnapshot(w, name)
+			},
+			clean: purge,
 		},
 		"backup.control": {
 			prepare: prepareTenant, submit: postTo("/v1/backups/control", func(string) any { return nil }), clean: purge,

@@ -94,7 +94,7 @@ func (s *Server) RecoverBackups(ctx context.Context, r RecoverBackupsRequestObje
 		Images: make([]RecoveredImage, len(found.Images)), Tenants: make([]RecoveredTenant, len(found.Tenants)),
 	}
 	for i, x := range found.Images {
-		out.Images[i] = RecoveredImage{Image: x.Image.String(), Recipe: x.Recipe}
+		out.Images[i] = RecoveredImage{Image: x.Image.String(), Recipe: x.Recipe, Saved: x.Saved, Job: x.JobID, Reason: x.Reason}
 	}
 	for i, t := range found.Tenants {
 		out.Tenants[i] = RecoveredTenant{

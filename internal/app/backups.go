@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/backups"
@@ -17,8 +18,9 @@ import (
 func (a *App) backupDeps(tenantDeps tenants.KindDeps, snapshotDeps snapshots.KindDeps) backups.Deps {
 	return backups.Deps{
 		LXD: a.lxd, Store: a.store, Vault: a.vault, Snapshots: snapshots.NewTaker(snapshotDeps), Readers: readers{a},
-		Tenants: tenancy{a, tenants.NewHands(tenantDeps)}, Policies: policies{a}, StopTimeout: a.cfg.Tenants.StopTimeout,
-		KeepOld: orNone(a.cfg.Backups.KeepOld), Event: a.feed.Publish, Log: a.log,
+		Tenants: tenancy{a, tenants.NewHands(tenantDeps)}, Policies: policies{a}, Images: golden{a},
+		StopTimeout: a.cfg.Tenants.StopTimeout,
+		KeepOld:     orNone(a.cfg.Backups.KeepOld), Event: a.feed.Publish, Log: a.log,
 	}
 }
 
@@ -53,6 +55,29 @@ type readers struct{ app *App }
 // Open implements backups.Readers.
 func (r readers) Open(ctx context.Context, instance, snapshot, name, jobID string) (backups.Reader, error) {
 	return reader.Open(ctx, r.app.lxd, reader.Spec{Source: instance, Snapshot: snapshot, Name: name, JobID: jobID})
+}
+
+// golden is the images' service, which is there when the first job runs.
+type golden struct{ app *App }
+
+// Rebuild implements backups.Images.
+func (g golden) Rebuild(ctx context.Context, ref fleet.ImageRef, recipe string) (fleet.Job, error) {
+	return g.app.images.Rebuild(ctx, ref, recipe)
+}
+
+// Bring implements backups.Images.
+func (g golden) Bring(ctx context.Context, tarball io.Reader, image fleet.GoldenImage, jobID string, progress func(fleet.Progress)) error {
+	return g.app.images.Bring(ctx, tarball, image, jobID, progress)
+}
+
+// Admit implements backups.Images.
+func (g golden) Admit(ctx context.Context, image fleet.GoldenImage, jobID string) error {
+	return g.app.images.Admit(ctx, image, jobID)
+}
+
+// Dismiss implements backups.Images.
+func (g golden) Dismiss(ctx context.Context, image fleet.GoldenImage, jobID string) error {
+	return g.app.images.Dismiss(ctx, image, jobID)
 }
 
 // policies are those of the store.

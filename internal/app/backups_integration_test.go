@@ -316,6 +316,11 @@ func TestBackups(t *testing.T) {
 			n.done(fleet.Job{ID: r.JobID}, nil)
 		}
 	}
+	if len(report.Images) != 1 || !report.Images[0].Saved {
+		t.Fatalf("the imported image is not saved: %+v", report.Images)
+	}
+	n.done(fleet.Job{ID: report.Images[0].JobID}, nil)
+	n.tenant("new")
 	for _, name := range []fleet.Name{"acme", "globex"} {
 		got, err := n.store.Tenant(ctx, name)
 		must(t, err)
@@ -330,5 +335,5 @@ func TestBackups(t *testing.T) {
 	if list, err := n.backups.List(ctx, fleet.BackupFilter{}); err != nil || len(list) != 1 {
 		t.Errorf("the new daemon's own backups are %+v: %v", list, err)
 	}
-	n.clean("acme", "globex")
+	n.clean("acme", "globex", "new")
 }

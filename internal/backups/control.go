@@ -37,7 +37,9 @@ const (
 	controlVersion = 1
 	controlFile    = "control.json"
 	recipeFolder   = "recipes/"
-	hashLabel      = "hash" // of the content without its time
+	hashLabel      = "hash"  // of the content without its time
+	storeLabel     = "store" // whose it is
+	storeFact      = "store-id"
 	// mostControls is how many saves are kept.
 	mostControls = 30
 	// savedFact is the fact that tells when the last save was, and of what.
@@ -57,6 +59,8 @@ func (c *crew) control() jobs.Kind[controlState] {
 		Steps: []jobs.Step[controlState]{
 			// Undo: the save is taken out again.
 			{Name: "save", Do: c.controlSave, Undo: c.controlDrop},
+			// Undo: those that this job saved are taken out again.
+			{Name: "images", Do: c.saveImages, Undo: c.unsaveImages},
 			{Name: "thin", Do: c.controlThin},
 		},
 		Commit: "thin",
@@ -84,12 +88,29 @@ func (c *crew) controlThin(ctx context.Context, _ *jobs.Run, _ *controlState) er
 	if err != nil {
 		return err
 	}
+	own, err := c.storeID(ctx)
+	if err != nil {
+		return err
+	}
+	// Those of a store that was lost stay: a fleet may have to come back from them.
+	list = slices.DeleteFunc(list, func(e Stored) bool { return e.Meta.Labels[storeLabel] != own })
 	for _, old := range list[min(len(list), mostControls):] {
 		if err := repo.Delete(ctx, old.ID); err != nil {
 			return fmt.Errorf("delete an old save of the control plane: %w", err)
 		}
 	}
-	return nil
+	return c.thinImages(ctx, repo, own)
+}
+
+// storeID names this store in the saves it is saved into: one that is recovered into does not
+// come back from its own, which know nothing yet.
+func (d Deps) storeID(ctx context.Context) (string, error) {
+	id, err := d.Store.BackupFact(ctx, storeFact)
+	if err != nil || id != "" {
+		return id, err
+	}
+	id = fleet.NewID(d.Now())
+	return id, d.Store.SetBackupFact(ctx, storeFact, id)
 }
 
 // gather reads what is to be saved.
@@ -161,6 +182,10 @@ func (d Deps) saveControl(ctx context.Context, jobID string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	own, err := d.storeID(ctx)
+	if err != nil {
+		return "", err
+	}
 	if len(list) > 0 && list[0].Meta.Labels[hashLabel] == digest {
 		return "", d.noteSaved(ctx, digest)
 	}
@@ -170,7 +195,7 @@ func (d Deps) saveControl(ctx context.Context, jobID string) (string, error) {
 		return "", err
 	}
 	entry, err := repo.Write(ctx, Meta{
-		Kind: KindControl, Tenant: KindControl, TakenAt: now.SavedAt, Labels: map[string]string{jobLabel: jobID, hashLabel: digest},
+		Kind: KindControl, Tenant: KindControl, TakenAt: now.SavedAt, Labels: map[string]string{jobLabel: jobID, hashLabel: digest, storeLabel: own},
 	}, &stream, nil)
 	if err != nil {
 		return "", fmt.Errorf("save the control plane: %w", err)
@@ -302,7 +327,11 @@ func (v *Saver) Once(ctx context.Context) error {
 		return err
 	}
 	fresh, err := now.digest()
-	if err != nil || fresh == digest {
+	if err != nil {
+		return err
+	}
+	kept, err := s.Store.BackupFact(ctx, imagesFact)
+	if err != nil || fresh == digest && kept == now.unbuildable() {
 		return err
 	}
 	_, err = s.submit(ctx, KindControlSave, ofControl, controlState{}, Once{})

@@ -21,8 +21,9 @@ func (w *world) furnish() {
 	_, err := w.lxd.EnsureProfile(ctx, fleet.ProfileSpec{Name: "huge", Config: map[string]string{"limits.memory": "64GiB"}})
 	do(w.t, err)
 	do(w.t, w.store.SaveRecipe(ctx, "abc", []byte("a bundle")))
-	do(w.t, w.store.InsertImage(ctx, fleet.GoldenImage{Name: "shop", Version: "1", Fingerprint: "f1", RecipeHash: "abc", Members: []string{"n1"}}))
-	do(w.t, w.store.InsertImage(ctx, fleet.GoldenImage{Name: "wild", Version: "1", Fingerprint: "f2"}))
+	do(w.t, w.store.InsertImage(ctx, fleet.GoldenImage{Name: "shop", Version: "1", Fingerprint: "f1", RecipeHash: "abc", Members: []string{"n1"}, Current: true}))
+	do(w.t, w.store.InsertImage(ctx, fleet.GoldenImage{Name: "wild", Version: "1", Fingerprint: "f2"})) // LXD has it no more
+	w.imports("bare", "the tarball of bare")
 }
 
 func TestControlReadBack(t *testing.T) {
@@ -79,6 +80,35 @@ func TestSaver(t *testing.T) {
 	})
 }
 
+// A daemon that was just installed saves what it knows, which is nothing, before anybody recovers:
+// the fleet comes back from what the lost one has saved, and the newest that is whole.
+func TestRecoverAfterANewDaemonHasSaved(t *testing.T) {
+	bubble(t, func(t *testing.T, lost *world) {
+		lost.backup("acme")
+		lost.has("globex")
+		lost.done(lost.service.SaveControl(t.Context(), Once{}))
+		w := newWorld(t)
+		do(t, w.lxd.EnsureDeleted(t.Context(), "acme"))
+		do(t, w.store.DeleteTenant(t.Context(), "id-of-acme"))
+		w.vault.opt.Opener, w.server = lost.server, lost.server
+		do(t, w.vault.Close(t.Context()))
+		w.vault.opt.KeyFile = lost.vault.opt.KeyFile
+		w.start()
+		for range mostControls + 2 {
+			time.Sleep(time.Second)
+			w.policies = append(w.policies, fleet.Policy{Name: fleet.NewID(time.Now())})
+			w.done(w.service.SaveControl(t.Context(), Once{}))
+		}
+		saves := w.server.ids(KindControl)
+		lost.server.damaged[saves[len(saves)-2]] = "pack p9 is gone" // that with globex
+		report, err := w.service.Recover(t.Context(), RecoverRequest{DryRun: true})
+		do(t, err)
+		if len(report.Tenants) != 1 || report.Tenants[0].Tenant != "acme" || report.Tenants[0].Outcome != RecoverRestoring {
+			t.Errorf("report %+v", report)
+		}
+	})
+}
+
 // An empty LXD and an empty store become the fleet of before, from the repository and its key.
 func TestRecover(t *testing.T) {
 	bubble(t, func(t *testing.T, lost *world) {
@@ -110,6 +140,15 @@ func TestRecover(t *testing.T) {
 		}
 		report, err := w.service.Recover(t.Context(), RecoverRequest{From: "s3://bucket/fleet"})
 		do(t, err)
+		for i, image := range report.Images {
+			if image.JobID != "" {
+				w.ends(fleet.JobDone, fleet.Job{ID: image.JobID}, nil)
+			}
+			report.Images[i].JobID, report.Images[i].Reason = "", ""
+		}
+		if !cmp.Equal(w.rebuilt, []string{"shop/1"}) {
+			t.Errorf("built again: %v", w.rebuilt)
+		}
 		for i := range report.Tenants {
 			if id := report.Tenants[i].JobID; id != "" {
 				w.ends(fleet.JobDone, fleet.Job{ID: id}, nil)
@@ -126,9 +165,14 @@ func TestRecover(t *testing.T) {
 				t.Errorf("acme comes from %s, neither %s nor the newest", r.Backup.ID, first.ID)
 			}
 		}
+		wantImages := []RecoveredImage{
+			{Image: fleet.ImageRef{Name: "bare", Version: "1"}, Saved: true},
+			{Image: fleet.ImageRef{Name: "shop", Version: "1"}, Recipe: "abc"},
+			{Image: fleet.ImageRef{Name: "wild", Version: "1"}},
+		}
 		want := map[fleet.Name]RecoverOutcome{"acme": RecoverRestoring, "globex": RecoverRestoring, "initech": RecoverNothing}
 		if diff := cmp.Diff(want, outcomes); diff != "" || report.Backups != 3 || !cmp.Equal(report.Plans, []string{"huge"}) ||
-			!cmp.Equal(report.Policies, []string{"gold"}) || len(report.Images) != 2 || report.Images[0].Recipe != "abc" {
+			!cmp.Equal(report.Policies, []string{"gold"}) || !cmp.Equal(report.Images, wantImages) {
 			t.Errorf("report %+v\n%s", report, diff)
 		}
 		back := w.wantRuns(t, "acme", "id-of-acme")
@@ -148,6 +192,9 @@ func TestRecover(t *testing.T) {
 		}
 		if bundle, err := w.store.Recipe(t.Context(), "abc"); err != nil || string(bundle) != "a bundle" {
 			t.Errorf("recipe %q: %v", bundle, err)
+		}
+		if g, err := w.store.GoldenImage(t.Context(), fleet.ImageRef{Name: "bare"}); err != nil || g.Version != "1" || g.Description != "from elsewhere" {
+			t.Errorf("the imported image is %+v: %v", g, err)
 		}
 		again, err := w.service.Recover(t.Context(), RecoverRequest{})
 		do(t, err)

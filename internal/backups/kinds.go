@@ -19,6 +19,7 @@ const (
 	KindPrune       = "backup.prune"
 	KindDrill       = "backup.drill" // subject drill/TENANT
 	KindControlSave = "backup.control"
+	KindImageBack   = "backup.image" // subject image/NAME
 )
 
 // crew gives the steps their hands.
@@ -36,6 +37,7 @@ func Register(reg *jobs.Registry, deps Deps) error {
 		jobs.Register(reg, c.prune()),
 		jobs.Register(reg, c.drill()),
 		jobs.Register(reg, c.control()),
+		jobs.Register(reg, c.imageBack()),
 	)
 }
 

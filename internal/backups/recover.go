@@ -3,6 +3,7 @@ package backups
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -45,11 +46,16 @@ type RecoveredTenant struct {
 	Reason  string
 }
 
-// RecoveredImage says what becomes of a golden image. Tenants come back without theirs.
+// RecoveredImage says what becomes of a golden image. Tenants come back without theirs, too.
 type RecoveredImage struct {
 	Image fleet.ImageRef
-	// Recipe is the hash of the bundle it can be built from again; empty: it has to be imported.
+	// Recipe is the hash of the bundle it is built from again, where it is the current version of
+	// its name; empty: it was imported.
 	Recipe string
+	// Saved: it was saved as it is. Without, and without Recipe, it has to be imported again.
+	Saved  bool
+	JobID  string // brings it back; empty: nothing does
+	Reason string // why nothing does
 }
 
 // Recovery is what Recover found and did.
@@ -73,12 +79,15 @@ func (s *Service) Recover(ctx context.Context, req RecoverRequest) (Recovery, er
 	if s.Vault.isOwn(req.From) {
 		req.From = ""
 	}
-	control, err := latestControl(ctx, repo)
+	control, err := s.latestControl(ctx, repo)
 	if err != nil {
 		return Recovery{}, err
 	}
 	report := Recovery{SavedAt: control.SavedAt}
 	if err := s.recoverRules(ctx, control, req.DryRun, &report); err != nil {
+		return report, err
+	}
+	if err := s.recoverImages(ctx, repo, control, req, &report); err != nil {
 		return report, err
 	}
 	backups, kept, err := s.recoverRecords(ctx, repo, req, &report)
@@ -112,18 +121,44 @@ func (s *Service) source(ctx context.Context, req RecoverRequest) (Repository, e
 	return s.Vault.At(ctx, req.From)
 }
 
-func latestControl(ctx context.Context, repo Repository) (Control, error) {
+// latestControl reads the newest save of a store that was lost. Those of this store know no more
+// than it does: a daemon that was just installed saves that it knows nothing. One that is damaged
+// is passed over.
+func (s *Service) latestControl(ctx context.Context, repo Repository) (Control, error) {
 	list, err := repo.List(ctx, KindControl)
 	if err != nil {
 		return Control{}, err
 	}
+	own, err := s.storeID(ctx)
+	if err != nil {
+		return Control{}, err
+	}
+	slices.SortStableFunc(list, func(a, b Stored) int {
+		isOwn := func(e Stored) int {
+			if e.Meta.Labels[storeLabel] == own {
+				return 1
+			}
+			return 0
+		}
+		return isOwn(a) - isOwn(b)
+	})
 	if len(list) == 0 {
 		return Control{}, fleet.Errorf(fleet.NotFound, "the control plane was never saved into this repository").
 			WithHint("restore single backups: lxdfleet backup list, lxdfleet backup restore ID --into NAME")
 	}
-	return pump(ctx, func(ctx context.Context, w io.Writer) error {
-		return repo.Read(ctx, list[0].ID, w, nil)
-	}, func(_ context.Context, r io.Reader) (Control, error) { return readControl(r) })
+	var failure error
+	for _, e := range list {
+		c, err := pump(ctx, func(ctx context.Context, w io.Writer) error {
+			return repo.Read(ctx, e.ID, w, nil)
+		}, func(_ context.Context, r io.Reader) (Control, error) { return readControl(r) })
+		if _, damaged := errors.AsType[*Damage](err); !damaged {
+			return c, err
+		}
+		s.Log.Error("a save of the control plane is damaged", "entry", e.ID, "taken", e.Meta.TakenAt, "error", err)
+		failure = err
+	}
+	return Control{}, fleet.Errorf(fleet.Failed, "every save of the control plane is damaged: %w", failure).
+		WithHint("restore single backups: lxdfleet backup list, lxdfleet backup restore ID --into NAME")
 }
 
 // recoverRules brings back plans, policies and recipes.
@@ -160,11 +195,12 @@ func (s *Service) recoverRules(ctx context.Context, c Control, dry bool, report 
 		}
 		report.Policies = append(report.Policies, p.Name)
 	}
-	return s.recoverRecipes(ctx, c, dry, report)
+	return nil
 }
 
-func (s *Service) recoverRecipes(ctx context.Context, c Control, dry bool, report *Recovery) error {
-	if !dry {
+// recoverImages brings recipes back, and, by jobs, the images that were saved as they are.
+func (s *Service) recoverImages(ctx context.Context, repo Repository, c Control, req RecoverRequest, report *Recovery) error {
+	if !req.DryRun {
 		for _, hash := range slices.Sorted(maps.Keys(c.Recipes)) {
 			if err := s.Store.SaveRecipe(ctx, hash, c.Recipes[hash]); err != nil {
 				return fmt.Errorf("store a recipe: %w", err)
@@ -175,17 +211,45 @@ func (s *Service) recoverRecipes(ctx context.Context, c Control, dry bool, repor
 	if err != nil {
 		return fmt.Errorf("read the images: %w", err)
 	}
+	saved, err := savedImages(ctx, repo)
+	if err != nil {
+		return err
+	}
 	for _, g := range c.Images {
 		if slices.ContainsFunc(there, func(h fleet.GoldenImage) bool { return h.Ref() == g.Ref() }) {
 			continue
 		}
-		image := RecoveredImage{Image: g.Ref()}
+		image := RecoveredImage{Image: g.Ref(), Saved: saved[g.Fingerprint] != "" && c.Recipes[g.RecipeHash] == nil}
 		if c.Recipes[g.RecipeHash] != nil {
 			image.Recipe = g.RecipeHash
+		}
+		if !req.DryRun {
+			s.recoverImage(ctx, imageState{From: req.From, Entry: saved[g.Fingerprint], Image: g}, &image)
 		}
 		report.Images = append(report.Images, image)
 	}
 	return nil
+}
+
+// recoverImage begins the job that brings an image back. Tenants come back without it, so what is in
+// the way is told.
+func (s *Service) recoverImage(ctx context.Context, state imageState, image *RecoveredImage) {
+	var job fleet.Job
+	var err error
+	switch {
+	case image.Saved:
+		job, err = s.submit(ctx, KindImageBack, "image/"+state.Image.Name, state, Once{})
+	case image.Recipe == "":
+		err = errors.New("it was neither saved nor built from a recipe")
+	case !state.Image.Current:
+		err = errors.New("only the current version is built again")
+	default:
+		job, err = s.Images.Rebuild(ctx, state.Image.Ref(), image.Recipe)
+	}
+	image.JobID = job.ID
+	if err != nil {
+		image.Reason = err.Error()
+	}
 }
 
 // recoverRecords records the backups in the daemon's own repository, and gives those of any by

@@ -37,6 +37,7 @@ type Repository interface {
 const (
 	KindTenant  = "tenant"  // a tenant's root file system
 	KindControl = "control" // what the control plane knows
+	KindImage   = "image"   // a golden image that cannot be built again
 )
 
 // Meta goes with a stream into the repository.

@@ -1,6 +1,7 @@
 package backups
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -166,13 +167,39 @@ func scenarios() []jobstest.Scenario {
 		}),
 		scenario(KindControlSave, func(_ *testing.T, w *world, _ fleet.Backup) (string, any) {
 			w.has("globex")
+			w.imports("wild", "a tarball")
 			return ofControl, controlState{}
 		}, func(t *testing.T, w *world, _ fleet.Backup) {
+			if got := len(w.server.ids(KindImage)); got != 1 {
+				t.Errorf("%d images are saved", got)
+			}
 			if got := len(w.server.ids(KindControl)); got != 2 {
 				t.Errorf("%d saves", got)
 			}
 		}),
 	}
+}
+
+// imageBack is a scenario of its own: the image is lost.
+func imageBack() jobstest.Scenario {
+	return scenario(KindImageBack, func(t *testing.T, w *world, _ fleet.Backup) (string, any) {
+		g := w.imports("wild", "a tarball")
+		c := &crew{w.deps}
+		repo, err := w.vault.Open(t.Context())
+		do(t, err)
+		do(t, c.saveImage(t.Context(), &jobs.Run{JobID: "save"}, repo, g))
+		do(t, w.store.DeleteImage(t.Context(), g.Ref()))
+		do(t, w.lxd.EnsureImageDeleted(t.Context(), g.Fingerprint))
+		return "image/wild", imageState{Entry: w.server.ids(KindImage)[0], Image: g}
+	}, func(t *testing.T, w *world, _ fleet.Backup) {
+		g, err := w.store.GoldenImage(t.Context(), fleet.ImageRef{Name: "wild"})
+		do(t, err)
+		img, err := w.lxd.Image(t.Context(), "wild/1")
+		do(t, err)
+		if !g.Current || g.Fingerprint != img.Fingerprint || g.Description != "from elsewhere" || !slices.Contains(img.Aliases, "wild") {
+			t.Errorf("the image is %+v, %+v", g, img)
+		}
+	})
 }
 
 func TestKindsRepeatEachStep(t *testing.T) { eachKind(t, jobstest.RepeatEachStep) }
@@ -182,7 +209,7 @@ func TestKindsFailEachStep(t *testing.T) { eachKind(t, jobstest.FailEachStep) }
 func TestKindsResumeEachEvent(t *testing.T) { eachKind(t, jobstest.ResumeEachEvent) }
 
 func eachKind(t *testing.T, try func(*testing.T, jobstest.Scenario)) {
-	for _, s := range scenarios() {
+	for _, s := range append(scenarios(), imageBack()) {
 		t.Run(s.Kind, func(t *testing.T) { try(t, s) })
 	}
 }
@@ -190,5 +217,5 @@ func eachKind(t *testing.T, try func(*testing.T, jobstest.Scenario)) {
 func TestEveryKindHasAScenario(t *testing.T) {
 	registry := jobs.NewRegistry()
 	do(t, Register(registry, Deps{}))
-	jobstest.Cover(t, registry, scenarios())
+	jobstest.Cover(t, registry, append(scenarios(), imageBack()))
 }

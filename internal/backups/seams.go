@@ -28,6 +28,8 @@ type LXD interface {
 	Exec(ctx context.Context, name string, spec fleet.ExecSpec) (exit int, err error)
 	ConsoleLog(ctx context.Context, name string) ([]byte, error)
 	Images(ctx context.Context) ([]fleet.Image, error)
+	// ReadImage gives the tarball of an image, and its size; fleet.NotFound, fleet.Unsupported.
+	ReadImage(ctx context.Context, fingerprint string) (content io.ReadCloser, size int64, err error)
 	EnsureImported(ctx context.Context, r io.Reader, properties map[string]string, progress func(fleet.Progress)) (fingerprint string, err error)
 	EnsureImageDeleted(ctx context.Context, fingerprint string) error
 }
@@ -85,6 +87,18 @@ type Snapshots interface {
 	Retire(ctx context.Context, t fleet.Tenant, aside string) error
 	// Regain undoes Retire, once the instance has the tenant's name and keys again.
 	Regain(ctx context.Context, t fleet.Tenant) error
+}
+
+// Images brings golden images back.
+type Images interface {
+	// Rebuild makes a job that builds a version again from its stored recipe.
+	Rebuild(ctx context.Context, ref fleet.ImageRef, recipe string) (fleet.Job, error)
+	// Bring imports the tarball of an image for a job; fleet.Failed where it is not that image's.
+	Bring(ctx context.Context, tarball io.Reader, g fleet.GoldenImage, jobID string, progress func(fleet.Progress)) error
+	// Admit names and records an image that LXD has.
+	Admit(ctx context.Context, g fleet.GoldenImage, jobID string) error
+	// Dismiss deletes what Bring imported for the job.
+	Dismiss(ctx context.Context, g fleet.GoldenImage, jobID string) error
 }
 
 // Readers read whole snapshots.

@@ -21,6 +21,7 @@ type Deps struct {
 	Readers   Readers
 	Tenants   Tenancy
 	Policies  Policies
+	Images    Images
 	// KeepOld is how long the instance is kept that a restore in place replaced, where there was no
 	// room for a snapshot of it. Default a day; negative: not at all.
 	KeepOld time.Duration

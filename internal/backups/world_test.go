@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi/lxdfake"
 	"github.com/lxdfleet/lxdfleet/internal/snapshots"
@@ -40,6 +41,7 @@ type world struct {
 	engine   *jobs.Engine // nil without start
 	service  *Service
 	taker    *snapshots.Taker
+	images   *images.Service
 	dir      string
 
 	mu       sync.Mutex
@@ -50,6 +52,7 @@ type world struct {
 	crash    string              // why a snapshot is not application-consistent; empty: it is
 	tarFails error               // the reader breaks off with it
 	atRead   func()              // called when a reader is opened
+	rebuilt  []string            // images
 	noRoom   bool                // for a safety snapshot
 	page     string              // what the application in a drill answers
 	database string              // what the check of a drill's database prints
@@ -86,8 +89,9 @@ func newWorld(t *testing.T) *world {
 	_, err = w.vault.Init(t.Context())
 	do(t, err)
 	w.taker = snapshots.NewTaker(snapshots.KindDeps{LXD: w.lxd, Store: w.store, Images: w.store, Changed: func(fleet.Name) {}, Now: time.Now})
+	w.images = images.NewService(images.Deps{LXD: w.lxd, Store: w.store}, nil)
 	w.deps = Deps{
-		LXD: w.lxd, Store: w.store, Vault: w.vault, Snapshots: w, Readers: w, Tenants: (*tenancy)(w), Policies: w, Event: w.note, KeepOld: 10 * time.Minute,
+		LXD: w.lxd, Store: w.store, Vault: w.vault, Snapshots: w, Readers: w, Tenants: (*tenancy)(w), Policies: w, Images: builder{w.images, w}, Event: w.note, KeepOld: 10 * time.Minute,
 	}.withDefaults()
 	w.registry = jobs.NewRegistry()
 	do(t, Register(w.registry, w.deps))
@@ -118,6 +122,32 @@ func (w *world) has(name string) fleet.Tenant {
 	t, err := w.store.Tenant(ctx, t.Name)
 	do(w.t, err)
 	return t
+}
+
+// builder is the images' service; what it would build again is noted.
+type builder struct {
+	*images.Service
+	w *world
+}
+
+func (b builder) Rebuild(_ context.Context, ref fleet.ImageRef, _ string) (fleet.Job, error) {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	b.w.rebuilt = append(b.w.rebuilt, ref.String())
+	return fleet.Job{}, nil
+}
+
+// imports puts a golden image there that no recipe makes again.
+func (w *world) imports(name, content string) fleet.GoldenImage {
+	w.t.Helper()
+	ctx := w.t.Context()
+	g := fleet.GoldenImage{Name: name, Version: "1", Health: fleet.DefaultHealth(), Description: "from elsewhere", CreatedAt: time.Now(), Current: true, JobID: "imported"}
+	var err error
+	g.Fingerprint, err = w.lxd.EnsureImported(ctx, strings.NewReader(content), nil, nil)
+	do(w.t, err)
+	g.Size = fleet.Size(len(content))
+	do(w.t, w.images.Admit(ctx, g, "imported"))
+	return g
 }
 
 // pins puts a pinned snapshot of a tenant there.

@@ -116,25 +116,29 @@ func (t *tool) recoverBackups(ctx context.Context, d *client.Daemon, spec client
 		return err
 	}
 	var failed error
-	for _, x := range report.Tenants {
-		if x.Job == "" {
-			continue
+	back := func(what, id, how string) {
+		if id == "" || ctx.Err() != nil {
+			return
 		}
-		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, x.Job))
+		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id))
 		if err == nil {
 			_, err = t.follow(ctx, d, detail.Job)
 		}
-		if ctx.Err() != nil {
-			return err
-		}
-		if err != nil {
-			t.report(fmt.Errorf("%s: %w", x.Tenant, err))
+		switch {
+		case ctx.Err() != nil:
+			failed = err
+		case err != nil:
+			t.report(fmt.Errorf("%s: %w", what, err))
 			failed = errSaid
-			continue
+		case t.output == "table":
+			fmt.Fprintf(t.Out, "%s is back%s\n", what, how)
 		}
-		if t.output == "table" {
-			fmt.Fprintf(t.Out, "Tenant %s is back, as it was %s\n", x.Tenant, t.ago(x.TakenAt))
-		}
+	}
+	for _, x := range report.Tenants {
+		back("Tenant "+x.Tenant, x.Job, ", as it was "+t.ago(x.TakenAt))
+	}
+	for _, x := range report.Images {
+		back("Image "+printable(x.Image), x.Job, "")
 	}
 	return failed
 }
@@ -148,11 +152,14 @@ func (t *tool) printRecovery(r client.BackupRecovery) error {
 		fmt.Fprintf(t.Out, "Policy %s is back\n", printable(x))
 	}
 	for _, x := range r.Images {
-		how := "import it again for new tenants"
-		if x.Recipe != "" {
-			how = "build it again for new tenants: its recipe is back"
+		switch {
+		case x.Reason != "":
+			fmt.Fprintf(t.Out, "Image %s is not back: %s\n", printable(x.Image), printable(x.Reason))
+		case x.Saved:
+			fmt.Fprintf(t.Out, "Image %s comes back as it was\n", printable(x.Image))
+		default:
+			fmt.Fprintf(t.Out, "Image %s is built again from its recipe\n", printable(x.Image))
 		}
-		fmt.Fprintf(t.Out, "Image %s is not back: %s\n", printable(x.Image), how)
 	}
 	rows := make([][]string, len(r.Tenants))
 	for i, x := range r.Tenants {

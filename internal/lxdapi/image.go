@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -113,6 +114,22 @@ func (c *Client) EnsureImported(ctx context.Context, r io.Reader, properties map
 		return fingerprint, nil
 	}
 	return "", within(err, doing)
+}
+
+// ReadImage gives the tarball of a unified image, whose SHA-256 is its fingerprint, and its size;
+// the caller closes it. fleet.NotFound; fleet.Unsupported for an image of two files.
+func (c *Client) ReadImage(ctx context.Context, fingerprint string) (content io.ReadCloser, size int64, err error) {
+	resp, err := c.send(ctx, request{method: http.MethodGet, path: imagePath(fingerprint) + "/export"})
+	if err != nil {
+		return nil, 0, imageError(err, fingerprint)
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if strings.HasPrefix(kind, "multipart/") || resp.ContentLength < 0 {
+		_ = resp.Body.Close()
+		return nil, 0, fleet.Errorf(fleet.Unsupported, "the image %.12s is no single tarball", fingerprint).
+			WithHint("export it yourself: lxc image export %.12s", fingerprint)
+	}
+	return resp.Body, resp.ContentLength, nil
 }
 
 func hashOf(ctx context.Context, r io.ReadSeeker) (string, error) {

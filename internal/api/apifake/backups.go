@@ -352,7 +352,8 @@ func (b *Backups) Recover(_ context.Context, r backups.RecoverRequest) (backups.
 		SavedAt: Now.Add(-20 * time.Hour), Plans: []string{"small"}, Policies: []string{"nightly"}, Backups: 2,
 		Images: []backups.RecoveredImage{
 			{Image: fleet.ImageRef{Name: "wordpress", Version: "6.1-1"}, Recipe: strings.Repeat("12", 32)},
-			{Image: fleet.ImageRef{Name: "static", Version: "1"}},
+			{Image: fleet.ImageRef{Name: "static", Version: "1"}, Reason: "it was neither saved nor built from a recipe"},
+			{Image: fleet.ImageRef{Name: "shop", Version: "2"}, Saved: true},
 		},
 		Tenants: []backups.RecoveredTenant{
 			{Tenant: "acme", Outcome: backups.RecoverRestoring, Backup: b.all[0], JobID: b.job},

@@ -730,7 +730,7 @@ type BackupRecovery struct {
 	// Backups Backups that were recorded anew.
 	Backups int `json:"backups"`
 
-	// Images Golden images that are lost; tenants come back without them.
+	// Images Golden images that were lost; tenants come back without them, too.
 	Images   []RecoveredImage `json:"images"`
 	Plans    []string         `json:"plans"`
 	Policies []string         `json:"policies"`
@@ -1802,8 +1802,17 @@ type RecoveredImage struct {
 	// Image NAME/VERSION
 	Image string `json:"image"`
 
-	// Recipe Hash of the recipe it can be built from again; where it is missing it has to be imported.
+	// Job The job that brings it back, from its recipe or as it was saved.
+	Job string `json:"job,omitempty,omitzero"`
+
+	// Reason Why nothing brings it back.
+	Reason string `json:"reason,omitempty,omitzero"`
+
+	// Recipe Hash of the recipe it is built from again; where it is missing the image was imported.
 	Recipe string `json:"recipe,omitempty,omitzero"`
+
+	// Saved It was saved as it is; an imported image that was not has to be imported again.
+	Saved bool `json:"saved,omitempty,omitzero"`
 }
 
 // RecoveredTenant defines model for RecoveredTenant.

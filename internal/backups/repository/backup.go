@@ -21,6 +21,7 @@ type Kind string
 const (
 	KindTenant  Kind = "tenant"
 	KindControl Kind = "control" // lxdfleet's own records
+	KindImage   Kind = "image"   // a golden image as LXD has it
 )
 
 // Meta says what a backup is of.

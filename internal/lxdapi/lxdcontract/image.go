@@ -38,6 +38,17 @@ func (s *suite) testImages(t *testing.T) {
 			t.Errorf("%s: imported again it is %s", c.name, again)
 		}
 	}
+	content, size, err := s.lxd.ReadImage(ctx, s.fingerprint)
+	ok(t, err)
+	sum.Reset()
+	n, err := io.Copy(sum, content)
+	ok(t, err)
+	ok(t, content.Close())
+	if got := hex.EncodeToString(sum.Sum(nil)); got != s.fingerprint || n != size {
+		t.Errorf("%d bytes of %d with the SHA-256 %s", n, size, got)
+	}
+	_, _, err = s.lxd.ReadImage(ctx, noFingerprint)
+	code(t, err, fleet.NotFound)
 	images, err := s.lxd.Images(ctx)
 	ok(t, err)
 	if len(images) != 1 || images[0].Fingerprint != s.fingerprint || images[0].Size <= 0 || images[0].CreatedAt.IsZero() {

@@ -51,6 +51,7 @@ type LXD interface {
 	ConsoleLog(ctx context.Context, name string) ([]byte, error)
 	Images(ctx context.Context) ([]fleet.Image, error)
 	Image(ctx context.Context, aliasOrFingerprint string) (fleet.Image, error)
+	ReadImage(ctx context.Context, fingerprint string) (content io.ReadCloser, size int64, err error)
 	EnsureImported(ctx context.Context, r io.Reader, properties map[string]string, progress func(fleet.Progress)) (fingerprint string, err error)
 	EnsureRemoteImage(ctx context.Context, server, protocol, alias string, progress func(fleet.Progress)) (fingerprint string, err error)
 	EnsurePublished(ctx context.Context, instance string, properties map[string]string, progress func(fleet.Progress)) (fingerprint string, err error)

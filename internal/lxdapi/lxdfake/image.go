@@ -1,6 +1,7 @@
 package lxdfake
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -96,8 +97,9 @@ func (l *LXD) addImage(img fleet.Image) {
 // EnsureImported stores r as an image; its fingerprint is the SHA-256 of what r gives. An
 // image that is there already keeps its properties.
 func (l *LXD) EnsureImported(ctx context.Context, r io.Reader, properties map[string]string, progress func(fleet.Progress)) (fingerprint string, err error) {
+	var content bytes.Buffer
 	hash := sha256.New()
-	size, err := io.Copy(hash, r)
+	size, err := io.Copy(io.MultiWriter(hash, &content), r)
 	if err != nil {
 		return "", err
 	}
@@ -109,11 +111,29 @@ func (l *LXD) EnsureImported(ctx context.Context, r io.Reader, properties map[st
 	defer end(&err)
 	if l.images[fingerprint] == nil {
 		l.addImage(fleet.Image{Fingerprint: fingerprint, Properties: properties, Size: fleet.Size(size)})
+		l.images[fingerprint].content = content.Bytes()
 	}
 	if progress != nil {
 		progress(fleet.Progress{Message: "imported", Percent: 100, Bytes: size})
 	}
 	return fingerprint, nil
+}
+
+// ReadImage gives what EnsureImported was given; fleet.Unsupported for an image that came otherwise.
+func (l *LXD) ReadImage(ctx context.Context, fingerprint string) (_ io.ReadCloser, size int64, err error) {
+	end, err := l.begin(ctx, "ReadImage", fingerprint)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer end(&err)
+	img := l.images[fingerprint]
+	if img == nil {
+		return nil, 0, fleet.Errorf(fleet.NotFound, "the image %s does not exist", fingerprint)
+	}
+	if img.content == nil {
+		return nil, 0, fleet.Errorf(fleet.Unsupported, "the image %.12s is no single tarball", fingerprint).WithHint("export it yourself")
+	}
+	return io.NopCloser(bytes.NewReader(img.content)), int64(len(img.content)), nil
 }
 
 // EnsureRemoteImage takes an image from Options.Remote.

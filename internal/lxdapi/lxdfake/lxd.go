@@ -77,6 +77,7 @@ type member struct {
 type image struct {
 	fleet.Image
 	unpacked map[string]bool
+	content  []byte // of an imported one
 }
 
 // New makes a fake without instances or images. The profile "default" exists.
