@@ -34,6 +34,7 @@ func TestWordPress(t *testing.T) {
 		{"Clone", s.testClone},
 		{"Restore", s.testRestore},
 		{"RestoreOlder", s.testRestoreOlder},
+		{"Move", s.testMove},
 		{"LimitPasses", s.testLimitPasses},
 		{"Backup", s.testBackup},
 		{"BrokenDatabase", s.testBrokenDatabase},
