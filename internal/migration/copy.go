@@ -92,7 +92,7 @@ func (c *crew) catchUp(ctx context.Context, run *jobs.Run, s *moveState) error {
 		}
 		switch Judge(s.Passes, s.MostHold) {
 		case CutOver:
-			return nil
+			return c.dropOlder(ctx, run, s)
 		case Hopeless:
 			return c.hopeless(s)
 		}
@@ -101,6 +101,19 @@ func (c *crew) catchUp(ctx context.Context, run *jobs.Run, s *moveState) error {
 		}
 		p := s.Passes[len(s.Passes)-1]
 		say(run, fmt.Sprintf("Pass %d took %s.", len(s.Passes), p.Took.Round(10*time.Millisecond)))
+	}
+	return nil
+}
+
+// dropOlder deletes the snapshots of all passes but the last, which alone the next one needs, from
+// both instances: what is done with each snapshot while visitors wait takes time.
+func (c *crew) dropOlder(ctx context.Context, run *jobs.Run, s *moveState) error {
+	for n := range len(s.Passes) - 1 {
+		for _, instance := range []string{s.tenant(), copyName(run.JobID)} {
+			if err := c.LXD.EnsureSnapshotDeleted(ctx, instance, passSnapshot(run, n)); err != nil {
+				return fmt.Errorf("delete the snapshot %s of %s: %w", passSnapshot(run, n), instance, err)
+			}
+		}
 	}
 	return nil
 }
