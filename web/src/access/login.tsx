@@ -1,0 +1,58 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
+
+import { Problem, asError } from "../api/problem";
+import { session } from "../shell/session";
+import { Field } from "../show/field";
+import { Failure, sentence } from "../show/nothing";
+import { Gate } from "./gate";
+import { send } from "./send";
+
+/** Asks who it is; afterwards the page that was asked for is shown. */
+export function Login() {
+  const queries = useQueryClient();
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const [code, setCode] = useState("");
+  const [wantsCode, setWantsCode] = useState(false);
+  const [error, setError] = useState<Error>();
+  const [busy, setBusy] = useState(false);
+  const login = async () => {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await send("/v1/session", { name, password, ...(wantsCode ? { code } : {}) });
+      queries.removeQueries({ predicate: (query) => query.queryKey[0] !== "session" }); // another one's
+      await queries.invalidateQueries({ queryKey: session.queryKey });
+    } catch (thrown) {
+      if (thrown instanceof Problem && thrown.field === "code" && !wantsCode) setWantsCode(true);
+      else setError(asError(thrown));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return (
+    <Gate title="Log in">
+      <form
+        onSubmit={(e) => {
+          e.preventDefault();
+          void login();
+        }}
+      >
+        <Field label="Name">{(p) => <input {...p} type="text" autoFocus autoComplete="username" value={name} onChange={(e) => setName(e.target.value)} />}</Field>
+        <Field label="Password">
+          {(p) => <input {...p} type="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />}
+        </Field>
+        {wantsCode && (
+          <Field label="Code" help="The six digits that your phone shows.">
+            {(p) => <input {...p} type="text" inputMode="numeric" autoComplete="one-time-code" autoFocus value={code} onChange={(e) => setCode(e.target.value)} />}
+          </Field>
+        )}
+        {error !== undefined && (error instanceof Problem && error.status === 401 ? <p className="wrong" role="alert">{sentence(error.message)}</p> : <Failure error={error} />)}
+        <button className="p-button--positive" disabled={busy || name === "" || password === ""}>
+          Log in
+        </button>
+      </form>
+    </Gate>
+  );
+}

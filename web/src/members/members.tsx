@@ -1,0 +1,50 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { Link } from "react-router";
+
+import { api, ask } from "../api/client";
+import { Page } from "../shell/page";
+import { Box } from "../show/box";
+import { Query } from "../show/query";
+import { MemberCard } from "./card";
+import { Moves } from "./moves";
+import { membersQuery } from "./query";
+
+/** All members, and what a rebalance would move. */
+export function Members() {
+  const members = useQuery(membersQuery);
+  const [plan, setPlan] = useState(false);
+  return (
+    <Page title="Members" actions={<button onClick={() => setPlan(!plan)}>{plan ? "Hide the plan" : "Plan a rebalance"}</button>}>
+      {plan && <Rebalance />}
+      <Query query={members}>
+        {({ items }) => (
+          <div className="cards">
+            {items.map((member) => (
+              <MemberCard key={member.name} member={member}>
+                <Link to={`/members/${member.name}`}>Details</Link>
+              </MemberCard>
+            ))}
+          </div>
+        )}
+      </Query>
+    </Page>
+  );
+}
+
+function Rebalance() {
+  const [consolidate, setConsolidate] = useState(false);
+  const plan = useQuery({
+    queryKey: ["members", "rebalance", consolidate],
+    queryFn: ({ signal }) => ask(api.GET("/v1/rebalance", { params: { query: { consolidate } }, signal })),
+  });
+  return (
+    <Box title="What a rebalance would move">
+      <label className="tick">
+        <input type="checkbox" checked={consolidate} onChange={(e) => setConsolidate(e.target.checked)} />
+        Empty as many members as can be instead
+      </label>
+      <Query query={plan}>{(data) => <Moves plan={data} nothing="Nothing has to move: no member is above its targets." />}</Query>
+    </Box>
+  );
+}

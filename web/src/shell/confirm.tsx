@@ -1,0 +1,49 @@
+import { ConfirmationModal } from "@canonical/react-components";
+import { useId, useState, type ReactNode } from "react";
+
+interface Props {
+  title: string;
+  /** What the button says. */
+  verb: string;
+  children: ReactNode;
+  /** Has to be typed, where what is done cannot be taken back. */
+  type?: string | undefined;
+  /** Gives whether the dialogue can close. */
+  onConfirm: () => Promise<boolean>;
+  onClose: () => void;
+}
+
+/** Asks before something is done. */
+export function Confirm({ title, verb, children, type, onConfirm, onClose }: Props) {
+  const id = useId();
+  const [typed, setTyped] = useState("");
+  const [busy, setBusy] = useState(false);
+  const confirm = async () => {
+    setBusy(true);
+    const close = await onConfirm();
+    setBusy(false);
+    if (close) onClose();
+  };
+  return (
+    <ConfirmationModal
+      title={title}
+      renderInPortal
+      close={onClose}
+      confirmButtonLabel={verb}
+      confirmButtonAppearance={type === undefined ? "positive" : "negative"}
+      confirmButtonDisabled={(type !== undefined && typed !== type) || busy}
+      confirmButtonLoading={busy}
+      onConfirm={() => void confirm()}
+    >
+      {children}
+      {type !== undefined && (
+        <div className="form__row">
+          <label htmlFor={id}>
+            Type <strong>{type}</strong> to confirm
+          </label>
+          <input id={id} type="text" autoComplete="off" value={typed} onChange={(e) => setTyped(e.target.value)} />
+        </div>
+      )}
+    </ConfirmationModal>
+  );
+}

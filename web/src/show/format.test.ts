@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+
+import { ago, bytes, count, percent } from "./format";
+
+test.each([
+  [0, "0 B"],
+  [1023, "1023 B"],
+  [1024, "1.00 KiB"],
+  [15_728_640, "15.0 MiB"],
+  [12_884_901_888, "12.0 GiB"],
+  [1e20, "88818 PiB"],
+])("%d bytes are %s", (n, text) => expect(bytes(n)).toBe(text));
+
+test.each([
+  [0, "0 %"],
+  [0.064, "0.1 %"],
+  [12.4, "12 %"],
+  [100, "100 %"],
+])("%d is %s", (n, text) => expect(percent(n)).toBe(text));
+
+const now = new Date("2026-06-01T12:00:00Z");
+test.each([
+  ["2026-06-01T11:59:58Z", "just now"],
+  ["2026-06-01T11:59:30Z", "30 seconds ago"],
+  ["2026-06-01T09:00:00Z", "3 hours ago"],
+  ["2026-05-31T11:00:00Z", "yesterday"],
+  ["2026-06-01T12:05:00Z", "in 5 minutes"],
+])("%s is %s", (at, text) => expect(ago(new Date(at), now)).toBe(text));
+
+test("one is one", () => {
+  expect(count(1, "tenant")).toBe("1 tenant");
+  expect(count(10_000, "tenant")).toBe("10,000 tenants");
+});

@@ -1,0 +1,45 @@
+const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+
+/** Bytes as people read them, in LXD's binary units. */
+export function bytes(n: number): string {
+  let unit = 0;
+  while (n >= 1024 && unit < units.length - 1) {
+    n /= 1024;
+    unit++;
+  }
+  const digits = unit === 0 || n >= 100 ? 0 : n >= 10 ? 1 : 2;
+  return `${n.toFixed(digits)} ${units[unit] ?? ""}`;
+}
+
+/** Percent without needless digits. */
+export function percent(n: number): string {
+  return `${n > 0 && n < 10 ? n.toFixed(1) : n.toFixed(0)} %`;
+}
+
+const steps: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
+  ["year", 31_536_000],
+  ["month", 2_592_000],
+  ["day", 86_400],
+  ["hour", 3600],
+  ["minute", 60],
+];
+const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** How long before or after now a moment is, such as "3 hours ago". */
+export function ago(at: Date, now: Date): string {
+  const seconds = (at.getTime() - now.getTime()) / 1000;
+  for (const [unit, length] of steps) {
+    if (Math.abs(seconds) >= length) return words.format(Math.trunc(seconds / length), unit);
+  }
+  return Math.abs(seconds) < 10 ? "just now" : words.format(Math.trunc(seconds), "second");
+}
+
+/** A moment in the viewer's zone, with the zone. */
+export function moment(at: Date): string {
+  return at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+}
+
+/** One or many of something. */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}

@@ -1,0 +1,8 @@
+declare module "*.scss";
+declare module "*.css";
+
+declare namespace React {
+  interface CSSProperties {
+    "--least"?: string;
+  }
+}
