@@ -20,8 +20,17 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build bin/lxdfleet
+build: ## Build bin/lxdfleet, with the dashboard where npm is there
+	scripts/web build --if-possible
 	$(GO) build -trimpath -o $(BIN)/lxdfleet ./cmd/lxdfleet
+
+.PHONY: web
+web: ## Build the dashboard into web/dist, which the next build embeds
+	scripts/web build
+
+.PHONY: web-test
+web-test: ## Types, style and unit tests of the dashboard
+	scripts/web test
 
 .PHONY: demo
 demo: build ## LXD, a WordPress golden image, two tenants over HTTPS, on this machine
@@ -32,7 +41,7 @@ demo-down: ## Remove all that `make demo` made, and nothing else
 	scripts/demo down
 
 .PHONY: test
-test: lint unit integration zfs demo-test ## All tests
+test: lint web-test unit integration zfs demo-test ## All tests
 
 .PHONY: unit
 unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed
@@ -102,7 +111,8 @@ devcluster-down: ## Remove the development cluster
 
 .PHONY: clean
 clean: ## Remove what was built
-	rm -rf $(BIN) build
+	rm -rf $(BIN) build web/node_modules
+	find web/dist -mindepth 1 ! -name .keep -delete
 
 $(GOLANGCI_LINT):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

@@ -12,6 +12,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/setup"
+	"github.com/lxdfleet/lxdfleet/web"
 )
 
 func (a *App) wireAPI(ctx context.Context) (err error) {
@@ -43,6 +44,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		HTTPSPort:     a.httpsPort(),
 		UploadDir:     a.cfg.UploadDir(),
 		UploadLimit:   a.cfg.Images.UploadLimit,
+		Web:           web.Handler(web.Files()),
 		Log:           a.log,
 	})
 	if err != nil {
