@@ -92,6 +92,8 @@ func conformance(t *testing.T, db database) {
 		{"session", testSession},
 		{"token", testToken},
 		{"audit", testAudit},
+		{"webhook", testWebhook},
+		{"delivery", testDelivery},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, db) })
 	}

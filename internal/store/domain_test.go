@@ -127,7 +127,7 @@ func testUpgrade(t *testing.T, db database) {
 		`DROP TABLE backups`, `DROP TABLE drills`, `DROP TABLE backup_facts`, `DROP TABLE members`,
 		`DROP TABLE snapshots`, `DROP TABLE policies`, `DROP TABLE schedule_marks`,
 		`DROP TABLE users`, `DROP TABLE user_links`, `DROP TABLE sessions`, `DROP TABLE tokens`, `DROP TABLE audit`,
-		`DELETE FROM counters WHERE name = 'audit'`,
+		`DELETE FROM counters WHERE name = 'audit'`, `DROP TABLE deliveries`, `DROP TABLE webhooks`,
 		`DELETE FROM ` + versionTable + ` WHERE version_id >= 2`,
 	} {
 		_, err := s.writer.ExecContext(t.Context(), statement)
