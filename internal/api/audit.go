@@ -113,6 +113,12 @@ func bodySubject(c *call) string {
 	return kind[0] + "/" + name
 }
 
+// Document is what a subject, such as tenant/acme, is now, as the API shows it; nil where there is
+// none, or nothing but its name.
+func (s *Server) Document(ctx context.Context, subject string) json.RawMessage {
+	return s.document(ctx, subject)
+}
+
 // document gives what a subject is now, as the API shows it; nil where there is none, or nothing
 // but its name.
 func (s *Server) document(ctx context.Context, subject string) json.RawMessage {
@@ -139,6 +145,16 @@ func (s *Server) document(ctx context.Context, subject string) json.RawMessage {
 		var m tenants.MemberView
 		if m, err = s.Placement.Member(ctx, name); err == nil {
 			doc = memberOut(m)
+		}
+	case "webhook":
+		var w fleet.Webhook
+		if w, err = s.Webhooks.Webhook(ctx, name); err == nil {
+			doc = webhookOut(w)
+		}
+	case "job":
+		var j fleet.Job
+		if j, err = s.Jobs.Job(ctx, name); err == nil {
+			doc = jobOut(j)
 		}
 	case "backup":
 		var b fleet.Backup

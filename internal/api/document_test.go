@@ -299,6 +299,14 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/audit?limit=2", status: 200},
 		{method: "GET", path: "/v1/audit/export", status: 200},
 		{method: "GET", path: "/v1/audit/check", status: 200},
+		{method: "GET", path: "/v1/webhooks", status: 200},
+		{method: "POST", path: "/v1/webhooks", status: 201, body: `{"name":"chat","url":"http://127.0.0.1:9/x","events":["job.changed"],"tenants":["acme"],"allow_private":true}`},
+		{method: "GET", path: "/v1/webhooks/" + apifake.WebhookID, status: 200},
+		{method: "PATCH", path: "/v1/webhooks/" + apifake.WebhookID, status: 200, body: `{"name":"crm2","url":"https://crm.example.org/x","events":[],"tenants":[],"allow_private":false,"disabled":false,"new_secret":true}`},
+		{method: "GET", path: "/v1/webhooks/" + apifake.WebhookID + "/deliveries?limit=1&state=dead", status: 200},
+		{method: "POST", path: "/v1/webhooks/" + apifake.WebhookID + "/test", status: 202},
+		{method: "POST", path: "/v1/deliveries/" + apifake.DeliveryID + "/replay", status: 202},
+		{method: "DELETE", path: "/v1/webhooks/" + apifake.WebhookID, status: 204},
 	}
 }
 
@@ -308,7 +316,7 @@ func TestEveryOperationAnswersAsDocumented(t *testing.T) {
 	for _, r := range wellFormed() {
 		t.Run(r.method+" "+r.path, func(t *testing.T) {
 			w := c.check(t, r)
-			if w.Code == http.StatusAccepted && !strings.HasPrefix(w.Header().Get("Location"), "/v1/jobs/0") {
+			if w.Code == http.StatusAccepted && !strings.HasPrefix(r.path, "/v1/webhooks") && !strings.HasPrefix(r.path, "/v1/deliveries") && !strings.HasPrefix(w.Header().Get("Location"), "/v1/jobs/0") {
 				t.Errorf("Location %q", w.Header().Get("Location"))
 			}
 		})
@@ -391,7 +399,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"Diff", "SnapshotFiles", "ReadSnapshotFile", "Policies", "Policy", "SavePolicy", "DeletePolicy", "Plan",
 		"CreateBackup", "SaveControl", "Backups", "Backup", "EditBackup", "DeleteBackup", "RestoreBackup", "VerifyBackups", "PruneBackups", "RunDrill", "Drills",
 		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
-		"Accounts",
+		"Accounts", "Webhooks",
 		"Move", "Estimate", "Drain", "RestoreMember", "Rebalance",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))

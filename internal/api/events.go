@@ -62,7 +62,7 @@ func (s *Server) copyEvents(ctx context.Context, out *eventWriter, sub *Subscrip
 
 // seesEvent reports whether a caller may be told of an event.
 func seesEvent(caller fleet.Caller, e fleet.Event) bool {
-	return !caller.Bound() || e.Tenant != "" && caller.Sees(e.Tenant) || e.Tenant == "" && seesSubject(caller, e.Subject)
+	return !caller.Bound() || e.About() != "" && caller.Sees(e.About())
 }
 
 // eventData is what an event carries, as the API shows it: a step's output is for the job only.

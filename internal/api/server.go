@@ -39,6 +39,7 @@ type Options struct {
 	Jobs      Jobs
 	Proxies   Proxies
 	Accounts  Accounts
+	Webhooks  Webhooks
 	// Placement knows members, and where tenants live.
 	Placement Placement
 	Moves     Moves

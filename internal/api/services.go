@@ -14,6 +14,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/placement"
 	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
+	"github.com/lxdfleet/lxdfleet/internal/webhooks"
 )
 
 // Tenants is what the API needs of the tenants' lifecycle; tenants.Service is one. Every
@@ -226,6 +227,21 @@ type Accounts interface {
 	Check(ctx context.Context) (last fleet.AuditEntry, flaws []accounts.Flaw, err error)
 }
 
+// Webhooks is what the API needs of the webhooks; webhooks.Service is one.
+type Webhooks interface {
+	Webhooks(ctx context.Context) ([]fleet.Webhook, error)
+	Webhook(ctx context.Context, id string) (fleet.Webhook, error)
+	// Create gives it with its secret.
+	Create(ctx context.Context, w fleet.Webhook) (fleet.Webhook, error)
+	// Edit takes 0 for any revision. The secret is in the answer where it is new.
+	Edit(ctx context.Context, id string, edit webhooks.Edit, revision int64) (before, after fleet.Webhook, err error)
+	Delete(ctx context.Context, id string) error
+	Test(ctx context.Context, id string) (fleet.Delivery, error)
+	// Deliveries gives the newest first.
+	Deliveries(ctx context.Context, f fleet.DeliveryFilter) ([]fleet.Delivery, error)
+	Replay(ctx context.Context, id string) (fleet.Delivery, error)
+}
+
 // Implemented elsewhere, held here: a change there shows at once.
 var (
 	_ Tenants   = (*tenants.Service)(nil)
@@ -236,4 +252,5 @@ var (
 	_ Placement = (*tenants.Service)(nil)
 	_ Backups   = (*backups.Service)(nil)
 	_ Accounts  = (*accounts.Service)(nil)
+	_ Webhooks  = (*webhooks.Service)(nil)
 )

@@ -28,6 +28,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/snapshots"
 	"github.com/lxdfleet/lxdfleet/internal/store"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
+	"github.com/lxdfleet/lxdfleet/internal/webhooks"
 )
 
 // stopTime bounds the stop of each part of the daemon. It is longer than the 5 s that
@@ -61,6 +62,8 @@ type App struct {
 	backupParts backups.Deps
 
 	accounts *accounts.Service
+	webhooks *webhooks.Service
+	herald   *herald
 
 	proxy    *proxy.Server // nil: no HTTPS address is configured
 	packets  *packets      // nil likewise
@@ -106,6 +109,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	}
 	a.onRelease(func() { a.store.Close() })
 	a.accounts = accounts.NewService(a.store, accounts.Options{})
+	a.wireWebhooks()
 	lxd, err := connect(ctx, cfg, log, true)
 	if err != nil {
 		return nil, fmt.Errorf("reach LXD: %w", err)
@@ -366,6 +370,7 @@ func (a *App) loops() []func(context.Context) {
 		m := &metricsServer{address: a.cfg.Metrics.Listen, handler: a.metrics, log: a.log, again: bindAgain}
 		loops = append(loops, m.Run)
 	}
+	loops = append(loops, a.herald.Run, a.webhooks.Run)
 	if a.https != nil {
 		loops = append(loops, a.https.Run)
 	}

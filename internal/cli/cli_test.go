@@ -188,6 +188,9 @@ func quick(t *testing.T) [][]string {
 		"user sessions vera", "user logout vera", "user clear-codes vera", "user delete vera", "user delete nobody",
 		"token list", "token create onboarding --user olga --role operator --tenant acme --expires 720h", "token create x", "token create x --user carl --role admin", "token delete none",
 		"audit list", "audit show 1", "audit export", "audit verify", "audit list --from yesterday", "whoami --socket /nowhere", "login http://x", "context list", "context use local", "context use nowhere", "logout nowhere",
+		"webhook list", "webhook list -o yaml", "webhook show crm", "webhook show nobody", "webhook create chat https://chat.example.org/x --event job.changed --tenant acme",
+		"webhook create chat http://127.0.0.1/x", "webhook set crm --url https://crm.example.org/y --event tenant. --event job.changed --disable", "webhook set crm --new-secret",
+		"webhook deliveries crm", "webhook deliveries crm --state dead -o json", "webhook test crm", "webhook replay 000000000000000000000000dx", "webhook replay none", "webhook delete crm",
 		"version", "version -o json", "config check", "config show",
 	}
 	all := make([][]string, len(lines))
@@ -198,7 +201,7 @@ func quick(t *testing.T) [][]string {
 }
 
 // secrets are what no two runs have alike.
-var secrets = regexp.MustCompile(`(welcome#|lxdfleet_|Token )[\w-]{26,43}`)
+var secrets = regexp.MustCompile(`(welcome#|lxdfleet_|whsec_|Token |Delivery )[\w-]{26,43}`)
 
 func TestCommands(t *testing.T) {
 	for _, args := range quick(t) {

@@ -81,7 +81,7 @@ func (t *tool) root() *cobra.Command {
 	root.AddCommand(
 		t.tenantCommand(), t.snapshotCommand(), t.backupCommand(), t.drillCommand(), t.policyCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.placementCommand(), t.moveCommand(), t.rebalanceCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
 		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
-		t.userCommand(), t.tokenCommand(), t.auditCommand(), t.loginCommand(), t.logoutCommand(), t.whoamiCommand(), t.contextCommand(),
+		t.userCommand(), t.tokenCommand(), t.auditCommand(), t.webhookCommand(), t.loginCommand(), t.logoutCommand(), t.whoamiCommand(), t.contextCommand(),
 		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(),
 	)
 	return root

@@ -1,6 +1,9 @@
 package fleet
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // LXDEvent is a lifecycle event of LXD, or the news that events may have been lost.
 type LXDEvent struct {
@@ -25,6 +28,14 @@ type Event struct {
 	Subject string    `json:"subject"` // tenant/acme, job/01…, image/wordpress
 	Data    any       `json:"data,omitempty"`
 	At      time.Time `json:"at"`
-	// Tenant is the one it is about; empty: none.
+	// Tenant is the one it is about where Subject does not say so; empty: none. Use About.
 	Tenant Name `json:"-"`
+}
+
+// About is the tenant the event is about; empty: none.
+func (e Event) About() Name {
+	if name, ok := strings.CutPrefix(e.Subject, "tenant/"); ok {
+		return Name(name)
+	}
+	return e.Tenant
 }

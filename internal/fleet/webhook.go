@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 )
@@ -33,13 +34,7 @@ func (w Webhook) Wants(e Event) bool {
 	if w.Tenants == nil {
 		return true
 	}
-	name, ok := strings.CutPrefix(e.Subject, "tenant/")
-	for _, t := range w.Tenants {
-		if ok && t.String() == name {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(w.Tenants, e.About())
 }
 
 func wantsType(wanted []string, got string) bool {
@@ -63,13 +58,15 @@ const (
 
 // Delivery is one event on its way to one webhook.
 type Delivery struct {
-	ID        string          `json:"id"`
-	WebhookID string          `json:"webhook_id"`
-	Type      string          `json:"type"`    // of the event
-	Subject   string          `json:"subject"` // of the event; those of one subject are delivered in order
-	Body      json.RawMessage `json:"body"`    // what is sent
-	State     DeliveryState   `json:"state"`
-	Attempts  int             `json:"attempts"`
+	ID        string `json:"id"`
+	WebhookID string `json:"webhook_id"`
+	Type      string `json:"type"` // of the event
+	// Subject is the tenant the event is about, as tenant/acme, or else the event's subject; those
+	// of one subject are delivered in order.
+	Subject  string          `json:"subject"`
+	Body     json.RawMessage `json:"body"` // what is sent
+	State    DeliveryState   `json:"state"`
+	Attempts int             `json:"attempts"`
 	// Status is the HTTP status of the last answer; 0: there was none.
 	Status    int           `json:"status"`
 	Error     string        `json:"error,omitempty"`

@@ -81,11 +81,11 @@ func (s *Service) nextID() (id string, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now = s.opt.Now()
-	at := now
+	at := now.Truncate(time.Millisecond) // all that an ID holds of a time
 	if !at.After(s.last) {
 		at = s.last.Add(time.Millisecond)
 	}
-	s.last = at.Truncate(time.Millisecond)
+	s.last = at
 	return fleet.NewID(s.last), now
 }
 

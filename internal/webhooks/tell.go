@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -16,8 +17,15 @@ type message struct {
 	ID      string `json:"id"` // of the delivery
 	Type    string `json:"type"`
 	Subject string `json:"subject"`
-	At      string `json:"at"` // RFC 3339
+	Tenant  string `json:"tenant,omitempty"` // that it is about
+	At      string `json:"at"`               // RFC 3339
 	Data    any    `json:"data,omitempty"`
+}
+
+// Wanted reports whether a webhook is to be told of an event; also where that cannot be known.
+func (s *Service) Wanted(ctx context.Context, e fleet.Event) bool {
+	hooks, err := s.store.Webhooks(ctx)
+	return err != nil || slices.ContainsFunc(hooks, func(w fleet.Webhook) bool { return w.Wants(e) })
 }
 
 // Tell stores an event for each webhook that wants it.
@@ -70,12 +78,16 @@ func (s *Service) Test(ctx context.Context, id string) (fleet.Delivery, error) {
 
 func (s *Service) delivery(w fleet.Webhook, e fleet.Event) (fleet.Delivery, error) {
 	id, now := s.nextID()
-	body, err := json.Marshal(message{ID: id, Type: e.Type, Subject: e.Subject, At: e.At.UTC().Format("2006-01-02T15:04:05.000Z"), Data: e.Data})
+	body, err := json.Marshal(message{ID: id, Type: e.Type, Subject: e.Subject, Tenant: e.About().String(), At: e.At.UTC().Format("2006-01-02T15:04:05.000Z"), Data: e.Data})
 	if err != nil {
 		return fleet.Delivery{}, fmt.Errorf("write event %s: %w", e.Type, err)
 	}
+	order := e.Subject
+	if tenant := e.About(); tenant != "" {
+		order = "tenant/" + tenant.String() // also its jobs and backups: what is of one tenant comes in order
+	}
 	return fleet.Delivery{
-		ID: id, WebhookID: w.ID, Type: e.Type, Subject: e.Subject, Body: body,
+		ID: id, WebhookID: w.ID, Type: e.Type, Subject: order, Body: body,
 		State: fleet.DeliveryPending, CreatedAt: now, NextAt: now, Since: now,
 	}, nil
 }

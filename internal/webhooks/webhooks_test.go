@@ -382,3 +382,40 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+func TestIDsSortAsTheyWereAskedFor(t *testing.T) {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s := NewService(openStore(t), Options{Now: func() time.Time { at = at.Add(300 * time.Microsecond); return at }})
+	last := ""
+	for range 1000 {
+		id, _ := s.nextID()
+		if id <= last {
+			t.Fatalf("%s comes after %s", id, last)
+		}
+		last = id
+	}
+}
+
+func TestWhatIsOfOneTenantComesInOrder(t *testing.T) {
+	s := NewService(openStore(t), Options{})
+	w := create(t, s, fleet.Webhook{Name: "crm", URL: "https://crm.example.org", Tenants: []fleet.Name{"acme"}})
+	for _, e := range []fleet.Event{
+		{Type: "tenant.changed", Subject: "tenant/acme"},
+		{Type: "job.changed", Subject: "job/1", Tenant: "acme"},
+		{Type: "job.changed", Subject: "job/2", Tenant: "bakery"},
+		{Type: "image.changed", Subject: "image/acme"},
+	} {
+		if err := s.Tell(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, err := s.Deliveries(t.Context(), fleet.DeliveryFilter{WebhookID: w.ID})
+	if err != nil || len(list) != 2 {
+		t.Fatal(list, err)
+	}
+	for _, d := range list {
+		if d.Subject != "tenant/acme" || !strings.Contains(string(d.Body), `"tenant":"acme"`) {
+			t.Errorf("%s %s", d.Subject, d.Body)
+		}
+	}
+}

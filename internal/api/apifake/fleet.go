@@ -27,6 +27,7 @@ type Fleet struct {
 	Backups   *Backups
 	Proxies   *Proxies
 	Accounts  *Accounts
+	Webhooks  *Webhooks
 
 	mu    sync.Mutex
 	fails map[string]error
@@ -44,7 +45,7 @@ func New() *Fleet {
 	f.Images = newImages(f)
 	f.Snapshots, f.Policies, f.Backups = newSnapshots(f), newPolicies(f), newBackups(f)
 	f.Proxies = &Proxies{fleet: f}
-	f.Accounts = newAccounts(f)
+	f.Accounts, f.Webhooks = newAccounts(f), newWebhooks(f)
 	return f
 }
 
@@ -88,7 +89,7 @@ func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
 		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f, Moves: Moves{f},
 		Snapshots: f.Snapshots, Policies: f.Policies, Backups: f.Backups,
-		Accounts: f.Accounts, Address: "https://fleet.example:8446",
+		Accounts: f.Accounts, Webhooks: f.Webhooks, Address: "https://fleet.example:8446",
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")
