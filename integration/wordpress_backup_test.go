@@ -19,7 +19,13 @@ import (
 // bucketSettings lead backups to a new bucket of a real S3 server.
 func bucketSettings(t *testing.T) map[string]string {
 	t.Helper()
-	b := s3server.Start(t).Bucket()
+	return s3Settings(t, s3server.Start(t))
+}
+
+// s3Settings are those of a daemon whose backups go to a new bucket of the server.
+func s3Settings(t *testing.T, server *s3server.Server) map[string]string {
+	t.Helper()
+	b := server.Bucket()
 	secret := filepath.Join(t.TempDir(), "secret")
 	if err := os.WriteFile(secret, []byte(b.SecretKey), 0o600); err != nil {
 		t.Fatal(err)

@@ -189,19 +189,21 @@ func (b broken) Read([]byte) (int, error) { return 0, b.err }
 
 // What a write that was broken off had uploaded is used by the next one.
 func TestResume(t *testing.T) {
-	r := sharedRepository(t)
+	own := *sharedRepository(t)
+	r := &own
+	r.flush = 1 << 20
 	stream := archive(t, entries{
-		{Header: tar.Header{Name: "one"}, content: random(20, 20<<20)},
-		{Header: tar.Header{Name: "two"}, content: random(21, 1<<20)},
+		{Header: tar.Header{Name: "one"}, content: random(20, 5<<20)},
+		{Header: tar.Header{Name: "two"}, content: random(21, 1<<18)},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := r.Write(ctx, meta(t), io.MultiReader(bytes.NewReader(stream[:20<<20+4096]), cancelling{cancel}, bytes.NewReader(stream[20<<20+4096:])), nil)
+	_, err := r.Write(ctx, meta(t), io.MultiReader(bytes.NewReader(stream[:5<<20+4096]), cancelling{cancel}, bytes.NewReader(stream[5<<20+4096:])), nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("%v", err)
 	}
 	s := mustWrite(t, r, meta(t), stream)
-	if s.Moved > 8<<20 {
-		t.Errorf("%d bytes were moved after 20 MiB had been", s.Moved)
+	if s.Moved > 2<<20 {
+		t.Errorf("%d bytes were moved after 5 MiB had been", s.Moved)
 	}
 	if got := mustRead(t, r, s.ID); !bytes.Equal(got, stream) {
 		t.Error("not the same")
