@@ -45,8 +45,8 @@ func run(ctx context.Context) error {
 	}
 	command := bench.LXC{Project: *project}
 	b := &benchmark{
-		bare:  &bare{LXC: command, image: *image, plan: *plan},
-		fleet: &fleet{LXC: command, daemon: daemon, image: *image, plan: *plan},
+		bare:  &bare{bench.Bare{LXC: command, Instance: "bench-bare", Image: *image, Plan: *plan, Timeout: 5 * time.Second}},
+		fleet: &fleet{bench.Tenant{LXC: command, Daemon: daemon, Tenant: "bench-tenant", Image: *image, Plan: *plan}},
 		pool:  *settle, rounds: *rounds,
 	}
 	r, err := b.run(ctx)
@@ -69,8 +69,8 @@ type benchmark struct {
 
 func (b *benchmark) run(ctx context.Context) (*report, error) {
 	for _, s := range []subject{b.bare, b.fleet} {
-		defer s.remove(context.WithoutCancel(ctx))
-		if err := s.create(ctx); err != nil {
+		defer s.Remove(context.WithoutCancel(ctx))
+		if err := s.Create(ctx, ""); err != nil {
 			return nil, err
 		}
 	}
@@ -117,7 +117,7 @@ func (b *benchmark) turn(ctx context.Context, s subject, round int, side *side, 
 	side.requests += back.requests
 	side.longest = max(side.longest, back.longest)
 	fmt.Fprintf(os.Stderr, "  round %d of %d: %-8s snapshot %.2fs, writes blocked %.2fs; restore %.2fs, %d of %d requests failed\n",
-		round+1, b.rounds, s.label(), snap.took.Seconds(), snap.stall.Seconds(), back.took.Seconds(), back.failed, back.requests)
+		round+1, b.rounds, s.Label(), snap.took.Seconds(), snap.stall.Seconds(), back.took.Seconds(), back.failed, back.requests)
 	return nil
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/integration/bench"
@@ -13,19 +12,20 @@ import (
 
 // subject is one instance with WordPress, and a way to snapshot and restore it.
 type subject interface {
-	label() string
-	// name of its instance in LXD.
-	name() string
-	create(ctx context.Context) error
-	remove(ctx context.Context)
+	Label() string
+	// Name of its instance in LXD.
+	Name() string
+	Create(ctx context.Context, member string) error
+	Remove(ctx context.Context)
 	// snapshot takes one, and tells how long the application was held still as far as known.
 	snapshot(ctx context.Context, name string) (held time.Duration, err error)
 	forget(ctx context.Context, name string) error
 	// restore ends with the first good page.
 	restore(ctx context.Context, name string) error
-	// site is where its pages are, and who fetches them.
-	site() (url string, client *http.Client)
-	Feed(ctx context.Context, input string, args ...string) (string, error)
+	// Site is where its pages are, and who fetches them.
+	Site() (url string, client *http.Client)
+	Seed(ctx context.Context, instance string) error
+	CheckRows(ctx context.Context, instance string, load *rows.Load, cut rows.Cut) error
 }
 
 const (
@@ -39,17 +39,14 @@ const (
 
 // begin puts the subject under load, from empty tables.
 func begin(ctx context.Context, s subject) (*rows.Load, error) {
-	if _, err := s.Feed(ctx, string(rows.Page), "exec", s.name(), "--", "sh", "-c", "cat >"+rows.PagePath+" && chmod 644 "+rows.PagePath); err != nil {
+	if err := s.Seed(ctx, s.Name()); err != nil {
 		return nil, err
 	}
-	if _, err := s.Feed(ctx, rows.Schema, "exec", s.name(), "--", "mariadb", "wordpress"); err != nil {
-		return nil, err
-	}
-	url, client := s.site()
+	url, client := s.Site()
 	load := rows.Start(rows.Options{Site: url, Client: client, Writers: writers, Readers: readers, Pause: pause})
 	if err := load.Await(ctx, warm); err != nil {
 		load.Stop()
-		return nil, fmt.Errorf("load on %s: %w", s.label(), err)
+		return nil, fmt.Errorf("load on %s: %w", s.Label(), err)
 	}
 	return load, bench.Sleep(ctx, quiet)
 }
@@ -71,7 +68,7 @@ func measureSnapshot(ctx context.Context, s subject, name string) (figure, error
 	}
 	f.stall = load.Stall(start, start.Add(f.took))
 	if failures := load.Failures(); len(failures) > 0 {
-		return f, fmt.Errorf("%d requests failed during a snapshot by %s, such as %q", len(failures), s.label(), failures[0])
+		return f, fmt.Errorf("%d requests failed during a snapshot by %s, such as %q", len(failures), s.Label(), failures[0])
 	}
 	return f, s.forget(ctx, name)
 }
@@ -109,8 +106,8 @@ func measureRestore(ctx context.Context, s subject, name string, checked bool) (
 	f.failed = len(load.Failures())
 	f.requests, f.longest = requests(load, start)
 	if checked {
-		if err := check(ctx, s, load, cut); err != nil {
-			return f, err
+		if err := s.CheckRows(ctx, s.Name(), load, cut); err != nil {
+			return f, fmt.Errorf("after a restore by %s: %w", s.Label(), err)
 		}
 	}
 	return f, s.forget(ctx, name)
@@ -131,19 +128,4 @@ func requests(load *rows.Load, since time.Time) (n int, longest time.Duration) {
 		}
 	}
 	return n + len(load.Failures()), longest
-}
-
-func check(ctx context.Context, s subject, load *rows.Load, cut rows.Cut) error {
-	dump, err := s.Feed(ctx, rows.Dump, "exec", s.name(), "--", "mariadb", "--skip-column-names", "wordpress")
-	if err != nil {
-		return err
-	}
-	state, err := rows.Read(strings.NewReader(dump))
-	if err != nil {
-		return err
-	}
-	if err := rows.Check(state, load.Commits(), cut); err != nil {
-		return fmt.Errorf("the rows after a restore by %s: %w", s.label(), err)
-	}
-	return nil
 }

@@ -40,6 +40,10 @@ type Options struct {
 	Writers, Readers int
 	// Pause is how long each rests between two requests.
 	Pause time.Duration
+	// Every, where it is not 0, takes the place of Pause: each begins a request so often, as long
+	// as it is answered in that time, and they begin one after the other. The load is the same
+	// however quick the answers are.
+	Every time.Duration
 }
 
 // Commit is one transaction that a writer asked for.
@@ -72,12 +76,30 @@ func Start(o Options) *Load {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Load{options: o, stop: stop}
 	for w := range o.Writers {
-		l.group.Go(func() { l.write(ctx, w) })
+		l.group.Go(func() { l.write(ctx, w, o.pace(w)) })
 	}
-	for range o.Readers {
-		l.group.Go(func() { l.read(ctx) })
+	for r := range o.Readers {
+		l.group.Go(func() { l.read(ctx, o.pace(o.Writers+r)) })
 	}
 	return l
+}
+
+// pace gives the wait before a request of the n-th worker, which is told whether it is the first.
+func (o Options) pace(n int) func(ctx context.Context, first bool) {
+	if o.Every == 0 {
+		return func(ctx context.Context, first bool) {
+			if !first {
+				_ = sleep(ctx, o.Pause)
+			}
+		}
+	}
+	next := time.Now().Add(o.Every * time.Duration(n) / time.Duration(o.Writers+o.Readers))
+	return func(ctx context.Context, _ bool) {
+		_ = sleep(ctx, time.Until(next))
+		for !next.After(time.Now()) {
+			next = next.Add(o.Every) // what could not be asked in time is left out
+		}
+	}
 }
 
 // Stop ends the load once the requests under way are answered.
@@ -163,8 +185,11 @@ func (l *Load) Stall(from, to time.Time) time.Duration {
 	return longest
 }
 
-func (l *Load) write(ctx context.Context, writer int) {
-	for seq := 1; ctx.Err() == nil; seq++ {
+func (l *Load) write(ctx context.Context, writer int, await func(context.Context, bool)) {
+	for seq := 1; ; seq++ {
+		if await(ctx, seq == 1); ctx.Err() != nil {
+			return
+		}
 		c := l.send(writer, seq)
 		answer, err := l.post(url.Values{
 			"writer": {strconv.Itoa(writer)}, "seq": {strconv.Itoa(seq)}, "seen": {strconv.Itoa(c.Sent)},
@@ -173,7 +198,6 @@ func (l *Load) write(ctx context.Context, writer int) {
 			err = fmt.Errorf("%q", answer)
 		}
 		l.answered(c, err)
-		_ = sleep(ctx, l.options.Pause)
 	}
 }
 
@@ -202,8 +226,11 @@ func (l *Load) fail(err error) {
 	l.failures = append(l.failures, time.Now().Format("15:04:05.000 ")+err.Error())
 }
 
-func (l *Load) read(ctx context.Context) {
-	for ctx.Err() == nil {
+func (l *Load) read(ctx context.Context, await func(context.Context, bool)) {
+	for first := true; ; first = false {
+		if await(ctx, first); ctx.Err() != nil {
+			return
+		}
 		from := time.Now()
 		body, err := l.do(http.MethodGet, "/", nil)
 		if err == nil && !strings.Contains(body, "</html>") {
@@ -216,7 +243,6 @@ func (l *Load) read(ctx context.Context) {
 			l.pages = append(l.pages, Visit{From: from, To: time.Now()})
 		}
 		l.mu.Unlock()
-		_ = sleep(ctx, l.options.Pause)
 	}
 }
 
