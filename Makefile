@@ -93,6 +93,10 @@ bench-clone: build ## tenant create against bare lxc, side by side
 bench-snapshot: build ## Snapshots and restores under load against bare lxc, side by side
 	scripts/bench-snapshot
 
+.PHONY: bench-move
+bench-move: build ## Moves under load and a drain against bare lxc, side by side
+	scripts/bench-move
+
 .PHONY: bench-proxy
 bench-proxy: ## The proxy beside nginx, HAProxy and Caddy, side by side
 	scripts/bench-proxy
