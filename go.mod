@@ -2,6 +2,9 @@ module github.com/lxdfleet/lxdfleet
 
 go 1.26.0
 
+// Packages of npm that have Go in them are none of ours.
+ignore ./web/node_modules
+
 require (
 	github.com/alexedwards/argon2id v1.0.0
 	github.com/caddyserver/certmagic v0.25.6
