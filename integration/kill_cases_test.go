@@ -298,6 +298,12 @@ func moveKillCases() map[string]killCase {
 		"tenant.move": {
 			prepare: prepareOnFirst, submit: post("move", map[string]any{"to": "n2"}), subject: ofTenant, check: servesOn("n2"), clean: purge,
 		},
+		"tenant.move-later": {
+			prepare: prepareOnFirst, subject: func(name string) string { return "planned/" + name }, check: servesOn("n2"), clean: purge,
+			submit: func(w *world, name string) {
+				w.call(http.MethodPost, "/v1/tenants/"+name+"/move", map[string]any{"to": "n2", "at": time.Now().Format(time.RFC3339)}, nil)
+			},
+		},
 		"member.drain": {
 			prepare: prepareOnFirst, subject: ofMember, check: servesOn("n2", "n3"), clean: reopen,
 			submit: func(w *world, _ string) { w.call(http.MethodPost, "/v1/members/n1/drain", map[string]any{}, nil) },

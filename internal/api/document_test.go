@@ -269,6 +269,8 @@ func wellFormed() []request {
 		{method: "POST", path: "/v1/members/n1/restore", status: 202, body: `{}`},
 		{method: "GET", path: "/v1/tenants/acme/move?to=n3&limit=10MiB", status: 200},
 		{method: "POST", path: "/v1/tenants/acme/move", status: 202, body: `{"to":"n3","max_hold":"10s","limit":"50MiB"}`},
+		{method: "POST", path: "/v1/tenants/acme/move", status: 202, body: `{"at":"window"}`},
+		{method: "POST", path: "/v1/tenants/acme/move", status: 202, body: `{"at":"2026-11-23T02:00:00Z"}`},
 		{method: "POST", path: "/v1/rebalance", status: 202, body: `{"consolidate":true,"at_once":1}`},
 		{method: "GET", path: "/v1/rebalance", status: 200},
 		{method: "GET", path: "/v1/rebalance?consolidate=true", status: 200},
@@ -400,7 +402,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"CreateBackup", "SaveControl", "Backups", "Backup", "EditBackup", "DeleteBackup", "RestoreBackup", "VerifyBackups", "PruneBackups", "RunDrill", "Drills",
 		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
 		"Accounts", "Webhooks",
-		"Move", "Estimate", "Drain", "RestoreMember", "Rebalance",
+		"Move", "MoveAt", "Estimate", "Drain", "RestoreMember", "Rebalance",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
 	}

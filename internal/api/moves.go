@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/migration"
@@ -17,13 +18,30 @@ func (s *Server) MoveTenant(ctx context.Context, r MoveTenantRequestObject) (Mov
 	if err != nil {
 		return nil, err
 	}
-	job, err := s.Moves.Move(ctx, name, migration.Request{
+	job, err := s.move(ctx, name, migration.Request{
 		To: r.Body.To, MostHold: limits.MostHold, BytesPerSecond: limits.BytesPerSecond,
-	}, migration.Once(onceOf(ctx)))
+	}, r.Body.At)
 	if err != nil {
 		return nil, err
 	}
 	return MoveTenant202JSONResponse{accepted(job)}, nil
+}
+
+// move moves at once, or when at says.
+func (s *Server) move(ctx context.Context, name fleet.Name, req migration.Request, at string) (fleet.Job, error) {
+	once := migration.Once(onceOf(ctx))
+	switch at {
+	case "":
+		return s.Moves.Move(ctx, name, req, once)
+	case "window":
+		return s.Moves.MoveInWindow(ctx, name, req, once)
+	}
+	when, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return fleet.Job{}, fleet.Errorf(fleet.Invalid, "%q is no time", at).WithField("at").
+			WithHint("give a time such as %s, or window", time.Now().Add(time.Hour).Format(time.RFC3339))
+	}
+	return s.Moves.MoveAt(ctx, name, req, when, once)
 }
 
 // PlanMove tells what a move would do.

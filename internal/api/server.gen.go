@@ -2152,6 +2152,9 @@ type Tenant struct {
 	// Url Address of the primary domain.
 	Url string `json:"url,omitempty,omitzero"`
 
+	// Window When it may be worked on by itself, in its time zone.
+	Window string `json:"window,omitempty,omitzero"`
+
 	// Wishes Which member a tenant wants to live on.
 	Wishes *Wishes `json:"wishes,omitempty"`
 }
@@ -2230,6 +2233,9 @@ type TenantEdit struct {
 	// TimeZone Such as Europe/Berlin; empty: the policy's.
 	TimeZone *string `json:"time_zone,omitempty"`
 
+	// Window When it may be worked on by itself, such as 02:00-05:00 or sat,sun 22:30-04:00; empty: never.
+	Window *string `json:"window,omitempty"`
+
 	// Wishes What is left out stays as it is; an empty list takes the wishes of its kind away.
 	Wishes WishesEdit `json:"wishes,omitempty,omitzero"`
 }
@@ -2244,6 +2250,9 @@ type TenantList struct {
 
 // TenantMove defines model for TenantMove.
 type TenantMove struct {
+	// At When: a time (RFC 3339), or "window": as soon as the tenant's window allows. The job waits until then and can be cancelled; a tenant has one planned move.
+	At string `json:"at,omitempty,omitzero"`
+
 	// Limit Bytes each second that the copy may take while the tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 

@@ -76,6 +76,9 @@ type Placement interface {
 // Moves is what the API needs of moves; migration.Service is one.
 type Moves interface {
 	Move(ctx context.Context, tenant fleet.Name, req migration.Request, once migration.Once) (fleet.Job, error)
+	MoveAt(ctx context.Context, tenant fleet.Name, req migration.Request, at time.Time, once migration.Once) (fleet.Job, error)
+	// MoveInWindow is MoveAt as soon as the tenant's window allows.
+	MoveInWindow(ctx context.Context, tenant fleet.Name, req migration.Request, once migration.Once) (fleet.Job, error)
 	// Estimate moves nothing.
 	Estimate(ctx context.Context, tenant fleet.Name, req migration.Request) (migration.Estimate, error)
 	Drain(ctx context.Context, member string, partial bool, o migration.Options, once migration.Once) (fleet.Job, error)

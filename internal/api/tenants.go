@@ -108,7 +108,7 @@ func (s *Server) EditTenant(ctx context.Context, r EditTenantRequestObject) (Edi
 	}
 	view, err := s.Tenants.Edit(ctx, name, tenants.EditRequest{
 		DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
-		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone, Quiesce: quiesce,
+		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone, Window: r.Body.Window, Quiesce: quiesce,
 		Wishes: wishesEditIn(r.Body.Wishes),
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		Ready: t.Ready, Member: t.Member, Location: seen.Location, Address: seen.Address, Backend: seen.Via, Healthy: seen.Healthy,
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
 		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds), Guard: guardOut(t.Guard),
-		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: quiesceOut(t.Quiesce),
+		Policy: t.Policy, TimeZone: t.TimeZone, Window: t.Window, Quiesce: quiesceOut(t.Quiesce),
 		Wishes: wishesOut(t.Wishes), MovedAt: t.MovedAt,
 	}
 	for i, d := range t.Domains {

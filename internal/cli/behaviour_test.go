@@ -221,7 +221,7 @@ func TestCompletion(t *testing.T) {
 		"domain primary acme ":      "acme.localhost globex.localhost www.acme.localhost www.xn--bcher-kva.de",
 		"domain list --state ":      "active pending",
 		"tenant maintenance acme ":  "on off",
-		"tenant set acme ":          "display-name= contact= policy= time-zone= quiesce= quiesce.limit= quiesce.address= quiesce.login= label. require= prefer= apart= together= pinned=",
+		"tenant set acme ":          "display-name= contact= policy= time-zone= window= quiesce= quiesce.limit= quiesce.address= quiesce.login= label. require= prefer= apart= together= pinned=",
 		"tenant create x --policy ": "nightly snapshots-only",
 		"snapshot create ":          "acme globex",
 		"snapshot restore acme ":    "snap0 by-hand nightly-20250314-0300",

@@ -176,7 +176,7 @@ func quick(t *testing.T) [][]string {
 		"top --once --interval 1ms", "top --once --interval 1ms -o json",
 		"plan list", "member list", "member show n1", "member show n2", "member show nobody", "member cordon n1 n2 --reason disk", "member uncordon n2 -o json",
 		"member label n1 disk=nvme rack=", "member drain n1 --plan", "member drain n1", "member drain n1 --at-once 3 --partial", "member drain n9", "member restore n1 --limit 50MiB",
-		"move acme --to n3", "move acme --to n1", "move acme --dry-run", "move acme --dry-run -o json", "move nobody", "move acme globex --max-hold 10s", "move acme --limit nonsense", "move",
+		"move acme --to n3", "move acme --to n1", "move acme --at window", "move acme --at 2026-12-01_02:00", "move acme --dry-run", "move acme --dry-run -o json", "move nobody", "move acme globex --max-hold 10s", "move acme --limit nonsense", "move",
 		"placement explain acme", "placement explain --plan large --label a=b --require disk=tape", "placement explain acme --plan large", "placement explain acme -o yaml",
 		"rebalance", "rebalance --plan", "rebalance --plan --consolidate", "rebalance --plan -o json", "rebalance --apply --consolidate", "rebalance --plan --apply",
 		"tenant create hooli --image wordpress --require disk=nvme,rack=a --prefer zone=x --apart globex --together client=x --pin",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ func (l *limits) flags(c *cobra.Command, many bool) {
 }
 
 func (t *tool) moveCommand() *cobra.Command {
-	var to string
+	var to, at string
 	var dry bool
 	var l limits
 	c := &cobra.Command{
@@ -39,6 +40,7 @@ func (t *tool) moveCommand() *cobra.Command {
 	w := t.waitFlags(c)
 	w.keyFlag(c)
 	c.Flags().StringVar(&to, "to", "", "the `member`; without it placement chooses")
+	c.Flags().StringVar(&at, "at", "", "move at a `time` such as 02:00 or \"2026-12-01 02:00\", or as soon as the tenant's window allows: window")
 	c.Flags().BoolVar(&dry, "dry-run", false, "tell what would be copied and how long requests would wait, and move nothing")
 	complete(c, "to", t.words(-1, memberNames))
 	l.flags(c, false)
@@ -50,16 +52,59 @@ func (t *tool) moveCommand() *cobra.Command {
 		if w.key != "" && len(names) > 1 {
 			return usagef("--key is for one tenant")
 		}
+		when, err := moment(at, time.Now())
+		if err != nil {
+			return err
+		}
 		return t.each(c.Context(), names, func(name string) error {
 			if dry {
 				return t.dryMove(c.Context(), d, name, &client.PlanMoveParams{To: to, Limit: l.rate})
 			}
 			answer, err := d.MoveTenant(c.Context(), name, &client.MoveTenantParams{IdempotencyKey: w.key},
-				client.TenantMove{To: to, MaxHold: l.hold, Limit: l.rate})
+				client.TenantMove{To: to, MaxHold: l.hold, Limit: l.rate, At: when})
+			if when != "" {
+				return t.planned(name, when, answer, err)
+			}
 			return w.job(c.Context(), d, func(client.Job) error { return t.moved(c.Context(), d, name) }, answer, err)
 		})
 	}
 	return c
+}
+
+// moment reads when somebody wants something done, as the API takes it.
+func moment(s string, now time.Time) (string, error) {
+	if s == "" || s == "window" {
+		return s, nil
+	}
+	if at, err := time.ParseInLocation("2006-01-02 15:04", s, now.Location()); err == nil {
+		return at.Format(time.RFC3339), nil
+	}
+	if at, err := time.Parse("15:04", s); err == nil {
+		next := time.Date(now.Year(), now.Month(), now.Day(), at.Hour(), at.Minute(), 0, 0, now.Location())
+		if next.Before(now) {
+			next = next.AddDate(0, 0, 1)
+		}
+		return next.Format(time.RFC3339), nil
+	}
+	if _, err := time.Parse(time.RFC3339, s); err != nil {
+		return "", usagef("--at is a time such as 02:00 or \"2026-12-01 02:00\", or window, not %q", s)
+	}
+	return s, nil
+}
+
+// planned says that a move waits for its time.
+func (t *tool) planned(name, when string, answer *http.Response, err error) error {
+	job, err := client.Decode[client.Job](answer, err)
+	if err != nil {
+		return err
+	}
+	if when == "window" {
+		when = "in its window"
+	}
+	return t.print(job, func() error {
+		_, err := fmt.Fprintf(t.Out, "Tenant %s is moved %s; cancel it with: lxdfleet job cancel %s\n", name, when, job.Id)
+		return err
+	})
 }
 
 func (t *tool) moved(ctx context.Context, d *client.Daemon, name string) error {

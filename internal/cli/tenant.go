@@ -124,7 +124,7 @@ func (t *tool) describeTenant(x client.Tenant) error {
 		"Status", string(x.Status), "Problem", x.Problem, "Job", x.Job, "Wanted", string(x.Desired),
 		"Address", x.Url, "Domains", strings.Join(x.Domains, ", "),
 		"Not served yet", strings.Join(x.PendingDomains, ", "), "Maintenance", maintenance, "Held for", holds(x), "Guard", guard,
-		"Image", x.Image, "Plan", x.Plan, "Policy", x.Policy, "Time zone", x.TimeZone, "Quiesce", quiesceWords(x.Quiesce), "Labels", pairs(x.Labels),
+		"Image", x.Image, "Plan", x.Plan, "Policy", x.Policy, "Time zone", x.TimeZone, "Window", x.Window, "Quiesce", quiesceWords(x.Quiesce), "Labels", pairs(x.Labels),
 		"Member", whereabouts(x), "Wishes", wishes(x.Wishes), "Instance address", x.Address, "Reached by", x.Backend,
 		"Health check", health, "Healthy", healthy,
 		"Deleted for good", t.ago(x.PurgeAt),

@@ -11,13 +11,13 @@ import (
 )
 
 // tenantKeys are what tenant set can change.
-var tenantKeys = []string{"display-name=", "contact=", "policy=", "time-zone=", "quiesce=", "quiesce.limit=", "quiesce.address=", "quiesce.login=", "label.", "require=", "prefer=", "apart=", "together=", "pinned="}
+var tenantKeys = []string{"display-name=", "contact=", "policy=", "time-zone=", "window=", "quiesce=", "quiesce.limit=", "quiesce.address=", "quiesce.login=", "label.", "require=", "prefer=", "apart=", "together=", "pinned="}
 
 func (t *tool) tenantSet() *cobra.Command {
 	return &cobra.Command{
 		Use: "set TENANT KEY=VALUE...", Short: "Change what is written down about a tenant", Args: arguments(2, -1),
 		Long: "Change what is written down about a tenant. The keys are display-name, contact,\n" +
-			"policy, time-zone, quiesce, label.NAME, require, prefer, apart, together and pinned; an empty\n" +
+			"policy, time-zone, window, quiesce, label.NAME, require, prefer, apart, together and pinned; an empty\n" +
 			"value takes it away.\n\n" +
 			"A tenant wishes of its member: require and prefer (labels of members), apart and together\n" +
 			"(tenants, or labels of tenants), each a list with commas, and pinned (true or false). A wish\n" +
@@ -68,6 +68,8 @@ func parseEdit(given []string) (client.TenantEdit, error) {
 			}
 		case key == "policy":
 			spec.Policy = &value
+		case key == "window":
+			spec.Window = &value
 		case key == "time-zone":
 			spec.TimeZone = &value
 		case isLabel && label != "":

@@ -37,10 +37,12 @@ type Tenant struct {
 	// Policy is the name of the policy it is snapshotted and backed up by; empty: none.
 	Policy string `json:"policy,omitempty"`
 	// TimeZone is the IANA name of the zone its policy is read in; empty: the policy's.
-	TimeZone string      `json:"time_zone,omitempty"`
-	Quiesce  *Quiesce    `json:"quiesce,omitempty"` // nil: by the image's hook
-	Health   HealthCheck `json:"health"`
-	Desired  Desired     `json:"desired"`
+	TimeZone string   `json:"time_zone,omitempty"`
+	Quiesce  *Quiesce `json:"quiesce,omitempty"` // nil: by the image's hook
+	// Window is when it may be worked on, as ParseWindow reads it, in its time zone; empty: never by itself.
+	Window  string      `json:"window,omitempty"`
+	Health  HealthCheck `json:"health"`
+	Desired Desired     `json:"desired"`
 	// Ready is false until the create or adopt job has passed its commit point.
 	Ready bool `json:"ready"`
 	// Member is where the tenant is wanted; Observation.Location is where it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
@@ -20,6 +21,8 @@ type Request struct {
 	// request that reuses the key by mistake is refused.
 	Key     string
 	KeyHash string
+	// NotBefore has the job wait in the queue; zero: it need not.
+	NotBefore time.Time
 }
 
 // Submit stores a new job and has it run as soon as a worker is free. It fails with
@@ -43,7 +46,7 @@ func (e *Engine) Submit(ctx context.Context, request Request) (fleet.Job, error)
 		ID: fleet.NewID(now), Kind: k.Name, KindVersion: k.Version,
 		Subject: request.Subject, Args: args, State: fleet.JobQueued,
 		Key: request.Key, KeyHash: request.KeyHash,
-		CreatedAt: now, UpdatedAt: now,
+		CreatedAt: now, UpdatedAt: now, NotBefore: request.NotBefore,
 	})
 	if err != nil {
 		return fleet.Job{}, fmt.Errorf("submit %s for %s: %w", request.Kind, request.Subject, err)

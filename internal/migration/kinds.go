@@ -38,6 +38,7 @@ func Register(reg *jobs.Registry, deps Deps) error {
 		jobs.Register(reg, c.drain()),
 		jobs.Register(reg, c.restoreMember()),
 		jobs.Register(reg, c.rebalance()),
+		jobs.Register(reg, c.later()),
 	)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
 func TestMove(t *testing.T) {
@@ -190,5 +191,62 @@ func TestHoldIsTheJobs(t *testing.T) {
 		}
 		w.ended(job, nil)
 		w.wantServed("n2")
+	})
+}
+
+// A planned move waits for its time, and the tenant can be worked on until then.
+func TestMoveLater(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		at := time.Now().Add(3 * time.Hour)
+		job, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n2"}, at, Once{})
+		do(t, err)
+		if _, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n3"}, at, Once{}); fleet.CodeOf(err) != fleet.Busy {
+			t.Errorf("a second plan: %v", err)
+		}
+		time.Sleep(2 * time.Hour)
+		w.wantServed("n1")
+		w.ended(w.tenants.Restart(t.Context(), "acme", 0, tenants.Once{}))
+		time.Sleep(time.Until(at) + 2*time.Minute)
+		if job = w.ended(job, nil); job.State != fleet.JobDone {
+			t.Errorf("job %+v", job)
+		}
+		w.wantOn("n2")
+	})
+}
+
+func TestMoveLaterCancelled(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		job, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n2"}, time.Now().Add(time.Hour), Once{})
+		do(t, err)
+		_, err = w.engine.Cancel(t.Context(), job.ID)
+		do(t, err)
+		time.Sleep(2 * time.Hour)
+		w.wantServed("n1")
+	})
+}
+
+func TestMoveInWindow(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		if _, err := w.service.MoveInWindow(t.Context(), "acme", Request{To: "n2"}, Once{}); fleet.CodeOf(err) != fleet.Conflict {
+			t.Errorf("without a window: %v", err)
+		}
+		for _, at := range []time.Time{time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0)} {
+			if _, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n2"}, at, Once{}); fleet.CodeOf(err) != fleet.Invalid {
+				t.Errorf("at %s: %v", at, err)
+			}
+		}
+		soon := time.Now().UTC().Add(2 * time.Hour)
+		_, err := w.tenants.Edit(t.Context(), "acme", tenants.EditRequest{
+			Window: new(soon.Format("15:04") + "-" + soon.Add(time.Hour).Format("15:04")), TimeZone: new("UTC"),
+		})
+		do(t, err)
+		job, err := w.service.MoveInWindow(t.Context(), "acme", Request{To: "n2"}, Once{})
+		do(t, err)
+		time.Sleep(110 * time.Minute)
+		w.wantServed("n1")
+		time.Sleep(15 * time.Minute)
+		if job = w.ended(job, nil); job.State != fleet.JobDone {
+			t.Errorf("job %+v", job)
+		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/jobs/jobstest"
+	"github.com/lxdfleet/lxdfleet/internal/placement"
 )
 
 // scenario tries a kind of job in a world of its own.
@@ -97,6 +98,9 @@ func scenarios() map[string]jobstest.Scenario {
 			do(w.t, err)
 			do(w.t, w.Cordon(context.Background(), "n1", "drained"))
 		}, func(*world) any { return shiftState{Member: "n1", Options: Options{AtOnce: 2}} }, on("n1"), anywhere),
+		"later": scenario("zfs", KindLater, "planned/acme", nil, func(*world) any {
+			return shiftState{Options: Options{AtOnce: 1}, Plan: []placement.Move{{Tenant: "acme", To: "n2"}}}
+		}, on("n2"), anywhere),
 		"rebalance": scenario("zfs", KindRebalance, "fleet", nil, func(*world) any { return shiftState{Options: Options{AtOnce: 1}} }, on("n3"), anywhere),
 	}
 }

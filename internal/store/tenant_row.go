@@ -56,6 +56,7 @@ type site struct {
 	Policy      string                               `json:"policy,omitempty"`
 	TimeZone    string                               `json:"time_zone,omitempty"`
 	Quiesce     *fleet.Quiesce                       `json:"quiesce,omitempty"`
+	Window      string                               `json:"window,omitempty"`
 	MovedAt     time.Time                            `json:"moved_at,omitzero"`
 }
 
@@ -73,7 +74,7 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	}
 	site, err := toJSON(site{
 		Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard,
-		Wishes: t.Wishes, Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, MovedAt: t.MovedAt,
+		Wishes: t.Wishes, Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, Window: t.Window, MovedAt: t.MovedAt,
 	})
 	if err != nil {
 		return tenantRow{}, err
@@ -130,7 +131,7 @@ func (r tenantRow) tenant() (fleet.Tenant, error) {
 	}
 	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = more.Domains, more.Maintenance, more.Holds, more.Guard, more.Wishes
 	t.Policy, t.TimeZone, t.Quiesce = more.Policy, more.TimeZone, more.Quiesce
-	t.MovedAt = more.MovedAt
+	t.Window, t.MovedAt = more.Window, more.MovedAt
 	return t, nil
 }
 

@@ -15,6 +15,7 @@ type EditRequest struct {
 	Labels      map[string]string // set; an empty value removes the label
 	Wishes      WishesEdit
 	Policy      *string        // empty: none
+	Window      *string        // as fleet.ParseWindow reads it; empty: none
 	TimeZone    *string        // an IANA name; empty: the policy's
 	Quiesce     *fleet.Quiesce // how its application is held still for snapshots; the zero one: by the image's hook
 }
@@ -88,7 +89,7 @@ func (s *Service) Edit(ctx context.Context, name fleet.Name, req EditRequest) (V
 		}
 		t.Wishes = wishes
 		changed := t.DisplayName != was.DisplayName || t.Contact != was.Contact || !maps.Equal(t.Labels, was.Labels) ||
-			!sameWishes(t.Wishes, was.Wishes) || t.Policy != was.Policy || t.TimeZone != was.TimeZone || t.Quiesce != was.Quiesce
+			!sameWishes(t.Wishes, was.Wishes) || t.Policy != was.Policy || t.TimeZone != was.TimeZone || t.Window != was.Window || t.Quiesce != was.Quiesce
 		return changed, cmp.Or(checkTexts(*t), checkSchedule(*t))
 	})
 }

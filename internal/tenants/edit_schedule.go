@@ -17,6 +17,9 @@ func (r EditRequest) schedule(t *fleet.Tenant) {
 	if r.TimeZone != nil {
 		t.TimeZone = *r.TimeZone
 	}
+	if r.Window != nil {
+		t.Window = *r.Window
+	}
 	if r.Quiesce != nil {
 		t.Quiesce = r.Quiesce
 		if *r.Quiesce == (fleet.Quiesce{}) {
@@ -45,6 +48,11 @@ const mostHeld = time.Minute
 func checkSchedule(t fleet.Tenant) error {
 	if _, err := schedule.Zone(t.TimeZone); err != nil {
 		return err
+	}
+	if t.Window != "" {
+		if _, err := fleet.ParseWindow(t.Window); err != nil {
+			return err
+		}
 	}
 	q := t.Quiesce
 	if q == nil {

@@ -24,6 +24,7 @@ type spec struct {
 	Policy      string                               `json:"policy,omitempty"`
 	TimeZone    string                               `json:"time_zone,omitempty"`
 	Quiesce     *fleet.Quiesce                       `json:"quiesce,omitempty"`
+	Window      string                               `json:"window,omitempty"`
 	MovedAt     time.Time                            `json:"moved_at,omitzero"`
 	Health      fleet.HealthCheck                    `json:"health"`
 	PurgeAt     *time.Time                           `json:"purge_at,omitempty"`
@@ -43,7 +44,7 @@ func keysOf(t fleet.Tenant) map[string]string {
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
 		Domains: t.DomainSettings, Maintenance: maintenance, Holds: holds, Guard: t.Guard, Wishes: t.Wishes,
-		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, MovedAt: t.MovedAt,
+		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, Window: t.Window, MovedAt: t.MovedAt,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})
 	if err != nil {
@@ -106,7 +107,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 	t.DisplayName, t.Contact, t.Labels = rest.DisplayName, rest.Contact, rest.Labels
 	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = rest.Domains, rest.Maintenance, rest.Holds, rest.Guard, rest.Wishes
 	t.Policy, t.TimeZone, t.Quiesce = rest.Policy, rest.TimeZone, rest.Quiesce
-	t.MovedAt = rest.MovedAt
+	t.Window, t.MovedAt = rest.Window, rest.MovedAt
 	t.Health, t.PurgeAt, t.CreatedAt = rest.Health, rest.PurgeAt, rest.CreatedAt
 	t.UpdatedAt = t.CreatedAt
 	return t, nil

@@ -38,6 +38,19 @@ func (m Moves) Move(_ context.Context, tenant fleet.Name, r migration.Request, o
 	return m.submit("Move", migration.KindMove, "tenant/"+tenant.String(), once, tenant, r)
 }
 
+// MoveAt implements api.Moves.
+func (m Moves) MoveAt(_ context.Context, tenant fleet.Name, r migration.Request, at time.Time, once migration.Once) (fleet.Job, error) {
+	if err := m.check(tenant, r.To); err != nil {
+		return fleet.Job{}, err
+	}
+	return m.submit("MoveAt", migration.KindLater, "planned/"+tenant.String(), once, tenant, r, at)
+}
+
+// MoveInWindow implements api.Moves.
+func (m Moves) MoveInWindow(ctx context.Context, tenant fleet.Name, r migration.Request, once migration.Once) (fleet.Job, error) {
+	return m.MoveAt(ctx, tenant, r, Now, once)
+}
+
 // Estimate implements api.Moves.
 func (m Moves) Estimate(_ context.Context, tenant fleet.Name, r migration.Request) (migration.Estimate, error) {
 	if err := m.fleet.called("Estimate", tenant, r); err != nil {
