@@ -124,10 +124,11 @@ func lockMySQL(ctx context.Context, cfg *mysql.Config, limit time.Duration) (_ h
 	defer func() {
 		stop()
 		if err != nil {
+			late := life.Err() != nil // the close ends it, too
 			h.close()
 			if ctx.Err() != nil {
 				err = ctx.Err()
-			} else if life.Err() != nil {
+			} else if late {
 				err = fleet.Errorf(fleet.Failed, "the database server did not give the lock within %s", limit)
 			}
 		}
