@@ -15,7 +15,8 @@ import (
 )
 
 // audited writes each change, and each refused one, into the audit log. It does so just before
-// the answer begins: who has the answer finds the entry.
+// the answer begins: who has the answer finds the entry. Changes of one subject come one after the
+// other, so that what a change begins with is what it was asked for of.
 func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(ec echo.Context) error {
 		c, known := ec.Request().Context().Value(callKey{}).(*call)
@@ -25,7 +26,16 @@ func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		c.subject = subjectOf(ec, c)
 		var before json.RawMessage
 		if c.access.method != http.MethodGet {
+			done, err := s.turns.take(ec.Request().Context(), c.subject)
+			if err != nil {
+				return err
+			}
+			defer done()
 			before = s.document(ec.Request().Context(), c.subject)
+			if err := matches(ec.Request(), before); err != nil {
+				s.record(ec, c, c.subject, before)
+				return err
+			}
 		}
 		s.record(ec, c, c.subject, before)
 		return next(ec)

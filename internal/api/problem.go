@@ -66,6 +66,9 @@ func problemOf(err error) Problem {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		p.Status = http.StatusRequestEntityTooLarge
 	}
+	if _, ok := errors.AsType[*staleError](err); ok {
+		p.Status, p.Title = http.StatusPreconditionFailed, "Changed meanwhile"
+	}
 	if _, ok := errors.AsType[*accounts.WaitError](err); ok {
 		p.Status, p.Title = http.StatusTooManyRequests, "Too many tries"
 	}
@@ -125,6 +128,9 @@ func (s *Server) onError(err error, c echo.Context) {
 	}
 	if wait, ok := errors.AsType[*accounts.WaitError](err); ok {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(int(wait.Wait/time.Second)+1))
+	}
+	if stale, ok := errors.AsType[*staleError](err); ok && stale.now != "" {
+		c.Response().Header().Set("ETag", stale.now)
 	}
 	writeProblem(c.Response(), problem)
 }

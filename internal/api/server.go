@@ -82,6 +82,7 @@ type Options struct {
 // Server answers the API.
 type Server struct {
 	Options
+	turns   turns
 	access  map[string]access // by method and path as echo writes it
 	log     *slog.Logger
 	started time.Time
@@ -102,7 +103,7 @@ func New(o Options) (*Server, error) {
 	if o.EventBuffer == 0 {
 		o.EventBuffer = 256
 	}
-	s := &Server{Options: o, log: o.Log, started: o.Now()}
+	s := &Server{Options: o, log: o.Log, started: o.Now(), turns: turns{busy: map[string]chan struct{}{}}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -128,7 +129,7 @@ func (s *Server) Handler() http.Handler {
 	e.Binder = binder{}
 	e.HTTPErrorHandler = s.onError
 	e.Use(s.survive, s.authorize, prepare, s.confine, s.audited)
-	RegisterHandlers(e, NewStrictHandler(s, nil))
+	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{versioned}))
 	if s.Web != nil {
 		e.GET("/*", s.web)
 		e.HEAD("/*", s.web)
