@@ -43,6 +43,10 @@ const pages: RouteObject[] = [
   { path: "jobs/:id", lazy: async () => ({ Component: (await import("./jobs/job")).JobPage }) },
   { path: "backups", lazy: async () => ({ Component: (await import("./backups/backups")).Backups }) },
   { path: "settings", lazy: async () => ({ Component: (await import("./settings/settings")).Settings }) },
+  { path: "users", lazy: async () => ({ Component: (await import("./access/users")).Users }) },
+  { path: "tokens", lazy: async () => ({ Component: (await import("./access/tokens")).Tokens }) },
+  { path: "audit", lazy: async () => ({ Component: (await import("./access/audit")).Audit }) },
+  { path: "account", lazy: async () => ({ Component: (await import("./access/account")).Account }) },
   { path: "*", element: <Lost /> },
 ];
 

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useParams } from "react-router";
 
-import { api, ask } from "../api/client";
+import { api, ask, once } from "../api/client";
 import type { Member, Tenant } from "../api/types";
 import { useTenants } from "../tenants/all";
 import { columns } from "../tenants/columns";
@@ -86,6 +86,10 @@ function Residents({ name }: { name: string }) {
 }
 
 function Drain({ name }: { name: string }) {
+  const operator = useMay("operator");
+  const { act } = useAct();
+  const [asking, setAsking] = useState(false);
+  const params = { path: { name }, header: once() };
   const plan = useQuery({
     queryKey: ["members", name, "drain"],
     queryFn: ({ signal }) => ask(api.GET("/v1/members/{name}/drain", { params: { path: { name } }, signal })),
@@ -93,6 +97,22 @@ function Drain({ name }: { name: string }) {
   return (
     <Box title={`What would move to empty ${name}`}>
       <Query query={plan}>{(data) => <Moves plan={data} nothing="Nothing has to move: it is empty." />}</Query>
+      {operator && (plan.data?.moves.length ?? 0) > 0 && (
+        <button className="p-button--positive" onClick={() => setAsking(true)}>
+          Drain {name}
+        </button>
+      )}
+      {asking && (
+        <Confirm
+          title={`Drain ${name}?`}
+          verb="Drain"
+          type={name}
+          onClose={() => setAsking(false)}
+          onConfirm={() => act(`Drain ${name}`, () => ask(api.POST("/v1/members/{name}/drain", { params, body: { partial: (plan.data?.left.length ?? 0) > 0 } })))}
+        >
+          <p>It is cordoned, and {plan.data?.moves.length} tenants move away, two at a time. No request fails; each tenant’s wait for some seconds.</p>
+        </Confirm>
+      )}
     </Box>
   );
 }
@@ -111,9 +131,17 @@ function Cordon({ member }: { member: Member }) {
   };
   if (member.cordoned) {
     return (
-      <button disabled={busy} onClick={() => void set(false)}>
-        Uncordon
-      </button>
+      <>
+        <button disabled={busy} onClick={() => void set(false)}>
+          Uncordon
+        </button>
+        <button
+          disabled={busy}
+          onClick={() => void act(`Bring back to ${member.name}`, () => ask(api.POST("/v1/members/{name}/restore", { params: { path: { name: member.name }, header: once() }, body: {} })))}
+        >
+          Bring back what was drained
+        </button>
+      </>
     );
   }
   return (

@@ -2,7 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "react-router";
 
-import { api, ask } from "../api/client";
+import { api, ask, once } from "../api/client";
+import { useAct } from "../shell/act";
+import { Confirm } from "../shell/confirm";
+import { useMay } from "../shell/session";
 import { Page } from "../shell/page";
 import { Box } from "../show/box";
 import { Query } from "../show/query";
@@ -34,6 +37,9 @@ export function Members() {
 
 function Rebalance() {
   const [consolidate, setConsolidate] = useState(false);
+  const [asking, setAsking] = useState(false);
+  const operator = useMay("operator");
+  const { act } = useAct();
   const plan = useQuery({
     queryKey: ["members", "rebalance", consolidate],
     queryFn: ({ signal }) => ask(api.GET("/v1/rebalance", { params: { query: { consolidate } }, signal })),
@@ -45,6 +51,21 @@ function Rebalance() {
         Empty as many members as can be instead
       </label>
       <Query query={plan}>{(data) => <Moves plan={data} nothing="Nothing has to move: no member is above its targets." />}</Query>
+      {operator && (plan.data?.moves.length ?? 0) > 0 && (
+        <button className="p-button--positive" onClick={() => setAsking(true)}>
+          Carry out
+        </button>
+      )}
+      {asking && (
+        <Confirm
+          title="Move these tenants?"
+          verb="Move"
+          onClose={() => setAsking(false)}
+          onConfirm={() => act("Rebalance", () => ask(api.POST("/v1/rebalance", { params: { header: once() }, body: { consolidate } })))}
+        >
+          <p>The plan is made anew when it begins. No request fails; each tenant’s wait for some seconds.</p>
+        </Confirm>
+      )}
     </Box>
   );
 }

@@ -4,7 +4,8 @@ import { NavLink } from "react-router";
 
 import { useFeedState } from "../live/live";
 import { leave } from "../access/leave";
-import { session, useMay, type Role } from "./session";
+import type { Role } from "../api/types";
+import { session, useMay } from "./session";
 import { useTheme, type Theme } from "./theme";
 
 interface Place {

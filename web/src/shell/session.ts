@@ -2,22 +2,7 @@ import { queryOptions, useQuery } from "@tanstack/react-query";
 
 import { setCsrf } from "../api/login";
 import { Problem, Unreachable } from "../api/problem";
-import type { ProblemDocument } from "../api/types";
-
-export type Role = "admin" | "operator" | "viewer" | "client";
-
-/** Who uses the dashboard. */
-export interface Session {
-  kind: "session" | "token" | "socket";
-  user: string;
-  display_name?: string;
-  role: Role;
-  /** Only these tenants can be seen; all where it is missing. */
-  tenants?: string[];
-  totp: boolean;
-  csrf?: string;
-  expires_at?: string;
-}
+import type { ProblemDocument, Role, Session } from "../api/types";
 
 /** The session there is; null where one has to log in. */
 export const session = queryOptions({

@@ -6,8 +6,9 @@ import { useAct } from "../shell/act";
 import { Confirm } from "../shell/confirm";
 import { useMay } from "../shell/session";
 import { Menu } from "../show/menu";
+import { Move } from "./move";
 
-type Question = "stop" | "restart" | "delete" | "purge" | "maintenance";
+type Question = "stop" | "restart" | "delete" | "purge" | "maintenance" | "move";
 
 /** What can be done to a tenant now. */
 export function Actions({ tenant }: { tenant: Tenant }) {
@@ -61,6 +62,9 @@ export function Actions({ tenant }: { tenant: Tenant }) {
                 Open to visitors
               </button>
             )}
+            <button type="button" onClick={() => setQuestion("move")}>
+              Move
+            </button>
             <button type="button" onClick={() => setQuestion("delete")}>
               Delete
             </button>
@@ -115,6 +119,8 @@ function Questions({ tenant, question, onClose }: { tenant: Tenant; question: Qu
           <p>Its instance, its data and its snapshots are gone afterwards. Backups stay.</p>
         </Confirm>
       );
+    case "move":
+      return <Move tenant={tenant} onClose={onClose} />;
     case "maintenance":
       return <Close tenant={tenant} onClose={onClose} />;
   }
