@@ -21,12 +21,21 @@ func (c *crew) spec(run *jobs.Run, s *moveState, source fleet.Instance) fleet.Co
 			delete(config, key)
 		}
 	}
+	for _, key := range []string{keyIDBase, keyIDSize} { // of an earlier move
+		switch {
+		case config[key] == "":
+		case s.KeepIDs:
+			delete(config, key)
+		default:
+			config[key] = ""
+		}
+	}
 	maps.Copy(config, map[string]string{
 		fleet.KeyRole: fleet.RoleMove, fleet.KeyJob: run.JobID, fleet.KeyMoveOf: s.ID,
 	})
 	return fleet.CopySpec{
 		Source: s.tenant(), Name: copyName(run.JobID), Member: s.To, Config: config, Snapshots: true,
-		BytesPerSecond: s.BytesPerSecond,
+		BytesPerSecond: s.BytesPerSecond, KeepIDs: s.KeepIDs,
 	}
 }
 
@@ -47,6 +56,9 @@ func (c *crew) copyAll(ctx context.Context, run *jobs.Run, s *moveState) error {
 		return fmt.Errorf("look at the pool: %w", err)
 	}
 	s.Fresh = driver == "btrfs"
+	if s.KeepIDs, err = c.idsAreFree(ctx, s, source); err != nil {
+		return err
+	}
 	say(run, fmt.Sprintf("Copying %s from %s to %s while it runs.", s.Name, s.From, s.To))
 	if err := c.LXD.EnsureSnapshot(ctx, s.tenant(), passSnapshot(run, 0)); err != nil {
 		return fmt.Errorf("take a snapshot of %s to send: %w", s.Name, err)

@@ -130,6 +130,7 @@ func (c *crew) cloneCopy(ctx context.Context, run *jobs.Run, s *moveState, keys 
 	maps.Copy(config, keys)
 	err = c.LXD.EnsureCopy(ctx, fleet.CopySpec{
 		Source: copyName(run.JobID), Name: s.tenant(), Member: s.To, Config: config, Snapshots: true,
+		KeepIDs: s.KeepIDs,
 	}, nil)
 	if err != nil {
 		return fmt.Errorf("clone the copy of %s: %w", s.Name, err)

@@ -61,6 +61,8 @@ type moveState struct {
 	// Autostart is LXD's boot.autostart of the original.
 	Autostart string `json:"autostart,omitempty"`
 
+	// KeepIDs: the copy has the original's user ids.
+	KeepIDs bool `json:"keep_ids,omitempty"`
 	// Fresh: the copy does not become the tenant itself, a clone of it does; see swap.
 	Fresh bool `json:"fresh,omitempty"`
 
