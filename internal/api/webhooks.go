@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -129,7 +128,7 @@ func webhookOut(w fleet.Webhook) Webhook {
 
 func deliveryOut(d fleet.Delivery) Delivery {
 	out := Delivery{
-		Id: d.ID, Webhook: d.WebhookID, Type: d.Type, Subject: d.Subject, Body: json.RawMessage(d.Body), State: DeliveryState(d.State),
+		Id: d.ID, Webhook: d.WebhookID, Type: d.Type, Subject: d.Subject, Body: d.Body, State: DeliveryState(d.State),
 		Attempts: d.Attempts, Status: d.Status, Error: d.Error, CreatedAt: d.CreatedAt, NextAt: d.NextAt, DoneAt: d.DoneAt,
 	}
 	if d.Took > 0 {

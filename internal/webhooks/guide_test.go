@@ -51,7 +51,8 @@ func TestGuide(t *testing.T) {
 	if !strings.Contains(string(own), block(string(guide), "```go\n")) {
 		t.Error("the example in Go is not the one tested here")
 	}
-	script := block(string(guide)[strings.Index(string(guide), "## Is it from"):], "```sh\n")
+	_, section, _ := strings.Cut(string(guide), "## Is it from")
+	script := block(section, "```sh\n")
 	const secret, body = "whsec_x", `{"type":"tenant.changed"}`
 	for _, test := range []struct {
 		name, signature, body, want string
