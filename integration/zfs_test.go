@@ -43,6 +43,7 @@ func TestZFS(t *testing.T) {
 		{"Quota", (*world).zfsQuota},
 		{"Restore", (*world).zfsRestore},
 		{"Clones", (*world).zfsClones},
+		{"Rows", (*world).zfsRows},
 		{"Refresh", (*world).zfsRefresh},
 		{"PoolFull", (*world).zfsPoolFull},
 	} {

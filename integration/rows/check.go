@@ -66,7 +66,7 @@ func (c *check) checkRows() {
 	for _, r := range c.state.Rows {
 		commit, known := c.known[r.key()]
 		switch {
-		case r.Sum != r.sum():
+		case r.Sum != r.Reckon():
 			c.say("row %d of commit %d of writer %d: its checksum is wrong", r.Part, r.Seq, r.Writer)
 		case !known || commit.Sent != r.Seen:
 			c.say("row %d of commit %d of writer %d: nobody wrote it", r.Part, r.Seq, r.Writer)

@@ -34,7 +34,7 @@ func stateOf(commits []Commit) State {
 		s.Log = append(s.Log, key{c.Writer, c.Seq})
 	}
 	for i := range s.Rows {
-		s.Rows[i].Sum = s.Rows[i].sum()
+		s.Rows[i].Sum = s.Rows[i].Reckon()
 	}
 	return s
 }
@@ -78,7 +78,7 @@ func TestCheck(t *testing.T) {
 		{"a stranger's row", func() State {
 			s := whole()
 			s.Rows[5].Seen = 77
-			s.Rows[5].Sum = s.Rows[5].sum()
+			s.Rows[5].Sum = s.Rows[5].Reckon()
 			return s
 		}, "nobody wrote it"},
 		{"change without its commit", func() State {
@@ -86,7 +86,7 @@ func TestCheck(t *testing.T) {
 			for i, r := range s.Rows {
 				if r.Writer == 0 && r.Seq == 7 && r.Part == 1 {
 					s.Rows[i].Version = 1
-					s.Rows[i].Sum = s.Rows[i].sum()
+					s.Rows[i].Sum = s.Rows[i].Reckon()
 				}
 			}
 			return s
@@ -96,7 +96,7 @@ func TestCheck(t *testing.T) {
 			for i, r := range s.Rows {
 				if r.Version == 1 {
 					s.Rows[i].Version = 0
-					s.Rows[i].Sum = s.Rows[i].sum()
+					s.Rows[i].Sum = s.Rows[i].Reckon()
 				}
 			}
 			return s
@@ -186,7 +186,7 @@ func TestCheckAfterRestore(t *testing.T) {
 			for i, r := range s.Rows { // rows.php changes the row that is there
 				if _, due := s.Last[r.Writer]; due && r.Part == 1 && r.Seq+updateLag <= s.Last[r.Writer] && r.Version == 0 {
 					s.Rows[i].Version = 1
-					s.Rows[i].Sum = s.Rows[i].sum()
+					s.Rows[i].Sum = s.Rows[i].Reckon()
 				}
 			}
 			err := Check(s, commits, cut)
@@ -224,7 +224,7 @@ func TestCheckUnanswered(t *testing.T) {
 			for i, r := range s.Rows {
 				if r.Writer == 1 && r.Part == 1 && r.Version == 0 && r.Seq+updateLag <= 10 {
 					s.Rows[i].Version = 1
-					s.Rows[i].Sum = s.Rows[i].sum()
+					s.Rows[i].Sum = s.Rows[i].Reckon()
 				}
 			}
 		}

@@ -30,8 +30,8 @@ type Row struct {
 
 func (r Row) key() key { return key{r.Writer, r.Seq} }
 
-// sum is what Sum has to be; rows.php reckons it too.
-func (r Row) sum() string {
+// Reckon gives what Sum has to be; rows.php reckons it too.
+func (r Row) Reckon() string {
 	h := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %d %d %s", r.Writer, r.Seq, r.Part, r.Seen, r.Version, r.Payload))
 	return hex.EncodeToString(h[:])
 }

@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -80,8 +82,26 @@ func WriteLarge(w io.Writer, mark string, ballast int) error {
 	return write(w, mark, added{ballast: content})
 }
 
+// File is one that an image has besides.
+type File struct {
+	Path    string // below the root, without a first slash
+	Mode    int64
+	Content []byte
+}
+
+// WriteWith is Write with more files, and programs that init starts, and starts again, instead of
+// the web server. patience is how long the image's health check waits.
+func WriteWith(w io.Writer, mark string, extra []File, programs []string, patience time.Duration) error {
+	return write(w, mark, added{files: extra, programs: programs, patience: patience})
+}
+
 // added is what an image has besides.
-type added struct{ server, ballast []byte }
+type added struct {
+	server, ballast []byte
+	files           []File
+	programs        []string
+	patience        time.Duration
+}
 
 func write(w io.Writer, mark string, more added) error {
 	busybox, err := exec.LookPath("busybox")
@@ -115,13 +135,33 @@ func write(w io.Writer, mark string, more added) error {
 	if more.ballast != nil {
 		t.add(&tar.Header{Name: "rootfs/ballast", Typeflag: tar.TypeReg, Mode: 0o644}, string(more.ballast))
 	}
+	folders := map[string]bool{}
+	for _, f := range more.files {
+		t.parents(folders, f.Path)
+		t.add(&tar.Header{Name: "rootfs/" + f.Path, Typeflag: tar.TypeReg, Mode: f.Mode}, string(f.Content))
+	}
 	for name, content := range files {
-		if more.server != nil {
+		switch {
+		case more.server != nil:
 			content = strings.Replace(content, "/bin/httpd -f -p 80 -h /www", "/bin/site", 1)
+		case more.programs != nil:
+			content = strings.Replace(content, "/bin/httpd -f -p 80 -h /www", strings.Join(more.programs, "\n::respawn:"), 1)
+			content = strings.Replace(content, "30000000000", strconv.FormatInt(int64(more.patience), 10), 1)
 		}
 		t.add(&tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: modeOf(content)}, content)
 	}
 	return t.close(z)
+}
+
+// parents adds the folders above a path that the image does not have yet.
+func (w *writer) parents(have map[string]bool, name string) {
+	dir := path.Dir(name)
+	if dir == "." || have[dir] {
+		return
+	}
+	w.parents(have, dir)
+	have[dir] = true
+	w.add(&tar.Header{Name: "rootfs/" + dir, Typeflag: tar.TypeDir, Mode: 0o755}, "")
 }
 
 func modeOf(content string) int64 {
