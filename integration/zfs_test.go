@@ -28,6 +28,7 @@ const (
 // daemon, for the machine they run in is slow: scripts/test-zfs.
 func TestZFS(t *testing.T) {
 	w := newWorld(t)
+	w.settings["proxy"] = "  hold_timeout: 110s\n" // a restore takes an emulated processor most of a minute
 	w.writeConfig()
 	w.must("init")
 	w.start()
