@@ -22,7 +22,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/lxdapi/lxdcontract"
 )
 
-// TestContract runs the contract over LXD's socket and over HTTPS at the same time, and then what
+// TestContract runs the contract over LXD's socket, what depends on it over HTTPS too, and then what
 // harms the cluster: a full pool is not empty again at once.
 func TestContract(t *testing.T) {
 	t.Run("well", func(t *testing.T) {
@@ -317,7 +317,7 @@ func overHTTPS(t *testing.T, project string) lxdapi.Options {
 func testHTTPS(t *testing.T) {
 	t.Helper()
 	o := overHTTPS(t, "lxdfleet-test-https")
-	lxdcontract.Run(t, func(t *testing.T) lxdcontract.Subject {
+	lxdcontract.RunOnTheWire(t, func(t *testing.T) lxdcontract.Subject {
 		s := cluster(t, o.Project)
 		s.LXD = connect(t, o)
 		return s
