@@ -77,7 +77,7 @@ func TestMoveRefused(t *testing.T) {
 // A tenant has one job at a time; a backup of it is waited for too.
 func TestMoveOfBusyTenant(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		defer w.lxd.Inject(fault("EnsureCopy", time.Minute))()
+		defer w.lxd.Inject(fault("EnsureCopy", 10*time.Second))()
 		first, err := w.service.Move(t.Context(), "acme", Request{To: "n2"}, Once{})
 		do(t, err)
 		_, err = w.service.Move(t.Context(), "acme", Request{To: "n3"}, Once{})
@@ -197,13 +197,13 @@ func TestHoldIsTheJobs(t *testing.T) {
 // A planned move waits for its time, and the tenant can be worked on until then.
 func TestMoveLater(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		at := time.Now().Add(3 * time.Hour)
+		at := time.Now().Add(10 * time.Minute)
 		job, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n2"}, at, Once{})
 		do(t, err)
 		if _, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n3"}, at, Once{}); fleet.CodeOf(err) != fleet.Busy {
 			t.Errorf("a second plan: %v", err)
 		}
-		time.Sleep(2 * time.Hour)
+		time.Sleep(5 * time.Minute)
 		w.wantServed("n1")
 		w.ended(w.tenants.Restart(t.Context(), "acme", 0, tenants.Once{}))
 		time.Sleep(time.Until(at) + 2*time.Minute)
@@ -216,11 +216,11 @@ func TestMoveLater(t *testing.T) {
 
 func TestMoveLaterCancelled(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
-		job, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n2"}, time.Now().Add(time.Hour), Once{})
+		job, err := w.service.MoveAt(t.Context(), "acme", Request{To: "n2"}, time.Now().Add(5*time.Minute), Once{})
 		do(t, err)
 		_, err = w.engine.Cancel(t.Context(), job.ID)
 		do(t, err)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(7 * time.Minute)
 		w.wantServed("n1")
 	})
 }
@@ -235,16 +235,16 @@ func TestMoveInWindow(t *testing.T) {
 				t.Errorf("at %s: %v", at, err)
 			}
 		}
-		soon := time.Now().UTC().Add(2 * time.Hour)
+		soon := time.Now().UTC().Add(10 * time.Minute)
 		_, err := w.tenants.Edit(t.Context(), "acme", tenants.EditRequest{
 			Window: new(soon.Format("15:04") + "-" + soon.Add(time.Hour).Format("15:04")), TimeZone: new("UTC"),
 		})
 		do(t, err)
 		job, err := w.service.MoveInWindow(t.Context(), "acme", Request{To: "n2"}, Once{})
 		do(t, err)
-		time.Sleep(110 * time.Minute)
+		time.Sleep(8 * time.Minute)
 		w.wantServed("n1")
-		time.Sleep(15 * time.Minute)
+		time.Sleep(4 * time.Minute)
 		if job = w.ended(job, nil); job.State != fleet.JobDone {
 			t.Errorf("job %+v", job)
 		}

@@ -103,7 +103,7 @@ func newWorld(t *testing.T, driver string) *world {
 	w.image.Fingerprint = w.lxd.AddImage(fleet.Image{Aliases: []string{"wordpress"}, Size: fleet.GiB})
 	do(t, w.store.InsertImage(ctx, w.image))
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelError}))
-	w.observer = tenants.NewObserver(w.lxd, w.store, w.store, w, tenants.ObserverOptions{Logger: log})
+	w.observer = tenants.NewObserver(w.lxd, w.store, w.store, w, tenants.ObserverOptions{Logger: log, DialEvery: 5 * time.Second})
 	hands := tenants.KindDeps{LXD: w.lxd, Store: w.store, Observer: w.observer, Prober: w}
 	w.tenants = tenants.NewService(tenants.ServiceDeps{
 		LXD: w.lxd, Store: w.store, Images: w.store, Jobs: w.store, Submit: w, Observer: w.observer,
@@ -171,7 +171,7 @@ func (w *world) write(name, text string) {
 }
 
 func (w *world) start() {
-	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{OnEvent: w.observer.JobEvent})
+	w.engine = jobs.NewEngine(w.store, w.registry, jobs.Options{PollInterval: time.Minute, OnEvent: w.observer.JobEvent})
 	do(w.t, w.engine.Start(context.WithoutCancel(w.t.Context())))
 	w.t.Cleanup(func() { do(w.t, w.engine.Stop(context.Background())) })
 	synctest.Wait()
