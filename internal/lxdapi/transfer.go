@@ -189,9 +189,11 @@ func (l Link) EnsureRefreshed(ctx context.Context, spec fleet.CopySpec, progress
 		return fleet.Errorf(fleet.Internal, "the copy %s has no %s, or is of a snapshot", spec.Name, fleet.KeyJob)
 	}
 	var err error
-	for range attempts {
+	for try := range attempts {
 		err = l.refresh(ctx, spec, progress)
-		if !errors.Is(err, errVanished) || ctx.Err() != nil {
+		// A member that is very busy can miss the few seconds that LXD gives both ends to meet.
+		again := errors.Is(err, errVanished) || try == 0 && isCode(err, fleet.Failed)
+		if !again || ctx.Err() != nil {
 			break
 		}
 	}
