@@ -14,7 +14,10 @@ function tick(): void {
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  timer ??= setInterval(tick, 10_000);
+  if (timer === undefined) {
+    now = new Date(); // the clock stood while no time was shown
+    timer = setInterval(tick, 10_000);
+  }
   return () => {
     listeners.delete(listener);
     if (listeners.size === 0) {
@@ -30,7 +33,8 @@ export function Ago({ at }: { at: string | undefined }) {
   if (at === undefined) return <>–</>;
   const when = new Date(at);
   // The clock ticks every ten seconds: what is newer than its tick is not in the future.
-  const from = when > present && when.getTime() - present.getTime() < 10_000 ? when : present;
+  const ahead = when.getTime() - present.getTime();
+  const from = ahead > 0 && ahead < 15_000 ? when : present;
   return (
     <time dateTime={at} title={moment(when)}>
       {ago(when, from)}

@@ -50,7 +50,7 @@ export function TenantPage() {
                   .filter((tab) => operator || !tab.operator)
                   .map((tab) => (
                     <li className="p-tabs__item" key={tab.to}>
-                      <Tab to={`/tenants/${name}/${tab.to}`} name={tab.name} />
+                      <Tab to={tab.to === "" ? `/tenants/${name}` : `/tenants/${name}/${tab.to}`} name={tab.name} />
                     </li>
                   ))}
               </ul>
