@@ -134,7 +134,7 @@ func (s *Server) Handler() http.Handler {
 		e.GET("/*", s.web)
 		e.HEAD("/*", s.web)
 	}
-	return e
+	return tunnelled(e)
 }
 
 // web answers with the dashboard. What is below /v1 and is no operation's stays an error for
