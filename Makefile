@@ -65,6 +65,10 @@ zfs: ## Tests on real ZFS, in a virtual machine that is made at the first run
 .PHONY: tools
 tools: $(PEBBLE) $(VERSITYGW) $(KOPIA) $(GOTESTSUM) ## Build the programs that tests need into bin/
 
+.PHONY: e2e
+e2e: tools ## The dashboard in Chromium against a real daemon on a real cluster; pictures in web/shots
+	scripts/test-e2e
+
 .PHONY: kill-test
 kill-test: ## The daemon killed after each event of each kind of job, on a real cluster; integration has a part of it
 	scripts/test-kill

@@ -1,16 +1,18 @@
 // Drives the dashboard of a daemon in Chromium, as people would. Started by scripts/test-e2e, which
-// gives the daemon's address, the first admin's link and the folder for pictures.
+// gives the first admin's link and the folder for pictures.
 import { mkdirSync } from "node:fs";
 
 import { Dashboard } from "./dashboard";
 
-const [base = "", link = "", shots = ""] = process.argv.slice(2);
+const [link = "", shots = ""] = process.argv.slice(2);
+const base = new URL(link).origin; // the session is this host's
 const password = "a long enough password 1";
 const slow = 60_000;
 
 mkdirSync(shots, { recursive: true });
 const dashboard = await Dashboard.open(base, shots);
 const { page } = dashboard;
+page.setDefaultTimeout(slow);
 
 /** Says what is tried, so that a failure tells where. */
 async function step(what: string, run: () => Promise<void>): Promise<void> {
@@ -19,6 +21,7 @@ async function step(what: string, run: () => Promise<void>): Promise<void> {
     await run();
   } catch (thrown) {
     await dashboard.shoot("failed");
+    console.error(dashboard.faults.join("\n"));
     throw new Error(`${what}: ${thrown instanceof Error ? thrown.message : String(thrown)}`, { cause: thrown });
   }
   console.log(`${what} (${((Date.now() - began) / 1000).toFixed(1)} s)`);
@@ -109,8 +112,9 @@ const pages: readonly (readonly [path: string, name: string])[] = [
 for (const [path, name] of pages) {
   await step(`the page ${name}, light, dark and narrow`, async () => {
     await dashboard.go(path);
+    await page.getByRole("navigation", { name: "Main" }).waitFor(); // logged in
     await page.getByRole("heading", { level: 1 }).waitFor();
-    await page.waitForLoadState("load");
+    await page.getByText("Loading…").first().waitFor({ state: "detached" });
     await dashboard.shoot(name);
     await dashboard.accessible(name);
     await page.emulateMedia({ colorScheme: "dark" });

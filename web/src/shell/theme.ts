@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useState } from "react";
 
 export type Theme = "light" | "dark" | "system";
 const key = "lxdfleet.theme";
@@ -16,18 +16,14 @@ function apply(theme: Theme): void {
 }
 
 apply(saved()); // before anything is drawn
+dark.addEventListener("change", () => apply(saved()));
 
 /** The viewer's theme, kept in this browser. */
 export function useTheme(): [Theme, (theme: Theme) => void] {
   const [theme, setTheme] = useState(saved);
-  useEffect(() => {
-    apply(theme);
-    const follow = () => apply(theme);
-    dark.addEventListener("change", follow);
-    return () => dark.removeEventListener("change", follow);
-  }, [theme]);
   const set = (next: Theme) => {
     localStorage.setItem(key, next);
+    apply(next);
     setTheme(next);
   };
   return [theme, set];
