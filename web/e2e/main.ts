@@ -76,7 +76,7 @@ await step("snapshot, and go back to it", async () => {
   if (await confirm.isEnabled()) throw new Error("a restore can be confirmed without the tenant's name");
   await page.getByRole("dialog").getByRole("textbox").fill("acme");
   await confirm.click();
-  await page.getByRole("link", { name: "Job done" }).last().waitFor({ timeout: slow });
+  await page.locator(".notices > div", { hasText: "Restore acme" }).getByRole("link", { name: "Job done" }).waitFor();
   await dashboard.shoot("timeline");
   await dashboard.accessible("timeline");
 });

@@ -33,7 +33,7 @@ export function Audit() {
   });
   const entries = log.data?.pages.flatMap((page) => page.items);
   const columns: readonly Column<AuditEntry>[] = [
-    { key: "at", title: "When", width: "15rem", show: (e) => <Moment at={e.at} /> },
+    { key: "at", title: "When", width: "17rem", show: (e) => <Moment at={e.at} /> },
     { key: "actor", title: "Who", width: "10rem", show: (e) => e.actor },
     { key: "operation", title: "What", show: (e) => <button className="p-button--link" onClick={() => setEntry(e)}>{e.operation}</button> },
     { key: "subject", title: "On", show: (e) => <Subject subject={e.subject} /> },

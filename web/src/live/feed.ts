@@ -30,6 +30,9 @@ export const types = [
 
 const longestPause = 15_000;
 
+/** Breaks that are shorter than this are nobody's concern. */
+const patience = 3000;
+
 /**
  * Listens to the daemon's news for as long as the page is open. After a break it goes on where
  * it was; where news was lost meanwhile it says resync.
@@ -41,6 +44,7 @@ export class Feed {
   private source: EventSource | undefined;
   private pause = 500;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private doubt: ReturnType<typeof setTimeout> | undefined;
   private broken = false;
   private readonly listeners = new Set<(news: News) => void>();
   private readonly watchers = new Set<() => void>();
@@ -53,13 +57,15 @@ export class Feed {
     this.source = source;
     source.onopen = () => {
       this.pause = 500;
+      clearTimeout(this.doubt);
+      this.doubt = undefined;
       this.become("live");
       // A new EventSource does not know the last event's id: read everything anew.
       if (this.broken) this.tell({ id: "", type: "resync", at: new Date().toISOString() });
       this.broken = false;
     };
     source.onerror = () => {
-      this.become("offline");
+      this.doubt ??= setTimeout(() => this.become("offline"), patience);
       if (source.readyState === EventSource.CLOSED) this.again();
     };
     for (const type of types) {
@@ -69,6 +75,8 @@ export class Feed {
 
   stop(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.doubt);
+    this.doubt = undefined;
     this.source?.close();
     this.source = undefined;
     this.become("connecting");
