@@ -33,13 +33,14 @@ func TestNetworkOfEachMember(t *testing.T) {
 	}
 	w.moveByHand("acme", "n3")
 	w.bothServe()
+	w.place("initech", "--member", "n3")
+	w.must("move", "initech", "--to", "n1")
+	w.wantPage("initech.example.test", "tenant=initech")
 
 	w.setReach("device")
 	w.bothServe()
 	w.doctorSays("instances are reached by proxy devices (network.reach: device)", "reach n3: acme is reached")
 	eventually(t, 2*time.Minute, "the forwards are gone", func() bool { return w.forwards() == "" })
-	w.place("initech", "--member", "n2")
-	w.wantPage("initech.example.test", "tenant=initech")
 	// A copy made by hand has the original's device, and starts all the same.
 	w.lxc("copy", "initech", "handmade", "--instance-only", "--stateless")
 	eventually(t, 10*time.Second, "the copy starts", func() bool {
@@ -48,6 +49,8 @@ func TestNetworkOfEachMember(t *testing.T) {
 	})
 	w.lxc("delete", "--force", "handmade")
 	w.moveByHand("acme", "n1")
+	w.must("move", "initech", "--to", "n2")
+	w.wantPage("initech.example.test", "tenant=initech")
 	w.must("tenant", "restart", "globex")
 	w.bothServe()
 

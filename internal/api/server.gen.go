@@ -829,6 +829,75 @@ type Certificate struct {
 // CertificateState defines model for Certificate.State.
 type CertificateState string
 
+// Cluster defines model for Cluster.
+type Cluster struct {
+	AddedAt time.Time `json:"added_at"`
+
+	// Fingerprint SHA-256 of the certificate it must answer with.
+	Fingerprint string `json:"fingerprint"`
+
+	// KeyAt When our certificate there was made.
+	KeyAt   time.Time       `json:"key_at"`
+	Members []ClusterMember `json:"members"`
+	Name    string          `json:"name"`
+	Network string          `json:"network,omitempty,omitzero"`
+	Pool    string          `json:"pool,omitempty,omitzero"`
+
+	// Prepared After it was added: what was made there.
+	Prepared string `json:"prepared,omitempty,omitzero"`
+
+	// Problem Why it is not usable.
+	Problem string `json:"problem,omitempty,omitzero"`
+	Project string `json:"project"`
+	Url     string `json:"url"`
+	Usable  bool   `json:"usable"`
+
+	// Version Of LXD.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// ClusterAdd defines model for ClusterAdd.
+type ClusterAdd struct {
+	// Fingerprint With password: of the server's certificate.
+	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
+	Name        string `json:"name"`
+
+	// Network Network of the tenants; likewise.
+	Network string `json:"network,omitempty,omitzero"`
+
+	// Password In place of the token: the trust password of an older server.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// Pool Storage pool; the one that suits best if empty.
+	Pool string `json:"pool,omitempty,omitzero"`
+
+	// Project LXD project for what is lxdfleet's; lxdfleet if empty.
+	Project string `json:"project,omitempty,omitzero"`
+
+	// Token What `lxc config trust add` printed there.
+	Token string `json:"token,omitempty,omitzero"`
+
+	// Url https://HOST:PORT of a member; without it the token's first address.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// ClusterList defines model for ClusterList.
+type ClusterList struct {
+	Items []Cluster `json:"items"`
+}
+
+// ClusterMember defines model for ClusterMember.
+type ClusterMember struct {
+	Cpus        int    `json:"cpus"`
+	MemoryTotal int64  `json:"memory_total"`
+	MemoryUsed  int64  `json:"memory_used"`
+	Message     string `json:"message,omitempty,omitzero"`
+	Name        string `json:"name"`
+	Online      bool   `json:"online"`
+	PoolTotal   int64  `json:"pool_total"`
+	PoolUsed    int64  `json:"pool_used"`
+}
+
 // CodeCount defines model for CodeCount.
 type CodeCount struct {
 	// Class First digit of the code; 0 for what is in no class.
@@ -2585,6 +2654,12 @@ type RestoreBackupParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// RemoveClusterParams defines parameters for RemoveCluster.
+type RemoveClusterParams struct {
+	// Force Also where it is away and goes on trusting.
+	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
 // ListDomainsParams defines parameters for ListDomains.
 type ListDomainsParams struct {
 	// Limit Most items of a page; 100 where it is not given.
@@ -2893,6 +2968,9 @@ type EditBackupJSONRequestBody = KeepsakeEdit
 // RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
 type RestoreBackupJSONRequestBody = BackupRestore
 
+// AddClusterJSONRequestBody defines body for AddCluster for application/json ContentType.
+type AddClusterJSONRequestBody = ClusterAdd
+
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
 
@@ -3057,6 +3135,21 @@ type ServerInterface interface {
 	// GetCA The certificate of the internal certificate authority
 	// (GET /v1/ca)
 	GetCA(ctx echo.Context) error
+	// ListClusters Other LXD clusters by name
+	// (GET /v1/clusters)
+	ListClusters(ctx echo.Context) error
+	// AddCluster Add another LXD cluster or stand-alone server
+	// (POST /v1/clusters)
+	AddCluster(ctx echo.Context) error
+	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
+	// (DELETE /v1/clusters/{cluster})
+	RemoveCluster(ctx echo.Context, cluster string, params RemoveClusterParams) error
+	// GetCluster One other cluster
+	// (GET /v1/clusters/{cluster})
+	GetCluster(ctx echo.Context, cluster string) error
+	// RotateCluster Exchange the certificate that is shown to a cluster
+	// (POST /v1/clusters/{cluster}/rotate)
+	RotateCluster(ctx echo.Context, cluster string) error
 	// GetDoctor What is wrong, and how to mend it
 	// (GET /v1/doctor)
 	GetDoctor(ctx echo.Context) error
@@ -3891,6 +3984,81 @@ func (w *ServerInterfaceWrapper) GetCA(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCA(ctx)
+	return err
+}
+
+// ListClusters converts echo context to params.
+func (w *ServerInterfaceWrapper) ListClusters(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListClusters(ctx)
+	return err
+}
+
+// AddCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) AddCluster(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddCluster(ctx)
+	return err
+}
+
+// RemoveCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveCluster(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "cluster" -------------
+	var cluster string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cluster", ctx.Param("cluster"), &cluster, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveClusterParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveCluster(ctx, cluster, params)
+	return err
+}
+
+// GetCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCluster(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "cluster" -------------
+	var cluster string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cluster", ctx.Param("cluster"), &cluster, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCluster(ctx, cluster)
+	return err
+}
+
+// RotateCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateCluster(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "cluster" -------------
+	var cluster string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cluster", ctx.Param("cluster"), &cluster, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateCluster(ctx, cluster)
 	return err
 }
 
@@ -6093,7 +6261,6 @@ func RegisterHandlersWithBaseURL(router EchoRouter, si ServerInterface, baseURL 
 // RegisterHandlersWithOptions registers handlers using the supplied options,
 // including any per-operation middleware.
 func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options RegisterHandlersOptions) {
-
 	wrapper := ServerInterfaceWrapper{
 		Handler: si,
 	}
@@ -6151,6 +6318,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/policies/:policy", wrapper.DeletePolicy, options.OperationMiddlewares["deletePolicy"]...)
 	router.GET(options.BaseURL+"/v1/policies/:policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
 	router.PATCH(options.BaseURL+"/v1/policies/:policy", wrapper.EditPolicy, options.OperationMiddlewares["editPolicy"]...)
+	router.GET(options.BaseURL+"/v1/clusters", wrapper.ListClusters, options.OperationMiddlewares["listClusters"]...)
+	router.POST(options.BaseURL+"/v1/clusters", wrapper.AddCluster, options.OperationMiddlewares["addCluster"]...)
+	router.DELETE(options.BaseURL+"/v1/clusters/:cluster", wrapper.RemoveCluster, options.OperationMiddlewares["removeCluster"]...)
+	router.GET(options.BaseURL+"/v1/clusters/:cluster", wrapper.GetCluster, options.OperationMiddlewares["getCluster"]...)
+	router.POST(options.BaseURL+"/v1/clusters/:cluster/rotate", wrapper.RotateCluster, options.OperationMiddlewares["rotateCluster"]...)
 	router.GET(options.BaseURL+"/v1/backups", wrapper.ListBackups, options.OperationMiddlewares["listBackups"]...)
 	router.POST(options.BaseURL+"/v1/backups", wrapper.CreateBackup, options.OperationMiddlewares["createBackup"]...)
 	router.DELETE(options.BaseURL+"/v1/backups/:id", wrapper.DeleteBackup, options.OperationMiddlewares["deleteBackup"]...)
@@ -6222,7 +6394,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
 	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit, options.OperationMiddlewares["checkAudit"]...)
-
 }
 
 type JobResponseHeaders struct {
@@ -6238,8 +6409,7 @@ type ProblemApplicationProblemPlusJSONResponse Problem
 
 type SessionJSONResponse Session
 
-type GetHealthRequestObject struct {
-}
+type GetHealthRequestObject struct{}
 
 type GetHealthResponseObject interface {
 	VisitGetHealthResponse(w http.ResponseWriter) error
@@ -6248,7 +6418,6 @@ type GetHealthResponseObject interface {
 type GetHealth200TextResponse string
 
 func (response GetHealth200TextResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -6262,7 +6431,6 @@ type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6273,8 +6441,7 @@ func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealt
 	return err
 }
 
-type GetMetricsRequestObject struct {
-}
+type GetMetricsRequestObject struct{}
 
 type GetMetricsResponseObject interface {
 	VisitGetMetricsResponse(w http.ResponseWriter) error
@@ -6283,7 +6450,6 @@ type GetMetricsResponseObject interface {
 type GetMetrics200TextResponse string
 
 func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -6297,7 +6463,6 @@ type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6308,8 +6473,7 @@ func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetr
 	return err
 }
 
-type ListAdoptableRequestObject struct {
-}
+type ListAdoptableRequestObject struct{}
 
 type ListAdoptableResponseObject interface {
 	VisitListAdoptableResponse(w http.ResponseWriter) error
@@ -6318,7 +6482,6 @@ type ListAdoptableResponseObject interface {
 type ListAdoptable200JSONResponse AdoptableList
 
 func (response ListAdoptable200JSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6335,7 +6498,6 @@ type ListAdoptabledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAdoptabledefaultApplicationProblemPlusJSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6359,7 +6521,6 @@ type AdoptInstanceResponseObject interface {
 type AdoptInstance202JSONResponse struct{ JobJSONResponse }
 
 func (response AdoptInstance202JSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6377,7 +6538,6 @@ type AdoptInstancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AdoptInstancedefaultApplicationProblemPlusJSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6399,7 +6559,6 @@ type ListAuditResponseObject interface {
 type ListAudit200JSONResponse AuditList
 
 func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6416,7 +6575,6 @@ type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6427,8 +6585,7 @@ func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAudi
 	return err
 }
 
-type CheckAuditRequestObject struct {
-}
+type CheckAuditRequestObject struct{}
 
 type CheckAuditResponseObject interface {
 	VisitCheckAuditResponse(w http.ResponseWriter) error
@@ -6437,7 +6594,6 @@ type CheckAuditResponseObject interface {
 type CheckAudit200JSONResponse AuditCheck
 
 func (response CheckAudit200JSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6454,7 +6610,6 @@ type CheckAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckAuditdefaultApplicationProblemPlusJSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6479,7 +6634,6 @@ type ExportAudit200ApplicationxNdjsonResponse struct {
 }
 
 func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -6522,7 +6676,6 @@ type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6544,7 +6697,6 @@ type ListBackupsResponseObject interface {
 type ListBackups200JSONResponse BackupList
 
 func (response ListBackups200JSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6561,7 +6713,6 @@ type ListBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupsdefaultApplicationProblemPlusJSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6584,7 +6735,6 @@ type CreateBackupResponseObject interface {
 type CreateBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateBackup202JSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6602,7 +6752,6 @@ type CreateBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6621,8 +6770,7 @@ type ConfirmBackupKeyResponseObject interface {
 	VisitConfirmBackupKeyResponse(w http.ResponseWriter) error
 }
 
-type ConfirmBackupKey204Response struct {
-}
+type ConfirmBackupKey204Response struct{}
 
 func (response ConfirmBackupKey204Response) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -6635,7 +6783,6 @@ type ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6657,7 +6804,6 @@ type BackupControlResponseObject interface {
 type BackupControl202JSONResponse struct{ JobJSONResponse }
 
 func (response BackupControl202JSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6675,7 +6821,6 @@ type BackupControldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6686,8 +6831,7 @@ func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBack
 	return err
 }
 
-type InitBackupsRequestObject struct {
-}
+type InitBackupsRequestObject struct{}
 
 type InitBackupsResponseObject interface {
 	VisitInitBackupsResponse(w http.ResponseWriter) error
@@ -6696,7 +6840,6 @@ type InitBackupsResponseObject interface {
 type InitBackups201JSONResponse BackupKey
 
 func (response InitBackups201JSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6713,7 +6856,6 @@ type InitBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response InitBackupsdefaultApplicationProblemPlusJSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6735,7 +6877,6 @@ type PruneBackupsResponseObject interface {
 type PruneBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response PruneBackups202JSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6753,7 +6894,6 @@ type PruneBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PruneBackupsdefaultApplicationProblemPlusJSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6775,7 +6915,6 @@ type RecoverBackupsResponseObject interface {
 type RecoverBackups200JSONResponse BackupRecovery
 
 func (response RecoverBackups200JSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6792,7 +6931,6 @@ type RecoverBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6803,8 +6941,7 @@ func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRec
 	return err
 }
 
-type RotateBackupKeyRequestObject struct {
-}
+type RotateBackupKeyRequestObject struct{}
 
 type RotateBackupKeyResponseObject interface {
 	VisitRotateBackupKeyResponse(w http.ResponseWriter) error
@@ -6813,7 +6950,6 @@ type RotateBackupKeyResponseObject interface {
 type RotateBackupKey200JSONResponse BackupKey
 
 func (response RotateBackupKey200JSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6830,7 +6966,6 @@ type RotateBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6841,8 +6976,7 @@ func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRo
 	return err
 }
 
-type GetBackupStatusRequestObject struct {
-}
+type GetBackupStatusRequestObject struct{}
 
 type GetBackupStatusResponseObject interface {
 	VisitGetBackupStatusResponse(w http.ResponseWriter) error
@@ -6851,7 +6985,6 @@ type GetBackupStatusResponseObject interface {
 type GetBackupStatus200JSONResponse BackupStatus
 
 func (response GetBackupStatus200JSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6868,7 +7001,6 @@ type GetBackupStatusdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupStatusdefaultApplicationProblemPlusJSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6891,7 +7023,6 @@ type VerifyBackupsResponseObject interface {
 type VerifyBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response VerifyBackups202JSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6909,7 +7040,6 @@ type VerifyBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response VerifyBackupsdefaultApplicationProblemPlusJSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6932,7 +7062,6 @@ type DeleteBackupResponseObject interface {
 type DeleteBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteBackup202JSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6950,7 +7079,6 @@ type DeleteBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteBackupdefaultApplicationProblemPlusJSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6972,7 +7100,6 @@ type GetBackupResponseObject interface {
 type GetBackup200JSONResponse Backup
 
 func (response GetBackup200JSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6989,7 +7116,6 @@ type GetBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupdefaultApplicationProblemPlusJSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7012,7 +7138,6 @@ type EditBackupResponseObject interface {
 type EditBackup200JSONResponse Backup
 
 func (response EditBackup200JSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7029,7 +7154,6 @@ type EditBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditBackupdefaultApplicationProblemPlusJSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7055,7 +7179,6 @@ type GetBackupFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetBackupFile200ApplicationoctetStreamResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7075,7 +7198,6 @@ type GetBackupFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupFiledefaultApplicationProblemPlusJSONResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7098,7 +7220,6 @@ type ListBackupFilesResponseObject interface {
 type ListBackupFiles200JSONResponse FileList
 
 func (response ListBackupFiles200JSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7115,7 +7236,6 @@ type ListBackupFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupFilesdefaultApplicationProblemPlusJSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7139,7 +7259,6 @@ type RestoreBackupResponseObject interface {
 type RestoreBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreBackup202JSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7157,7 +7276,6 @@ type RestoreBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7168,8 +7286,7 @@ func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
-type GetCARequestObject struct {
-}
+type GetCARequestObject struct{}
 
 type GetCAResponseObject interface {
 	VisitGetCAResponse(w http.ResponseWriter) error
@@ -7181,7 +7298,6 @@ type GetCA200ApplicationxPemFileResponse struct {
 }
 
 func (response GetCA200ApplicationxPemFileResponse) VisitGetCAResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7201,7 +7317,6 @@ type GetCAdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCAResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7212,8 +7327,185 @@ func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCARespons
 	return err
 }
 
-type GetDoctorRequestObject struct {
+type ListClustersRequestObject struct{}
+
+type ListClustersResponseObject interface {
+	VisitListClustersResponse(w http.ResponseWriter) error
 }
+
+type ListClusters200JSONResponse ClusterList
+
+func (response ListClusters200JSONResponse) VisitListClustersResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClustersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListClustersdefaultApplicationProblemPlusJSONResponse) VisitListClustersResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddClusterRequestObject struct {
+	Body *AddClusterJSONRequestBody
+}
+
+type AddClusterResponseObject interface {
+	VisitAddClusterResponse(w http.ResponseWriter) error
+}
+
+type AddCluster201JSONResponse Cluster
+
+func (response AddCluster201JSONResponse) VisitAddClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddClusterdefaultApplicationProblemPlusJSONResponse) VisitAddClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveClusterRequestObject struct {
+	Cluster string `json:"cluster"`
+	Params  RemoveClusterParams
+}
+
+type RemoveClusterResponseObject interface {
+	VisitRemoveClusterResponse(w http.ResponseWriter) error
+}
+
+type RemoveCluster204Response struct{}
+
+func (response RemoveCluster204Response) VisitRemoveClusterResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveClusterdefaultApplicationProblemPlusJSONResponse) VisitRemoveClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClusterRequestObject struct {
+	Cluster string `json:"cluster"`
+}
+
+type GetClusterResponseObject interface {
+	VisitGetClusterResponse(w http.ResponseWriter) error
+}
+
+type GetCluster200JSONResponse Cluster
+
+func (response GetCluster200JSONResponse) VisitGetClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetClusterdefaultApplicationProblemPlusJSONResponse) VisitGetClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateClusterRequestObject struct {
+	Cluster string `json:"cluster"`
+}
+
+type RotateClusterResponseObject interface {
+	VisitRotateClusterResponse(w http.ResponseWriter) error
+}
+
+type RotateCluster200JSONResponse Cluster
+
+func (response RotateCluster200JSONResponse) VisitRotateClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateClusterdefaultApplicationProblemPlusJSONResponse) VisitRotateClusterResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetDoctorRequestObject struct{}
 
 type GetDoctorResponseObject interface {
 	VisitGetDoctorResponse(w http.ResponseWriter) error
@@ -7222,7 +7514,6 @@ type GetDoctorResponseObject interface {
 type GetDoctor200JSONResponse FindingList
 
 func (response GetDoctor200JSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7239,7 +7530,6 @@ type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7261,7 +7551,6 @@ type ListDomainsResponseObject interface {
 type ListDomains200JSONResponse DomainList
 
 func (response ListDomains200JSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7278,7 +7567,6 @@ type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7297,8 +7585,7 @@ type RemoveDomainResponseObject interface {
 	VisitRemoveDomainResponse(w http.ResponseWriter) error
 }
 
-type RemoveDomain204Response struct {
-}
+type RemoveDomain204Response struct{}
 
 func (response RemoveDomain204Response) VisitRemoveDomainResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -7311,7 +7598,6 @@ type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7333,7 +7619,6 @@ type GetDomainResponseObject interface {
 type GetDomain200JSONResponse Domain
 
 func (response GetDomain200JSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7350,7 +7635,6 @@ type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7373,7 +7657,6 @@ type ChangeDomainResponseObject interface {
 type ChangeDomain200JSONResponse Domain
 
 func (response ChangeDomain200JSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7390,7 +7673,6 @@ type ChangeDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7412,7 +7694,6 @@ type CheckDomainResponseObject interface {
 type CheckDomain200JSONResponse Domain
 
 func (response CheckDomain200JSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7429,7 +7710,6 @@ type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7451,7 +7731,6 @@ type ListDrillsResponseObject interface {
 type ListDrills200JSONResponse DrillList
 
 func (response ListDrills200JSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7468,7 +7747,6 @@ type ListDrillsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDrillsdefaultApplicationProblemPlusJSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7491,7 +7769,6 @@ type RunDrillResponseObject interface {
 type RunDrill202JSONResponse struct{ JobJSONResponse }
 
 func (response RunDrill202JSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7509,7 +7786,6 @@ type RunDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunDrilldefaultApplicationProblemPlusJSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7531,7 +7807,6 @@ type GetDrillResponseObject interface {
 type GetDrill200JSONResponse Drill
 
 func (response GetDrill200JSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7548,7 +7823,6 @@ type GetDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrilldefaultApplicationProblemPlusJSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7573,7 +7847,6 @@ type StreamEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7616,7 +7889,6 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7638,7 +7910,6 @@ type ListImagesResponseObject interface {
 type ListImages200JSONResponse ImageList
 
 func (response ListImages200JSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7655,7 +7926,6 @@ type ListImagesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListImagesdefaultApplicationProblemPlusJSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7678,7 +7948,6 @@ type BuildImageResponseObject interface {
 type BuildImage202JSONResponse struct{ JobJSONResponse }
 
 func (response BuildImage202JSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7696,7 +7965,6 @@ type BuildImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BuildImagedefaultApplicationProblemPlusJSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7719,7 +7987,6 @@ type ImportImageResponseObject interface {
 type ImportImage202JSONResponse struct{ JobJSONResponse }
 
 func (response ImportImage202JSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7737,7 +8004,6 @@ type ImportImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ImportImagedefaultApplicationProblemPlusJSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7759,7 +8025,6 @@ type GetCurrentImageResponseObject interface {
 type GetCurrentImage200JSONResponse Image
 
 func (response GetCurrentImage200JSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7776,7 +8041,6 @@ type GetCurrentImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentImagedefaultApplicationProblemPlusJSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7799,7 +8063,6 @@ type DeleteImageResponseObject interface {
 type DeleteImage202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteImage202JSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7817,7 +8080,6 @@ type DeleteImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteImagedefaultApplicationProblemPlusJSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7840,7 +8102,6 @@ type GetImageResponseObject interface {
 type GetImage200JSONResponse Image
 
 func (response GetImage200JSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7857,7 +8118,6 @@ type GetImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetImagedefaultApplicationProblemPlusJSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7879,7 +8139,6 @@ type ListJobsResponseObject interface {
 type ListJobs200JSONResponse JobList
 
 func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7896,7 +8155,6 @@ type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7918,7 +8176,6 @@ type GetJobResponseObject interface {
 type GetJob200JSONResponse JobDetail
 
 func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7935,7 +8192,6 @@ type GetJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7958,7 +8214,6 @@ type CancelJobResponseObject interface {
 type CancelJob202JSONResponse struct{ JobJSONResponse }
 
 func (response CancelJob202JSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7976,7 +8231,6 @@ type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8002,7 +8256,6 @@ type StreamJobEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamJobEvents200TexteventStreamResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8045,7 +8298,6 @@ type StreamJobEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamJobEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8068,7 +8320,6 @@ type RetryJobResponseObject interface {
 type RetryJob202JSONResponse struct{ JobJSONResponse }
 
 func (response RetryJob202JSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8086,7 +8337,6 @@ type RetryJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8108,7 +8358,6 @@ type CheckLinkResponseObject interface {
 type CheckLink200JSONResponse LinkUser
 
 func (response CheckLink200JSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8125,7 +8374,6 @@ type CheckLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckLinkdefaultApplicationProblemPlusJSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8147,7 +8395,6 @@ type UseLinkResponseObject interface {
 type UseLink200JSONResponse LinkUser
 
 func (response UseLink200JSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8164,7 +8411,6 @@ type UseLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8175,8 +8421,7 @@ func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkRes
 	return err
 }
 
-type ListMembersRequestObject struct {
-}
+type ListMembersRequestObject struct{}
 
 type ListMembersResponseObject interface {
 	VisitListMembersResponse(w http.ResponseWriter) error
@@ -8185,7 +8430,6 @@ type ListMembersResponseObject interface {
 type ListMembers200JSONResponse MemberList
 
 func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8202,7 +8446,6 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8224,7 +8467,6 @@ type GetMemberResponseObject interface {
 type GetMember200JSONResponse Member
 
 func (response GetMember200JSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8241,7 +8483,6 @@ type GetMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMemberdefaultApplicationProblemPlusJSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8264,7 +8505,6 @@ type EditMemberResponseObject interface {
 type EditMember200JSONResponse Member
 
 func (response EditMember200JSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8281,7 +8521,6 @@ type EditMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditMemberdefaultApplicationProblemPlusJSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8303,7 +8542,6 @@ type GetDrainPlanResponseObject interface {
 type GetDrainPlan200JSONResponse MovePlan
 
 func (response GetDrainPlan200JSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8320,7 +8558,6 @@ type GetDrainPlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8344,7 +8581,6 @@ type DrainMemberResponseObject interface {
 type DrainMember202JSONResponse struct{ JobJSONResponse }
 
 func (response DrainMember202JSONResponse) VisitDrainMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8362,7 +8598,6 @@ type DrainMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DrainMemberdefaultApplicationProblemPlusJSONResponse) VisitDrainMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8386,7 +8621,6 @@ type RestoreMemberResponseObject interface {
 type RestoreMember202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreMember202JSONResponse) VisitRestoreMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8404,7 +8638,6 @@ type RestoreMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreMemberdefaultApplicationProblemPlusJSONResponse) VisitRestoreMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8415,8 +8648,7 @@ func (response RestoreMemberdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
-type GetDocumentRequestObject struct {
-}
+type GetDocumentRequestObject struct{}
 
 type GetDocumentResponseObject interface {
 	VisitGetDocumentResponse(w http.ResponseWriter) error
@@ -8428,7 +8660,6 @@ type GetDocument200ApplicationvndOaiOpenapiResponse struct {
 }
 
 func (response GetDocument200ApplicationvndOaiOpenapiResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/vnd.oai.openapi")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8448,7 +8679,6 @@ type GetDocumentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDocumentdefaultApplicationProblemPlusJSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8470,7 +8700,6 @@ type ExplainPlacementResponseObject interface {
 type ExplainPlacement200JSONResponse Explanation
 
 func (response ExplainPlacement200JSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8487,7 +8716,6 @@ type ExplainPlacementdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8498,8 +8726,7 @@ func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
-type ListPlansRequestObject struct {
-}
+type ListPlansRequestObject struct{}
 
 type ListPlansResponseObject interface {
 	VisitListPlansResponse(w http.ResponseWriter) error
@@ -8508,7 +8735,6 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8525,7 +8751,6 @@ type ListPlansdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8536,8 +8761,7 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
-type ListPoliciesRequestObject struct {
-}
+type ListPoliciesRequestObject struct{}
 
 type ListPoliciesResponseObject interface {
 	VisitListPoliciesResponse(w http.ResponseWriter) error
@@ -8546,7 +8770,6 @@ type ListPoliciesResponseObject interface {
 type ListPolicies200JSONResponse PolicyList
 
 func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8563,7 +8786,6 @@ type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8585,7 +8807,6 @@ type CreatePolicyResponseObject interface {
 type CreatePolicy201JSONResponse Policy
 
 func (response CreatePolicy201JSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8602,7 +8823,6 @@ type CreatePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8621,8 +8841,7 @@ type DeletePolicyResponseObject interface {
 	VisitDeletePolicyResponse(w http.ResponseWriter) error
 }
 
-type DeletePolicy204Response struct {
-}
+type DeletePolicy204Response struct{}
 
 func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8635,7 +8854,6 @@ type DeletePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeletePolicydefaultApplicationProblemPlusJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8657,7 +8875,6 @@ type GetPolicyResponseObject interface {
 type GetPolicy200JSONResponse Policy
 
 func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8674,7 +8891,6 @@ type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8697,7 +8913,6 @@ type EditPolicyResponseObject interface {
 type EditPolicy200JSONResponse Policy
 
 func (response EditPolicy200JSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8714,7 +8929,6 @@ type EditPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8725,8 +8939,7 @@ func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPol
 	return err
 }
 
-type ListProxiesRequestObject struct {
-}
+type ListProxiesRequestObject struct{}
 
 type ListProxiesResponseObject interface {
 	VisitListProxiesResponse(w http.ResponseWriter) error
@@ -8735,7 +8948,6 @@ type ListProxiesResponseObject interface {
 type ListProxies200JSONResponse ProxyList
 
 func (response ListProxies200JSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8752,7 +8964,6 @@ type ListProxiesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8771,8 +8982,7 @@ type RemoveProxyResponseObject interface {
 	VisitRemoveProxyResponse(w http.ResponseWriter) error
 }
 
-type RemoveProxy204Response struct {
-}
+type RemoveProxy204Response struct{}
 
 func (response RemoveProxy204Response) VisitRemoveProxyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8785,7 +8995,6 @@ type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8807,7 +9016,6 @@ type CreateProxyTokenResponseObject interface {
 type CreateProxyToken201JSONResponse ProxyToken
 
 func (response CreateProxyToken201JSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8824,7 +9032,6 @@ type CreateProxyTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateProxyTokendefaultApplicationProblemPlusJSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8846,7 +9053,6 @@ type GetRebalancePlanResponseObject interface {
 type GetRebalancePlan200JSONResponse MovePlan
 
 func (response GetRebalancePlan200JSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8863,7 +9069,6 @@ type GetRebalancePlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRebalancePlandefaultApplicationProblemPlusJSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8886,7 +9091,6 @@ type RebalanceResponseObject interface {
 type Rebalance202JSONResponse struct{ JobJSONResponse }
 
 func (response Rebalance202JSONResponse) VisitRebalanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8904,7 +9108,6 @@ type RebalancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RebalancedefaultApplicationProblemPlusJSONResponse) VisitRebalanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8926,7 +9129,6 @@ type RecoverResponseObject interface {
 type Recover200JSONResponse RecoverReport
 
 func (response Recover200JSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8943,7 +9145,6 @@ type RecoverdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8954,8 +9155,7 @@ func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverRes
 	return err
 }
 
-type ListRoutesRequestObject struct {
-}
+type ListRoutesRequestObject struct{}
 
 type ListRoutesResponseObject interface {
 	VisitListRoutesResponse(w http.ResponseWriter) error
@@ -8964,7 +9164,6 @@ type ListRoutesResponseObject interface {
 type ListRoutes200JSONResponse RouteList
 
 func (response ListRoutes200JSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8981,7 +9180,6 @@ type ListRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8992,8 +9190,7 @@ func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRou
 	return err
 }
 
-type GetServerRequestObject struct {
-}
+type GetServerRequestObject struct{}
 
 type GetServerResponseObject interface {
 	VisitGetServerResponse(w http.ResponseWriter) error
@@ -9002,7 +9199,6 @@ type GetServerResponseObject interface {
 type GetServer200JSONResponse ServerInfo
 
 func (response GetServer200JSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9019,7 +9215,6 @@ type GetServerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9030,15 +9225,13 @@ func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServe
 	return err
 }
 
-type LogoutRequestObject struct {
-}
+type LogoutRequestObject struct{}
 
 type LogoutResponseObject interface {
 	VisitLogoutResponse(w http.ResponseWriter) error
 }
 
-type Logout204Response struct {
-}
+type Logout204Response struct{}
 
 func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -9051,7 +9244,6 @@ type LogoutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9062,8 +9254,7 @@ func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutRespo
 	return err
 }
 
-type GetSessionRequestObject struct {
-}
+type GetSessionRequestObject struct{}
 
 type GetSessionResponseObject interface {
 	VisitGetSessionResponse(w http.ResponseWriter) error
@@ -9072,7 +9263,6 @@ type GetSessionResponseObject interface {
 type GetSession200JSONResponse struct{ SessionJSONResponse }
 
 func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9089,7 +9279,6 @@ type GetSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSessiondefaultApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9111,7 +9300,6 @@ type LoginResponseObject interface {
 type Login200JSONResponse struct{ SessionJSONResponse }
 
 func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9128,7 +9316,6 @@ type LogindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogindefaultApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9150,7 +9337,6 @@ type ChangePasswordResponseObject interface {
 type ChangePassword200JSONResponse struct{ SessionJSONResponse }
 
 func (response ChangePassword200JSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9167,7 +9353,6 @@ type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9178,8 +9363,7 @@ func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitCha
 	return err
 }
 
-type PlanTOTPRequestObject struct {
-}
+type PlanTOTPRequestObject struct{}
 
 type PlanTOTPResponseObject interface {
 	VisitPlanTOTPResponse(w http.ResponseWriter) error
@@ -9188,7 +9372,6 @@ type PlanTOTPResponseObject interface {
 type PlanTOTP200JSONResponse TOTPPlan
 
 func (response PlanTOTP200JSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9205,7 +9388,6 @@ type PlanTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PlanTOTPdefaultApplicationProblemPlusJSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9227,7 +9409,6 @@ type SetTOTPResponseObject interface {
 type SetTOTP200JSONResponse struct{ SessionJSONResponse }
 
 func (response SetTOTP200JSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9244,7 +9425,6 @@ type SetTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetTOTPdefaultApplicationProblemPlusJSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9266,7 +9446,6 @@ type RemoveTOTPResponseObject interface {
 type RemoveTOTP200JSONResponse struct{ SessionJSONResponse }
 
 func (response RemoveTOTP200JSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9283,7 +9462,6 @@ type RemoveTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9294,8 +9472,7 @@ func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveT
 	return err
 }
 
-type ListSessionsRequestObject struct {
-}
+type ListSessionsRequestObject struct{}
 
 type ListSessionsResponseObject interface {
 	VisitListSessionsResponse(w http.ResponseWriter) error
@@ -9304,7 +9481,6 @@ type ListSessionsResponseObject interface {
 type ListSessions200JSONResponse SessionList
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9321,7 +9497,6 @@ type ListSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9340,8 +9515,7 @@ type EndSessionResponseObject interface {
 	VisitEndSessionResponse(w http.ResponseWriter) error
 }
 
-type EndSession204Response struct {
-}
+type EndSession204Response struct{}
 
 func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -9354,7 +9528,6 @@ type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9376,7 +9549,6 @@ type ListTenantsResponseObject interface {
 type ListTenants200JSONResponse TenantList
 
 func (response ListTenants200JSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9393,7 +9565,6 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9416,7 +9587,6 @@ type CreateTenantResponseObject interface {
 type CreateTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateTenant202JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9434,7 +9604,6 @@ type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9457,7 +9626,6 @@ type DeleteTenantResponseObject interface {
 type DeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteTenant202JSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9475,7 +9643,6 @@ type DeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9497,7 +9664,6 @@ type GetTenantResponseObject interface {
 type GetTenant200JSONResponse Tenant
 
 func (response GetTenant200JSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9514,7 +9680,6 @@ type GetTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9537,7 +9702,6 @@ type EditTenantResponseObject interface {
 type EditTenant200JSONResponse Tenant
 
 func (response EditTenant200JSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9554,7 +9718,6 @@ type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9576,7 +9739,6 @@ type ListTenantDomainsResponseObject interface {
 type ListTenantDomains200JSONResponse DomainList
 
 func (response ListTenantDomains200JSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9593,7 +9755,6 @@ type ListTenantDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9616,7 +9777,6 @@ type AddDomainResponseObject interface {
 type AddDomain200JSONResponse Domain
 
 func (response AddDomain200JSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9633,7 +9793,6 @@ type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9652,8 +9811,7 @@ type ExecTenantResponseObject interface {
 	VisitExecTenantResponse(w http.ResponseWriter) error
 }
 
-type ExecTenant101Response struct {
-}
+type ExecTenant101Response struct{}
 
 func (response ExecTenant101Response) VisitExecTenantResponse(w http.ResponseWriter) error {
 	w.WriteHeader(101)
@@ -9666,7 +9824,6 @@ type ExecTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9688,7 +9845,6 @@ type DropGuardResponseObject interface {
 type DropGuard200JSONResponse Tenant
 
 func (response DropGuard200JSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9705,7 +9861,6 @@ type DropGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9728,7 +9883,6 @@ type EditGuardResponseObject interface {
 type EditGuard200JSONResponse Tenant
 
 func (response EditGuard200JSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9745,7 +9899,6 @@ type EditGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditGuarddefaultApplicationProblemPlusJSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9768,7 +9921,6 @@ type ResumeTenantResponseObject interface {
 type ResumeTenant200JSONResponse Tenant
 
 func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9785,7 +9937,6 @@ type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9808,7 +9959,6 @@ type HoldTenantResponseObject interface {
 type HoldTenant200JSONResponse Tenant
 
 func (response HoldTenant200JSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9825,7 +9975,6 @@ type HoldTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response HoldTenantdefaultApplicationProblemPlusJSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9848,7 +9997,6 @@ type GetTenantLogsResponseObject interface {
 type GetTenantLogs200TextResponse string
 
 func (response GetTenantLogs200TextResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -9862,7 +10010,6 @@ type GetTenantLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9884,7 +10031,6 @@ type EndMaintenanceResponseObject interface {
 type EndMaintenance200JSONResponse Tenant
 
 func (response EndMaintenance200JSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9901,7 +10047,6 @@ type EndMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9924,7 +10069,6 @@ type StartMaintenanceResponseObject interface {
 type StartMaintenance200JSONResponse Tenant
 
 func (response StartMaintenance200JSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9941,7 +10085,6 @@ type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9964,7 +10107,6 @@ type PlanMoveResponseObject interface {
 type PlanMove200JSONResponse MoveEstimate
 
 func (response PlanMove200JSONResponse) VisitPlanMoveResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9981,7 +10123,6 @@ type PlanMovedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PlanMovedefaultApplicationProblemPlusJSONResponse) VisitPlanMoveResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10005,7 +10146,6 @@ type MoveTenantResponseObject interface {
 type MoveTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response MoveTenant202JSONResponse) VisitMoveTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10023,7 +10163,6 @@ type MoveTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response MoveTenantdefaultApplicationProblemPlusJSONResponse) VisitMoveTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10047,7 +10186,6 @@ type ResizeTenantResponseObject interface {
 type ResizeTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response ResizeTenant202JSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10065,7 +10203,6 @@ type ResizeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResizeTenantdefaultApplicationProblemPlusJSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10088,7 +10225,6 @@ type RestartTenantResponseObject interface {
 type RestartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response RestartTenant202JSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10106,7 +10242,6 @@ type RestartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestartTenantdefaultApplicationProblemPlusJSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10128,7 +10263,6 @@ type GetScheduleResponseObject interface {
 type GetSchedule200JSONResponse TenantSchedule
 
 func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10145,7 +10279,6 @@ type GetScheduledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10167,7 +10300,6 @@ type ListSnapshotsResponseObject interface {
 type ListSnapshots200JSONResponse SnapshotList
 
 func (response ListSnapshots200JSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10184,7 +10316,6 @@ type ListSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10208,7 +10339,6 @@ type CreateSnapshotResponseObject interface {
 type CreateSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateSnapshot202JSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10226,7 +10356,6 @@ type CreateSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10250,7 +10379,6 @@ type DeleteSnapshotResponseObject interface {
 type DeleteSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteSnapshot202JSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10268,7 +10396,6 @@ type DeleteSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10291,7 +10418,6 @@ type GetSnapshotResponseObject interface {
 type GetSnapshot200JSONResponse Snapshot
 
 func (response GetSnapshot200JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10308,7 +10434,6 @@ type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10332,7 +10457,6 @@ type EditSnapshotResponseObject interface {
 type EditSnapshot200JSONResponse Snapshot
 
 func (response EditSnapshot200JSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10349,7 +10473,6 @@ type EditSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditSnapshotdefaultApplicationProblemPlusJSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10374,7 +10497,6 @@ type CloneSnapshotResponseObject interface {
 type CloneSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CloneSnapshot202JSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10392,7 +10514,6 @@ type CloneSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CloneSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10419,7 +10540,6 @@ type GetSnapshotFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetSnapshotFile200ApplicationoctetStreamResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -10439,7 +10559,6 @@ type GetSnapshotFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotFiledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10463,7 +10582,6 @@ type DiffSnapshotResponseObject interface {
 type DiffSnapshot200JSONResponse FileChangeList
 
 func (response DiffSnapshot200JSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10480,7 +10598,6 @@ type DiffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DiffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10504,7 +10621,6 @@ type ListSnapshotFilesResponseObject interface {
 type ListSnapshotFiles200JSONResponse FileList
 
 func (response ListSnapshotFiles200JSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10521,7 +10637,6 @@ type ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10545,7 +10660,6 @@ type RestoreSnapshotResponseObject interface {
 type RestoreSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreSnapshot202JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10563,7 +10677,6 @@ type RestoreSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreSnapshotdefaultApplicationProblemPlusJSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10586,7 +10699,6 @@ type StartTenantResponseObject interface {
 type StartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StartTenant202JSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10604,7 +10716,6 @@ type StartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartTenantdefaultApplicationProblemPlusJSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10627,7 +10738,6 @@ type StopTenantResponseObject interface {
 type StopTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StopTenant202JSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10645,7 +10755,6 @@ type StopTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopTenantdefaultApplicationProblemPlusJSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10668,7 +10777,6 @@ type UndeleteTenantResponseObject interface {
 type UndeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response UndeleteTenant202JSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10686,7 +10794,6 @@ type UndeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10697,8 +10804,7 @@ func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUnd
 	return err
 }
 
-type ListTokensRequestObject struct {
-}
+type ListTokensRequestObject struct{}
 
 type ListTokensResponseObject interface {
 	VisitListTokensResponse(w http.ResponseWriter) error
@@ -10707,7 +10813,6 @@ type ListTokensResponseObject interface {
 type ListTokens200JSONResponse TokenList
 
 func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10724,7 +10829,6 @@ type ListTokensdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10746,7 +10850,6 @@ type CreateTokenResponseObject interface {
 type CreateToken201JSONResponse TokenCreated
 
 func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10763,7 +10866,6 @@ type CreateTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTokendefaultApplicationProblemPlusJSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10782,8 +10884,7 @@ type DeleteTokenResponseObject interface {
 	VisitDeleteTokenResponse(w http.ResponseWriter) error
 }
 
-type DeleteToken204Response struct {
-}
+type DeleteToken204Response struct{}
 
 func (response DeleteToken204Response) VisitDeleteTokenResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10796,7 +10897,6 @@ type DeleteTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDeleteTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10807,8 +10907,7 @@ func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDelete
 	return err
 }
 
-type GetTrafficRequestObject struct {
-}
+type GetTrafficRequestObject struct{}
 
 type GetTrafficResponseObject interface {
 	VisitGetTrafficResponse(w http.ResponseWriter) error
@@ -10817,7 +10916,6 @@ type GetTrafficResponseObject interface {
 type GetTraffic200JSONResponse Traffic
 
 func (response GetTraffic200JSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10834,7 +10932,6 @@ type GetTrafficdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10845,8 +10942,7 @@ func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTraf
 	return err
 }
 
-type ListUsersRequestObject struct {
-}
+type ListUsersRequestObject struct{}
 
 type ListUsersResponseObject interface {
 	VisitListUsersResponse(w http.ResponseWriter) error
@@ -10855,7 +10951,6 @@ type ListUsersResponseObject interface {
 type ListUsers200JSONResponse UserList
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10872,7 +10967,6 @@ type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10894,7 +10988,6 @@ type CreateUserResponseObject interface {
 type CreateUser201JSONResponse UserCreated
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10911,7 +11004,6 @@ type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10930,8 +11022,7 @@ type DeleteUserResponseObject interface {
 	VisitDeleteUserResponse(w http.ResponseWriter) error
 }
 
-type DeleteUser204Response struct {
-}
+type DeleteUser204Response struct{}
 
 func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10944,7 +11035,6 @@ type DeleteUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteUserdefaultApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10966,7 +11056,6 @@ type GetUserResponseObject interface {
 type GetUser200JSONResponse User
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10983,7 +11072,6 @@ type GetUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11006,7 +11094,6 @@ type EditUserResponseObject interface {
 type EditUser200JSONResponse User
 
 func (response EditUser200JSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11023,7 +11110,6 @@ type EditUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditUserdefaultApplicationProblemPlusJSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11045,7 +11131,6 @@ type CreateLinkResponseObject interface {
 type CreateLink201JSONResponse Link
 
 func (response CreateLink201JSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11062,7 +11147,6 @@ type CreateLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11081,8 +11165,7 @@ type EndUserSessionsResponseObject interface {
 	VisitEndUserSessionsResponse(w http.ResponseWriter) error
 }
 
-type EndUserSessions204Response struct {
-}
+type EndUserSessions204Response struct{}
 
 func (response EndUserSessions204Response) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11095,7 +11178,6 @@ type EndUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11117,7 +11199,6 @@ type ListUserSessionsResponseObject interface {
 type ListUserSessions200JSONResponse SessionList
 
 func (response ListUserSessions200JSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11134,7 +11215,6 @@ type ListUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11153,8 +11233,7 @@ type ClearTOTPResponseObject interface {
 	VisitClearTOTPResponse(w http.ResponseWriter) error
 }
 
-type ClearTOTP204Response struct {
-}
+type ClearTOTP204Response struct{}
 
 func (response ClearTOTP204Response) VisitClearTOTPResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11167,7 +11246,6 @@ type ClearTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ClearTOTPdefaultApplicationProblemPlusJSONResponse) VisitClearTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11252,6 +11330,21 @@ type StrictServerInterface interface {
 	// GetCA The certificate of the internal certificate authority
 	// (GET /v1/ca)
 	GetCA(ctx context.Context, request GetCARequestObject) (GetCAResponseObject, error)
+	// ListClusters Other LXD clusters by name
+	// (GET /v1/clusters)
+	ListClusters(ctx context.Context, request ListClustersRequestObject) (ListClustersResponseObject, error)
+	// AddCluster Add another LXD cluster or stand-alone server
+	// (POST /v1/clusters)
+	AddCluster(ctx context.Context, request AddClusterRequestObject) (AddClusterResponseObject, error)
+	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
+	// (DELETE /v1/clusters/{cluster})
+	RemoveCluster(ctx context.Context, request RemoveClusterRequestObject) (RemoveClusterResponseObject, error)
+	// GetCluster One other cluster
+	// (GET /v1/clusters/{cluster})
+	GetCluster(ctx context.Context, request GetClusterRequestObject) (GetClusterResponseObject, error)
+	// RotateCluster Exchange the certificate that is shown to a cluster
+	// (POST /v1/clusters/{cluster}/rotate)
+	RotateCluster(ctx context.Context, request RotateClusterRequestObject) (RotateClusterResponseObject, error)
 	// GetDoctor What is wrong, and how to mend it
 	// (GET /v1/doctor)
 	GetDoctor(ctx context.Context, request GetDoctorRequestObject) (GetDoctorResponseObject, error)
@@ -11554,8 +11647,10 @@ type StrictServerInterface interface {
 	ClearTOTP(ctx context.Context, request ClearTOTPRequestObject) (ClearTOTPResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+type (
+	StrictHandlerFunc    func(ctx echo.Context, request any) (any, error)
+	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+)
 
 func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
 	return &strictHandler{ssi: ssi, middlewares: middlewares}
@@ -12306,6 +12401,151 @@ func (sh *strictHandler) GetCA(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetCAResponseObject); ok {
 		return validResponse.VisitGetCAResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListClusters operation middleware
+func (sh *strictHandler) ListClusters(ctx echo.Context) error {
+	var request ListClustersRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClusters(ctx.Request().Context(), request.(ListClustersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClusters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListClustersResponseObject); ok {
+		return validResponse.VisitListClustersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddCluster operation middleware
+func (sh *strictHandler) AddCluster(ctx echo.Context) error {
+	var request AddClusterRequestObject
+
+	var body AddClusterJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddCluster(ctx.Request().Context(), request.(AddClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddClusterResponseObject); ok {
+		return validResponse.VisitAddClusterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveCluster operation middleware
+func (sh *strictHandler) RemoveCluster(ctx echo.Context, cluster string, params RemoveClusterParams) error {
+	var request RemoveClusterRequestObject
+
+	request.Cluster = cluster
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveCluster(ctx.Request().Context(), request.(RemoveClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveClusterResponseObject); ok {
+		return validResponse.VisitRemoveClusterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCluster operation middleware
+func (sh *strictHandler) GetCluster(ctx echo.Context, cluster string) error {
+	var request GetClusterRequestObject
+
+	request.Cluster = cluster
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCluster(ctx.Request().Context(), request.(GetClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetClusterResponseObject); ok {
+		return validResponse.VisitGetClusterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateCluster operation middleware
+func (sh *strictHandler) RotateCluster(ctx echo.Context, cluster string) error {
+	var request RotateClusterRequestObject
+
+	request.Cluster = cluster
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateCluster(ctx.Request().Context(), request.(RotateClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateClusterResponseObject); ok {
+		return validResponse.VisitRotateClusterResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
