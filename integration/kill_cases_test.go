@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -22,9 +23,16 @@ func ofImage(name string) string { return "image/" + name }
 func purge(w *world, name string) {
 	w.t.Helper()
 	w.done(w.submit(http.MethodDelete, "/v1/tenants/"+name+"?now=true", nil))
-	if left := w.instances(); len(left) != 0 {
-		w.t.Fatalf("instances left: %v", left)
-	}
+	w.hasOnly()
+}
+
+// hasOnly waits until these are the project's only instances: an image that was just made is
+// unpacked ahead by ones that live shortly.
+func (w *world) hasOnly(names ...string) {
+	w.t.Helper()
+	eventually(w.t, time.Minute, fmt.Sprintf("the only instances are %v", names), func() bool {
+		return slices.Equal(w.instances(), append([]string{}, names...))
+	})
 }
 
 func prepareTenant(w *world, name string) { w.create(name) }
@@ -96,9 +104,7 @@ func serves(w *world, name string) {
 	w.t.Helper()
 	eventuallyStatus(w, name, "running")
 	eventuallyPage(w, name+".localhost", "tenant="+name)
-	if got := w.instances(); !slices.Equal(got, []string{name}) {
-		w.t.Fatalf("instances: %v", got)
-	}
+	w.hasOnly(name)
 }
 
 func killCases() map[string]killCase {
