@@ -56,7 +56,7 @@ func (c *crew) copyAll(ctx context.Context, run *jobs.Run, s *moveState) error {
 		return fmt.Errorf("look at the pool: %w", err)
 	}
 	s.Fresh = driver == "btrfs"
-	if s.KeepIDs, err = c.idsAreFree(ctx, s, source); err != nil {
+	if s.KeepIDs, err = c.idsAreFree(ctx, run, s, source); err != nil {
 		return err
 	}
 	say(run, fmt.Sprintf("Copying %s from %s to %s while it runs.", s.Name, s.From, s.To))

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
 // LXD gives each isolated instance a range of user ids of its own, chosen from those that are free
@@ -20,7 +21,7 @@ const (
 
 // idsAreFree reports whether no other instance on the target has any of the original's user ids:
 // then the copy may keep them.
-func (c *crew) idsAreFree(ctx context.Context, s *moveState, source fleet.Instance) (bool, error) {
+func (c *crew) idsAreFree(ctx context.Context, run *jobs.Run, s *moveState, source fleet.Instance) (bool, error) {
 	mine, err := strconv.ParseInt(source.Config[keyIDsNow], 10, 64)
 	if err != nil || mine == 0 {
 		return false, nil // it has the ids that all instances share: they are the same everywhere
@@ -31,6 +32,9 @@ func (c *crew) idsAreFree(ctx context.Context, s *moveState, source fleet.Instan
 	}
 	for _, inst := range all {
 		theirs, err := strconv.ParseInt(inst.Config[keyIDsNow], 10, 64)
+		if inst.Config[fleet.KeyJob] == run.JobID {
+			continue // the copy itself, where the step is done again
+		}
 		if err == nil && inst.Location == s.To && theirs < mine+idRange && mine < theirs+idRange {
 			return false, nil
 		}

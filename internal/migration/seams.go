@@ -14,7 +14,6 @@ import (
 type LXD interface {
 	Instance(ctx context.Context, name string) (fleet.Instance, error)
 	Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error)
-	Members(ctx context.Context) ([]fleet.Member, error)
 	// Snapshots lists those of an instance, the oldest first; fleet.NotFound.
 	Snapshots(ctx context.Context, instance string) ([]fleet.InstanceSnapshot, error)
 	EnsureSnapshot(ctx context.Context, instance, snapshot string) error
@@ -24,7 +23,6 @@ type LXD interface {
 	// EnsureRefreshed sends to a copy what its source has beyond their last common snapshot.
 	EnsureRefreshed(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
 	EnsureRenamed(ctx context.Context, from, to string) error
-	EnsureStarted(ctx context.Context, name string) error
 	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)
 	EnsureDeleted(ctx context.Context, name string) error
 	SetConfig(ctx context.Context, name string, set map[string]string) error
