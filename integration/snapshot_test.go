@@ -39,7 +39,11 @@ func (w *world) snapshotNames(name string) []string {
 // says replaces acme's page.
 func (w *world) says(name, text string) {
 	w.t.Helper()
-	w.lxc("exec", name, "--", "sh", "-c", "echo '"+text+"' >/www/index.html")
+	page := filepath.Join(w.t.TempDir(), "index.html")
+	if err := os.WriteFile(page, []byte(text+"\n"), 0o644); err != nil {
+		w.t.Fatal(err)
+	}
+	w.lxc("file", "push", page, name+"/www/index.html")
 }
 
 // TestSnapshots takes, reads, restores, clones and deletes snapshots on a real LXD.

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/integration/rows"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // wordpress is a world whose golden image is the real one. Building it takes two minutes, so
@@ -84,7 +86,10 @@ func (w *world) inside(t *testing.T, instance, input string, command ...string) 
 }
 
 func (w *world) try(instance, input string, command ...string) (string, error) {
-	cmd := exec.Command("lxc", append([]string{"--project", w.project, "exec", instance, "--"}, command...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), pace.Of(5*time.Minute)) // see lxc
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "lxc", append([]string{"--project", w.project, "exec", instance, "--"}, command...)...)
+	cmd.WaitDelay = time.Second
 	cmd.Stdin = strings.NewReader(input)
 	var errs strings.Builder
 	cmd.Stderr = &errs

@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -13,8 +14,10 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lxdfleet/lxdfleet/integration/tiny"
+	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // binary is lxdfleet, built with the tag faults.
@@ -183,8 +186,13 @@ func (w *world) lxc(args ...string) string {
 	return out
 }
 
+// lxc runs LXD's own command, for three minutes at most: its exec has been seen to wait for ever
+// for a command that had long ended.
 func lxc(args ...string) (string, error) {
-	cmd := exec.Command("lxc", args...)
+	ctx, cancel := context.WithTimeout(context.Background(), pace.Of(3*time.Minute))
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "lxc", args...)
+	cmd.WaitDelay = time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {

@@ -17,7 +17,8 @@ import (
 
 // askScript asks the application inside its instance, which has no network, by what there is to
 // ask with, and prints the answer with its status line. Arguments: hook, port, path, host.
-const askScript = `hook=$1 port=$2 path=$3 host=$4
+const askScript = `exec 2>&1
+hook=$1 port=$2 path=$3 host=$4
 ip link set lo up 2>/dev/null || ifconfig lo up 2>/dev/null
 if [ -x "$hook" ]; then "$hook" && echo lxdfleet-hook-passed; exit; fi
 url="http://127.0.0.1:$port$path"
@@ -47,7 +48,10 @@ fi`
 
 // databaseScript has a database looked through: by the image's own hook, or MariaDB's and MySQL's
 // tools where a server of theirs runs. It says what it did on its last line. Argument: hook.
-const databaseScript = `hook=$1
+// Errors go where the rest goes: of two streams LXD does not keep the order, and the last line is
+// what people are shown.
+const databaseScript = `exec 2>&1
+hook=$1
 if [ -x "$hook" ]; then "$hook" || exit 1; echo "lxdfleet-database: hook"; exit 0; fi
 running() { for p in /proc/[0-9]*/comm; do read -r name <"$p" 2>/dev/null && case $name in mariadbd|mysqld) return 0 ;; esac; done; return 1; }
 running || { echo "lxdfleet-database: none"; exit 0; }
