@@ -83,6 +83,7 @@ func subjectOf(ec echo.Context, c *call) string {
 		{"/v1/jobs/{id}", "job", "id"},
 		{"/v1/members/{name}", "member", "name"},
 		{"/v1/proxies/{name}", "proxy", "name"},
+		{"/v1/clusters/{cluster}", "cluster", "cluster"},
 		{"/v1/users/{user}", "user", "user"},
 		{"/v1/tokens/{id}", "token", "id"},
 		{"/v1/sessions/{id}", "session", "id"},
@@ -107,6 +108,7 @@ func bodySubject(c *call) string {
 	known := map[string][2]string{
 		"createTenant": {"tenant", "name"}, "createPolicy": {"policy", "name"}, "createBackup": {"tenant", "tenant"},
 		"runDrill": {"tenant", "tenant"}, "createUser": {"user", "name"}, "createProxyToken": {"proxy", "name"},
+		"addCluster": {"cluster", "name"},
 	}
 	kind, ok := known[c.access.operation]
 	if !ok {

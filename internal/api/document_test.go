@@ -249,6 +249,11 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/policies/hourly", status: 200},
 		{method: "PATCH", path: "/v1/policies/hourly", status: 200, body: `{"description":"x","time_zone":"","snapshots":{"keep":{"daily":7}},"backups":{"cron":"@daily"},"drills":{"cron":""}}`},
 		{method: "DELETE", path: "/v1/policies/hourly", status: 204},
+		{method: "GET", path: "/v1/clusters", status: 200},
+		{method: "POST", path: "/v1/clusters", status: 201, body: `{"name":"west","token":"eyJ","url":"https://198.51.100.1:8443","project":"p","pool":"tank","network":"br0"}`},
+		{method: "GET", path: "/v1/clusters/west", status: 200},
+		{method: "POST", path: "/v1/clusters/west/rotate", status: 200},
+		{method: "DELETE", path: "/v1/clusters/east?force=true", status: 204},
 		{method: "GET", path: "/v1/adoptable", status: 200},
 		{method: "POST", path: "/v1/adoptable/handmade/adopt", status: 202, body: `{"domains":["handmade.localhost"]}`},
 		{method: "GET", path: "/v1/images?name=wordpress", status: 200},
@@ -402,6 +407,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"CreateBackup", "SaveControl", "Backups", "Backup", "EditBackup", "DeleteBackup", "RestoreBackup", "VerifyBackups", "PruneBackups", "RunDrill", "Drills",
 		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
 		"Accounts", "Webhooks",
+		"Clusters", "Cluster", "AddCluster", "RotateCluster", "RemoveCluster",
 		"Move", "MoveAt", "Estimate", "Drain", "RestoreMember", "Rebalance",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))

@@ -850,6 +850,75 @@ type Certificate struct {
 // CertificateState defines model for Certificate.State.
 type CertificateState string
 
+// Cluster defines model for Cluster.
+type Cluster struct {
+	AddedAt time.Time `json:"added_at"`
+
+	// Fingerprint SHA-256 of the certificate it must answer with.
+	Fingerprint string `json:"fingerprint"`
+
+	// KeyAt When our certificate there was made.
+	KeyAt   time.Time       `json:"key_at"`
+	Members []ClusterMember `json:"members"`
+	Name    string          `json:"name"`
+	Network string          `json:"network,omitempty,omitzero"`
+	Pool    string          `json:"pool,omitempty,omitzero"`
+
+	// Prepared After it was added: what was made there.
+	Prepared string `json:"prepared,omitempty,omitzero"`
+
+	// Problem Why it is not usable.
+	Problem string `json:"problem,omitempty,omitzero"`
+	Project string `json:"project"`
+	Url     string `json:"url"`
+	Usable  bool   `json:"usable"`
+
+	// Version Of LXD.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// ClusterAdd defines model for ClusterAdd.
+type ClusterAdd struct {
+	// Fingerprint With password: of the server's certificate.
+	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
+	Name        string `json:"name"`
+
+	// Network Network of the tenants; likewise.
+	Network string `json:"network,omitempty,omitzero"`
+
+	// Password In place of the token: the trust password of an older server.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// Pool Storage pool; the one that suits best if empty.
+	Pool string `json:"pool,omitempty,omitzero"`
+
+	// Project LXD project for what is lxdfleet's; lxdfleet if empty.
+	Project string `json:"project,omitempty,omitzero"`
+
+	// Token What `lxc config trust add` printed there.
+	Token string `json:"token,omitempty,omitzero"`
+
+	// Url https://HOST:PORT of a member; without it the token's first address.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// ClusterList defines model for ClusterList.
+type ClusterList struct {
+	Items []Cluster `json:"items"`
+}
+
+// ClusterMember defines model for ClusterMember.
+type ClusterMember struct {
+	Cpus        int    `json:"cpus"`
+	MemoryTotal int64  `json:"memory_total"`
+	MemoryUsed  int64  `json:"memory_used"`
+	Message     string `json:"message,omitempty,omitzero"`
+	Name        string `json:"name"`
+	Online      bool   `json:"online"`
+	PoolTotal   int64  `json:"pool_total"`
+	PoolUsed    int64  `json:"pool_used"`
+}
+
 // CodeCount defines model for CodeCount.
 type CodeCount struct {
 	// Class First digit of the code; 0 for what is in no class.
@@ -2720,6 +2789,12 @@ type RestoreBackupParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// RemoveClusterParams defines parameters for RemoveCluster.
+type RemoveClusterParams struct {
+	// Force Also where it is away and goes on trusting.
+	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
 // ListDomainsParams defines parameters for ListDomains.
 type ListDomainsParams struct {
 	// Limit Most items of a page; 100 where it is not given.
@@ -3038,6 +3113,9 @@ type EditBackupJSONRequestBody = KeepsakeEdit
 // RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
 type RestoreBackupJSONRequestBody = BackupRestore
 
+// AddClusterJSONRequestBody defines body for AddCluster for application/json ContentType.
+type AddClusterJSONRequestBody = ClusterAdd
+
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
 
@@ -3208,6 +3286,21 @@ type ServerInterface interface {
 	// GetCA The certificate of the internal certificate authority
 	// (GET /v1/ca)
 	GetCA(ctx echo.Context) error
+	// ListClusters Other LXD clusters by name
+	// (GET /v1/clusters)
+	ListClusters(ctx echo.Context) error
+	// AddCluster Add another LXD cluster or stand-alone server
+	// (POST /v1/clusters)
+	AddCluster(ctx echo.Context) error
+	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
+	// (DELETE /v1/clusters/{cluster})
+	RemoveCluster(ctx echo.Context, cluster string, params RemoveClusterParams) error
+	// GetCluster One other cluster
+	// (GET /v1/clusters/{cluster})
+	GetCluster(ctx echo.Context, cluster string) error
+	// RotateCluster Exchange the certificate that is shown to a cluster
+	// (POST /v1/clusters/{cluster}/rotate)
+	RotateCluster(ctx echo.Context, cluster string) error
 	// ReplayDelivery Send a delivery again that is dead, or was delivered
 	// (POST /v1/deliveries/{id}/replay)
 	ReplayDelivery(ctx echo.Context, id string) error
@@ -4066,6 +4159,81 @@ func (w *ServerInterfaceWrapper) GetCA(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetCA(ctx)
+	return err
+}
+
+// ListClusters converts echo context to params.
+func (w *ServerInterfaceWrapper) ListClusters(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListClusters(ctx)
+	return err
+}
+
+// AddCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) AddCluster(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddCluster(ctx)
+	return err
+}
+
+// RemoveCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveCluster(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "cluster" -------------
+	var cluster string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cluster", ctx.Param("cluster"), &cluster, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveClusterParams
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveCluster(ctx, cluster, params)
+	return err
+}
+
+// GetCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) GetCluster(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "cluster" -------------
+	var cluster string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cluster", ctx.Param("cluster"), &cluster, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetCluster(ctx, cluster)
+	return err
+}
+
+// RotateCluster converts echo context to params.
+func (w *ServerInterfaceWrapper) RotateCluster(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "cluster" -------------
+	var cluster string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "cluster", ctx.Param("cluster"), &cluster, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RotateCluster(ctx, cluster)
 	return err
 }
 
@@ -6463,6 +6631,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/policies/:policy", wrapper.DeletePolicy, options.OperationMiddlewares["deletePolicy"]...)
 	router.GET(options.BaseURL+"/v1/policies/:policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
 	router.PATCH(options.BaseURL+"/v1/policies/:policy", wrapper.EditPolicy, options.OperationMiddlewares["editPolicy"]...)
+	router.GET(options.BaseURL+"/v1/clusters", wrapper.ListClusters, options.OperationMiddlewares["listClusters"]...)
+	router.POST(options.BaseURL+"/v1/clusters", wrapper.AddCluster, options.OperationMiddlewares["addCluster"]...)
+	router.DELETE(options.BaseURL+"/v1/clusters/:cluster", wrapper.RemoveCluster, options.OperationMiddlewares["removeCluster"]...)
+	router.GET(options.BaseURL+"/v1/clusters/:cluster", wrapper.GetCluster, options.OperationMiddlewares["getCluster"]...)
+	router.POST(options.BaseURL+"/v1/clusters/:cluster/rotate", wrapper.RotateCluster, options.OperationMiddlewares["rotateCluster"]...)
 	router.GET(options.BaseURL+"/v1/backups", wrapper.ListBackups, options.OperationMiddlewares["listBackups"]...)
 	router.POST(options.BaseURL+"/v1/backups", wrapper.CreateBackup, options.OperationMiddlewares["createBackup"]...)
 	router.DELETE(options.BaseURL+"/v1/backups/:id", wrapper.DeleteBackup, options.OperationMiddlewares["deleteBackup"]...)
@@ -7521,6 +7694,195 @@ type GetCAdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCAResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClustersRequestObject struct {
+}
+
+type ListClustersResponseObject interface {
+	VisitListClustersResponse(w http.ResponseWriter) error
+}
+
+type ListClusters200JSONResponse ClusterList
+
+func (response ListClusters200JSONResponse) VisitListClustersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListClustersdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListClustersdefaultApplicationProblemPlusJSONResponse) VisitListClustersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddClusterRequestObject struct {
+	Body *AddClusterJSONRequestBody
+}
+
+type AddClusterResponseObject interface {
+	VisitAddClusterResponse(w http.ResponseWriter) error
+}
+
+type AddCluster201JSONResponse Cluster
+
+func (response AddCluster201JSONResponse) VisitAddClusterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AddClusterdefaultApplicationProblemPlusJSONResponse) VisitAddClusterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveClusterRequestObject struct {
+	Cluster string `json:"cluster"`
+	Params  RemoveClusterParams
+}
+
+type RemoveClusterResponseObject interface {
+	VisitRemoveClusterResponse(w http.ResponseWriter) error
+}
+
+type RemoveCluster204Response struct {
+}
+
+func (response RemoveCluster204Response) VisitRemoveClusterResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RemoveClusterdefaultApplicationProblemPlusJSONResponse) VisitRemoveClusterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClusterRequestObject struct {
+	Cluster string `json:"cluster"`
+}
+
+type GetClusterResponseObject interface {
+	VisitGetClusterResponse(w http.ResponseWriter) error
+}
+
+type GetCluster200JSONResponse Cluster
+
+func (response GetCluster200JSONResponse) VisitGetClusterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetClusterdefaultApplicationProblemPlusJSONResponse) VisitGetClusterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateClusterRequestObject struct {
+	Cluster string `json:"cluster"`
+}
+
+type RotateClusterResponseObject interface {
+	VisitRotateClusterResponse(w http.ResponseWriter) error
+}
+
+type RotateCluster200JSONResponse Cluster
+
+func (response RotateCluster200JSONResponse) VisitRotateClusterResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RotateClusterdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RotateClusterdefaultApplicationProblemPlusJSONResponse) VisitRotateClusterResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -11879,6 +12241,21 @@ type StrictServerInterface interface {
 	// GetCA The certificate of the internal certificate authority
 	// (GET /v1/ca)
 	GetCA(ctx context.Context, request GetCARequestObject) (GetCAResponseObject, error)
+	// ListClusters Other LXD clusters by name
+	// (GET /v1/clusters)
+	ListClusters(ctx context.Context, request ListClustersRequestObject) (ListClustersResponseObject, error)
+	// AddCluster Add another LXD cluster or stand-alone server
+	// (POST /v1/clusters)
+	AddCluster(ctx context.Context, request AddClusterRequestObject) (AddClusterResponseObject, error)
+	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
+	// (DELETE /v1/clusters/{cluster})
+	RemoveCluster(ctx context.Context, request RemoveClusterRequestObject) (RemoveClusterResponseObject, error)
+	// GetCluster One other cluster
+	// (GET /v1/clusters/{cluster})
+	GetCluster(ctx context.Context, request GetClusterRequestObject) (GetClusterResponseObject, error)
+	// RotateCluster Exchange the certificate that is shown to a cluster
+	// (POST /v1/clusters/{cluster}/rotate)
+	RotateCluster(ctx context.Context, request RotateClusterRequestObject) (RotateClusterResponseObject, error)
 	// ReplayDelivery Send a delivery again that is dead, or was delivered
 	// (POST /v1/deliveries/{id}/replay)
 	ReplayDelivery(ctx context.Context, request ReplayDeliveryRequestObject) (ReplayDeliveryResponseObject, error)
@@ -12957,6 +13334,151 @@ func (sh *strictHandler) GetCA(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetCAResponseObject); ok {
 		return validResponse.VisitGetCAResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListClusters operation middleware
+func (sh *strictHandler) ListClusters(ctx echo.Context) error {
+	var request ListClustersRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListClusters(ctx.Request().Context(), request.(ListClustersRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListClusters")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListClustersResponseObject); ok {
+		return validResponse.VisitListClustersResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddCluster operation middleware
+func (sh *strictHandler) AddCluster(ctx echo.Context) error {
+	var request AddClusterRequestObject
+
+	var body AddClusterJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddCluster(ctx.Request().Context(), request.(AddClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddClusterResponseObject); ok {
+		return validResponse.VisitAddClusterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RemoveCluster operation middleware
+func (sh *strictHandler) RemoveCluster(ctx echo.Context, cluster string, params RemoveClusterParams) error {
+	var request RemoveClusterRequestObject
+
+	request.Cluster = cluster
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveCluster(ctx.Request().Context(), request.(RemoveClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveClusterResponseObject); ok {
+		return validResponse.VisitRemoveClusterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetCluster operation middleware
+func (sh *strictHandler) GetCluster(ctx echo.Context, cluster string) error {
+	var request GetClusterRequestObject
+
+	request.Cluster = cluster
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetCluster(ctx.Request().Context(), request.(GetClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetClusterResponseObject); ok {
+		return validResponse.VisitGetClusterResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RotateCluster operation middleware
+func (sh *strictHandler) RotateCluster(ctx echo.Context, cluster string) error {
+	var request RotateClusterRequestObject
+
+	request.Cluster = cluster
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RotateCluster(ctx.Request().Context(), request.(RotateClusterRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RotateCluster")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RotateClusterResponseObject); ok {
+		return validResponse.VisitRotateClusterResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -35,6 +35,7 @@ type Options struct {
 	Images    Images
 	Snapshots Snapshots
 	Policies  Policies
+	Clusters  Clusters
 	Backups   Backups
 	Jobs      Jobs
 	Proxies   Proxies

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/backups"
+	"github.com/lxdfleet/lxdfleet/internal/clusters"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/migration"
@@ -245,6 +246,15 @@ type Webhooks interface {
 	Replay(ctx context.Context, id string) (fleet.Delivery, error)
 }
 
+// Clusters is what the API needs of other clusters; clusters.Service is one.
+type Clusters interface {
+	List(ctx context.Context) ([]clusters.View, error)
+	Get(ctx context.Context, name fleet.Name) (clusters.View, error)
+	Add(ctx context.Context, req clusters.AddRequest) (clusters.View, error)
+	Rotate(ctx context.Context, name fleet.Name) (clusters.View, error)
+	Remove(ctx context.Context, name fleet.Name, force bool) error
+}
+
 // Implemented elsewhere, held here: a change there shows at once.
 var (
 	_ Tenants   = (*tenants.Service)(nil)
@@ -256,4 +266,5 @@ var (
 	_ Backups   = (*backups.Service)(nil)
 	_ Accounts  = (*accounts.Service)(nil)
 	_ Webhooks  = (*webhooks.Service)(nil)
+	_ Clusters  = (*clusters.Service[clusters.LXD])(nil)
 )

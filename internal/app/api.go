@@ -30,6 +30,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,
 		Placement:     a.tenants,
+		Clusters:      a.clusters,
 		Moves:         a.moves,
 		Routes:        a.observer.Routes,
 		Traffic:       a.traffic,

@@ -16,11 +16,13 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/backups"
+	"github.com/lxdfleet/lxdfleet/internal/clusters"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/handover"
 	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
 	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
@@ -50,6 +52,8 @@ type App struct {
 	tenants  *tenants.Service
 	images   *images.Service
 	spread   *images.Distributor
+
+	clusters *clusters.Service[*lxdapi.Client]
 
 	snapshots *snapshots.Service
 	scheduler *snapshots.Scheduler
@@ -116,6 +120,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	}
 	a.lxd = withWays(lxd, cfg, log)
 	a.onRelease(a.lxd.Close)
+	a.wireClusters()
 	prober := tenants.NewHTTPProber(nil, a.httpsPort)
 	a.observer = tenants.NewObserver(a.lxd, a.store, a.store, prober, tenants.ObserverOptions{
 		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
@@ -355,7 +360,7 @@ func (a *App) succession() *succession {
 
 func (a *App) loops() []func(context.Context) {
 	loops := []func(context.Context){
-		a.observer.Run, a.lxd.ways.Keep,
+		a.observer.Run, a.lxd.ways.Keep, a.clusters.Run,
 		(&tenants.Trash{Service: a.tenants, Every: 5 * time.Second, Logger: a.log}).Run,
 		(&tenants.Lapses{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.DomainWatch{Service: a.tenants, Logger: a.log}).Run,

@@ -181,6 +181,7 @@ func quick(t *testing.T) [][]string {
 		"rebalance", "rebalance --plan", "rebalance --plan --consolidate", "rebalance --plan -o json", "rebalance --apply --consolidate", "rebalance --plan --apply",
 		"tenant create hooli --image wordpress --require disk=nvme,rack=a --prefer zone=x --apart globex --together client=x --pin",
 		"tenant set acme require=disk=nvme apart=globex,client=x together= pinned=true", "tenant set acme pinned=maybe",
+		"cluster list", "cluster show west", "cluster show east -o json", "cluster add north --token eyJ", "cluster add north", "cluster rotate west", "cluster remove west", "cluster remove east", "cluster remove --force east",
 		"route list", "proxy", "proxy list", "proxy list -o json", "proxy token", "proxy token --name edge-3 --ttl 10m -o yaml",
 		"proxy remove edge-1", "proxy remove nobody", "proxy --controller https://ctl.example:8444 --token t --name e --data-dir /x", "recover", "ca export", "doctor", "doctor -o json", "init", "init --reset-profiles", "serve",
 		"user list", "user list -o json", "user show carl", "user show nobody", "user create emil@acme.example --role client --tenant acme --display-name Emil",

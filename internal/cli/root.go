@@ -79,7 +79,7 @@ func (t *tool) root() *cobra.Command {
 	flags.StringVar(&t.context, "context", os.Getenv("LXDFLEET_CONTEXT"), "`name` of the daemon to speak to (default: as lxdfleet context use said)")
 	complete(root, "context", t.contextNames)
 	root.AddCommand(
-		t.tenantCommand(), t.snapshotCommand(), t.backupCommand(), t.drillCommand(), t.policyCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.placementCommand(), t.moveCommand(), t.rebalanceCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
+		t.tenantCommand(), t.snapshotCommand(), t.backupCommand(), t.drillCommand(), t.policyCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.clusterCommand(), t.placementCommand(), t.moveCommand(), t.rebalanceCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
 		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
 		t.userCommand(), t.tokenCommand(), t.auditCommand(), t.webhookCommand(), t.loginCommand(), t.logoutCommand(), t.whoamiCommand(), t.contextCommand(),
 		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(),

@@ -19,6 +19,8 @@ type Options struct {
 	Profiles fs.FS
 	// ResetProfiles overwrites profiles that differ from the shipped ones.
 	ResetProfiles bool
+	// Elsewhere: it is not the cluster that lxdfleet runs on.
+	Elsewhere bool
 	// Missing lists the LXD API extensions lxdfleet needs and the server lacks.
 	Missing func(fleet.Server) []string
 }
@@ -55,6 +57,9 @@ func Init(ctx context.Context, lxd LXD, opts Options, out io.Writer) error {
 			state = "OFFLINE: " + m.Message
 		}
 		say(out, "member", m.Name, state)
+	}
+	if opts.Elsewhere {
+		return nil
 	}
 	fmt.Fprintf(out, "\nReady on LXD %s. Next: `lxdfleet serve`.\n", server.Version)
 	return nil

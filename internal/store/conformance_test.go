@@ -38,6 +38,7 @@ func conformance(t *testing.T, db database) {
 		{"domain taken over", testTakeDomain},
 		{"domain taken over concurrently", testTakeDomainConcurrent},
 		{"domain checks", testDomainChecks},
+		{"clusters", testCluster},
 		{"upgrade from the first schema", testUpgrade},
 		{"generation", testGeneration},
 		{"generation concurrent", testGenerationConcurrent},

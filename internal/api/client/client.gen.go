@@ -851,6 +851,75 @@ type Certificate struct {
 // CertificateState defines model for Certificate.State.
 type CertificateState string
 
+// Cluster defines model for Cluster.
+type Cluster struct {
+	AddedAt time.Time `json:"added_at"`
+
+	// Fingerprint SHA-256 of the certificate it must answer with.
+	Fingerprint string `json:"fingerprint"`
+
+	// KeyAt When our certificate there was made.
+	KeyAt   time.Time       `json:"key_at"`
+	Members []ClusterMember `json:"members"`
+	Name    string          `json:"name"`
+	Network string          `json:"network,omitempty,omitzero"`
+	Pool    string          `json:"pool,omitempty,omitzero"`
+
+	// Prepared After it was added: what was made there.
+	Prepared string `json:"prepared,omitempty,omitzero"`
+
+	// Problem Why it is not usable.
+	Problem string `json:"problem,omitempty,omitzero"`
+	Project string `json:"project"`
+	Url     string `json:"url"`
+	Usable  bool   `json:"usable"`
+
+	// Version Of LXD.
+	Version string `json:"version,omitempty,omitzero"`
+}
+
+// ClusterAdd defines model for ClusterAdd.
+type ClusterAdd struct {
+	// Fingerprint With password: of the server's certificate.
+	Fingerprint string `json:"fingerprint,omitempty,omitzero"`
+	Name        string `json:"name"`
+
+	// Network Network of the tenants; likewise.
+	Network string `json:"network,omitempty,omitzero"`
+
+	// Password In place of the token: the trust password of an older server.
+	Password string `json:"password,omitempty,omitzero"`
+
+	// Pool Storage pool; the one that suits best if empty.
+	Pool string `json:"pool,omitempty,omitzero"`
+
+	// Project LXD project for what is lxdfleet's; lxdfleet if empty.
+	Project string `json:"project,omitempty,omitzero"`
+
+	// Token What `lxc config trust add` printed there.
+	Token string `json:"token,omitempty,omitzero"`
+
+	// Url https://HOST:PORT of a member; without it the token's first address.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// ClusterList defines model for ClusterList.
+type ClusterList struct {
+	Items []Cluster `json:"items"`
+}
+
+// ClusterMember defines model for ClusterMember.
+type ClusterMember struct {
+	Cpus        int    `json:"cpus"`
+	MemoryTotal int64  `json:"memory_total"`
+	MemoryUsed  int64  `json:"memory_used"`
+	Message     string `json:"message,omitempty,omitzero"`
+	Name        string `json:"name"`
+	Online      bool   `json:"online"`
+	PoolTotal   int64  `json:"pool_total"`
+	PoolUsed    int64  `json:"pool_used"`
+}
+
 // CodeCount defines model for CodeCount.
 type CodeCount struct {
 	// Class First digit of the code; 0 for what is in no class.
@@ -2721,6 +2790,12 @@ type RestoreBackupParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// RemoveClusterParams defines parameters for RemoveCluster.
+type RemoveClusterParams struct {
+	// Force Also where it is away and goes on trusting.
+	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
 // ListDomainsParams defines parameters for ListDomains.
 type ListDomainsParams struct {
 	// Limit Most items of a page; 100 where it is not given.
@@ -3038,6 +3113,9 @@ type EditBackupJSONRequestBody = KeepsakeEdit
 
 // RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
 type RestoreBackupJSONRequestBody = BackupRestore
+
+// AddClusterJSONRequestBody defines body for AddCluster for application/json ContentType.
+type AddClusterJSONRequestBody = ClusterAdd
 
 // ChangeDomainJSONRequestBody defines body for ChangeDomain for application/json ContentType.
 type ChangeDomainJSONRequestBody = DomainChange
@@ -3415,6 +3493,52 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/ca (the `GetCA` operationId).
 	GetCA(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListClusters Other LXD clusters by name
+	//
+	// Each is asked how it is, which takes up to 8 seconds where one is away.
+	//
+	// Corresponds with GET /v1/clusters (the `ListClusters` operationId).
+	ListClusters(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddClusterWithBody Add another LXD cluster or stand-alone server
+	//
+	// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+	// profiles are made there. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+	AddClusterWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// AddCluster Add another LXD cluster or stand-alone server
+	//
+	// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+	// profiles are made there. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+	AddCluster(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
+	//
+	// What is there stays.
+	//
+	// Corresponds with DELETE /v1/clusters/{cluster} (the `RemoveCluster` operationId).
+	RemoveCluster(ctx context.Context, cluster string, params *RemoveClusterParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetCluster One other cluster
+	//
+	// Corresponds with GET /v1/clusters/{cluster} (the `GetCluster` operationId).
+	GetCluster(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateCluster Exchange the certificate that is shown to a cluster
+	//
+	// It happens by itself every 90 days.
+	//
+	// Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
+	RotateCluster(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplayDelivery Send a delivery again that is dead, or was delivered
 	//
@@ -4890,6 +5014,112 @@ func (c *Client) RestoreBackup(ctx context.Context, id BackupID, params *Restore
 // Corresponds with GET /v1/ca (the `GetCA` operationId).
 func (c *Client) GetCA(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetCARequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListClusters Other LXD clusters by name
+//
+// Each is asked how it is, which takes up to 8 seconds where one is away.
+//
+// Corresponds with GET /v1/clusters (the `ListClusters` operationId).
+func (c *Client) ListClusters(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListClustersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddClusterWithBody Add another LXD cluster or stand-alone server
+//
+// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+// profiles are made there. Done at once, without a job.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+func (c *Client) AddClusterWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddClusterRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// AddCluster Add another LXD cluster or stand-alone server
+//
+// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+// profiles are made there. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+func (c *Client) AddCluster(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddClusterRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
+//
+// What is there stays.
+//
+// Corresponds with DELETE /v1/clusters/{cluster} (the `RemoveCluster` operationId).
+func (c *Client) RemoveCluster(ctx context.Context, cluster string, params *RemoveClusterParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveClusterRequest(c.Server, cluster, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetCluster One other cluster
+//
+// Corresponds with GET /v1/clusters/{cluster} (the `GetCluster` operationId).
+func (c *Client) GetCluster(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetClusterRequest(c.Server, cluster)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateCluster Exchange the certificate that is shown to a cluster
+//
+// It happens by itself every 90 days.
+//
+// Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
+func (c *Client) RotateCluster(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateClusterRequest(c.Server, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -8375,6 +8605,198 @@ func NewGetCARequest(server string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListClustersRequest constructs an http.Request for the ListClusters method
+func NewListClustersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clusters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewAddClusterRequest calls the generic AddCluster builder with application/json body
+func NewAddClusterRequest(server string, body AddClusterJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewAddClusterRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewAddClusterRequestWithBody constructs an http.Request for the AddCluster method, with any body, and a specified content type
+func NewAddClusterRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clusters")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRemoveClusterRequest constructs an http.Request for the RemoveCluster method
+func NewRemoveClusterRequest(server string, cluster string, params *RemoveClusterParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cluster", cluster, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clusters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetClusterRequest constructs an http.Request for the GetCluster method
+func NewGetClusterRequest(server string, cluster string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cluster", cluster, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clusters/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRotateClusterRequest constructs an http.Request for the RotateCluster method
+func NewRotateClusterRequest(server string, cluster string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "cluster", cluster, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/clusters/%s/rotate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -13542,6 +13964,60 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/ca (the `GetCA` operationId).
 	GetCAWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetCAResponse, error)
 
+	// ListClustersWithResponse Other LXD clusters by name
+	//
+	// Each is asked how it is, which takes up to 8 seconds where one is away.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/clusters (the `ListClusters` operationId).
+	ListClustersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListClustersResponse, error)
+
+	// AddClusterWithBodyWithResponse Add another LXD cluster or stand-alone server
+	//
+	// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+	// profiles are made there. Done at once, without a job.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+	AddClusterWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClusterResponse, error)
+
+	// AddClusterWithResponse Add another LXD cluster or stand-alone server
+	//
+	// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+	// profiles are made there. Done at once, without a job.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+	AddClusterWithResponse(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClusterResponse, error)
+
+	// RemoveClusterWithResponse Have a cluster trust lxdfleet no more, and forget it
+	//
+	// What is there stays.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /v1/clusters/{cluster} (the `RemoveCluster` operationId).
+	RemoveClusterWithResponse(ctx context.Context, cluster string, params *RemoveClusterParams, reqEditors ...RequestEditorFn) (*RemoveClusterResponse, error)
+
+	// GetClusterWithResponse One other cluster
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/clusters/{cluster} (the `GetCluster` operationId).
+	GetClusterWithResponse(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*GetClusterResponse, error)
+
+	// RotateClusterWithResponse Exchange the certificate that is shown to a cluster
+	//
+	// It happens by itself every 90 days.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
+	RotateClusterWithResponse(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*RotateClusterResponse, error)
+
 	// ReplayDeliveryWithResponse Send a delivery again that is dead, or was delivered
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15480,6 +15956,169 @@ func (r GetCAResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetCAResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListClustersResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ClusterList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListClustersResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListClustersResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListClustersResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type AddClusterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Cluster
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r AddClusterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AddClusterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AddClusterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RemoveClusterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r RemoveClusterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RemoveClusterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RemoveClusterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetClusterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cluster
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetClusterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetClusterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetClusterResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateClusterResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Cluster
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateClusterResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateClusterResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateClusterResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19592,6 +20231,96 @@ func (c *ClientWithResponses) GetCAWithResponse(ctx context.Context, reqEditors 
 	return ParseGetCAResponse(rsp)
 }
 
+// ListClustersWithResponse Other LXD clusters by name
+//
+// Each is asked how it is, which takes up to 8 seconds where one is away.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/clusters (the `ListClusters` operationId).
+func (c *ClientWithResponses) ListClustersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListClustersResponse, error) {
+	rsp, err := c.ListClusters(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListClustersResponse(rsp)
+}
+
+// AddClusterWithBodyWithResponse Add another LXD cluster or stand-alone server
+//
+// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+// profiles are made there. Done at once, without a job.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+func (c *ClientWithResponses) AddClusterWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClusterResponse, error) {
+	rsp, err := c.AddClusterWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddClusterResponse(rsp)
+}
+
+// AddClusterWithResponse Add another LXD cluster or stand-alone server
+//
+// A certificate is made for it, which it trusts by the token (or trust password) given; project and
+// profiles are made there. Done at once, without a job.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
+func (c *ClientWithResponses) AddClusterWithResponse(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClusterResponse, error) {
+	rsp, err := c.AddCluster(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAddClusterResponse(rsp)
+}
+
+// RemoveClusterWithResponse Have a cluster trust lxdfleet no more, and forget it
+//
+// What is there stays.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /v1/clusters/{cluster} (the `RemoveCluster` operationId).
+func (c *ClientWithResponses) RemoveClusterWithResponse(ctx context.Context, cluster string, params *RemoveClusterParams, reqEditors ...RequestEditorFn) (*RemoveClusterResponse, error) {
+	rsp, err := c.RemoveCluster(ctx, cluster, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRemoveClusterResponse(rsp)
+}
+
+// GetClusterWithResponse One other cluster
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/clusters/{cluster} (the `GetCluster` operationId).
+func (c *ClientWithResponses) GetClusterWithResponse(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*GetClusterResponse, error) {
+	rsp, err := c.GetCluster(ctx, cluster, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetClusterResponse(rsp)
+}
+
+// RotateClusterWithResponse Exchange the certificate that is shown to a cluster
+//
+// It happens by itself every 90 days.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
+func (c *ClientWithResponses) RotateClusterWithResponse(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*RotateClusterResponse, error) {
+	rsp, err := c.RotateCluster(ctx, cluster, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateClusterResponse(rsp)
+}
+
 // ReplayDeliveryWithResponse Send a delivery again that is dead, or was delivered
 //
 // Returns a wrapper object for the known response body format(s).
@@ -22378,6 +23107,167 @@ func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListClustersResponse parses an HTTP response from a ListClustersWithResponse call
+func ParseListClustersResponse(rsp *http.Response) (*ListClustersResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListClustersResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ClusterList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseAddClusterResponse parses an HTTP response from a AddClusterWithResponse call
+func ParseAddClusterResponse(rsp *http.Response) (*AddClusterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AddClusterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Cluster
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRemoveClusterResponse parses an HTTP response from a RemoveClusterWithResponse call
+func ParseRemoveClusterResponse(rsp *http.Response) (*RemoveClusterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RemoveClusterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetClusterResponse parses an HTTP response from a GetClusterWithResponse call
+func ParseGetClusterResponse(rsp *http.Response) (*GetClusterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetClusterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cluster
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateClusterResponse parses an HTTP response from a RotateClusterWithResponse call
+func ParseRotateClusterResponse(rsp *http.Response) (*RotateClusterResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateClusterResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Cluster
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
