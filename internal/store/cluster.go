@@ -13,7 +13,7 @@ import (
 )
 
 func noCluster(name fleet.Name) error {
-	return fleet.Errorf(fleet.NotFound, "there is no cluster %s", name)
+	return fleet.Errorf(fleet.NotFound, "there is no cluster %s", name).WithHint("lxdfleet cluster list shows them")
 }
 
 func clusterOf(name, record string) (c fleet.Cluster, err error) {

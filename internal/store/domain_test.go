@@ -126,7 +126,7 @@ func testUpgrade(t *testing.T, db database) {
 		`DROP TABLE cert_files`, `DROP TABLE cert_locks`, `DROP TABLE proxies`, `DROP TABLE proxy_tokens`, `DROP TABLE proxy_authority`,
 		`DROP TABLE backups`, `DROP TABLE drills`, `DROP TABLE backup_facts`, `DROP TABLE members`,
 		`DROP TABLE snapshots`, `DROP TABLE policies`, `DROP TABLE schedule_marks`,
-		`DROP TABLE users`, `DROP TABLE user_links`, `DROP TABLE sessions`, `DROP TABLE tokens`, `DROP TABLE audit`,
+		`DROP TABLE users`, `DROP TABLE user_links`, `DROP TABLE sessions`, `DROP TABLE tokens`, `DROP TABLE audit`, `DROP TABLE clusters`,
 		`DELETE FROM counters WHERE name = 'audit'`, `DROP TABLE deliveries`, `DROP TABLE webhooks`,
 		`DELETE FROM ` + versionTable + ` WHERE version_id >= 2`,
 	} {
