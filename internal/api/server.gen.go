@@ -577,6 +577,30 @@ func (e TenantStatus) Valid() bool {
 	}
 }
 
+// Defines values for TenantMetricsDisk.
+const (
+	TenantMetricsDiskAll      TenantMetricsDisk = "all"
+	TenantMetricsDiskOwn      TenantMetricsDisk = "own"
+	TenantMetricsDiskUnknown  TenantMetricsDisk = "unknown"
+	TenantMetricsDiskUnshared TenantMetricsDisk = "unshared"
+)
+
+// Valid indicates whether the value is a known member of the TenantMetricsDisk enum.
+func (e TenantMetricsDisk) Valid() bool {
+	switch e {
+	case TenantMetricsDiskAll:
+		return true
+	case TenantMetricsDiskOwn:
+		return true
+	case TenantMetricsDiskUnknown:
+		return true
+	case TenantMetricsDiskUnshared:
+		return true
+	default:
+		return false
+	}
+}
+
 // Adoptable defines model for Adoptable.
 type Adoptable struct {
 	// Image Fingerprint of the image it was made from.
@@ -1624,6 +1648,35 @@ type MemberList struct {
 	Items []Member `json:"items"`
 }
 
+// MemberMetrics defines model for MemberMetrics.
+type MemberMetrics struct {
+	Items []MemberUse `json:"items"`
+}
+
+// MemberUse defines model for MemberUse.
+type MemberUse struct {
+	At   time.Time `json:"at"`
+	Cpus int       `json:"cpus"`
+
+	// Load Of the last minute; missing where LXD does not tell.
+	Load        *float64 `json:"load,omitempty"`
+	MemoryTotal int64    `json:"memory_total"`
+
+	// MemoryUsed Of the machine; LXD is asked for it every ten minutes.
+	MemoryUsed int64 `json:"memory_used"`
+
+	// PoolTotal Bytes; 0 where it is not known.
+	PoolTotal int64 `json:"pool_total"`
+	PoolUsed  int64 `json:"pool_used"`
+	Tenants   int   `json:"tenants"`
+
+	// TenantsCpu Processors that its tenants used when they were last asked of.
+	TenantsCpu float64 `json:"tenants_cpu"`
+
+	// TenantsMemory Bytes likewise.
+	TenantsMemory int64 `json:"tenants_memory"`
+}
+
 // MoveEstimate defines model for MoveEstimate.
 type MoveEstimate struct {
 	// Bytes What the tenant takes on its pool.
@@ -2317,6 +2370,20 @@ type TenantList struct {
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
 
+// TenantMetrics defines model for TenantMetrics.
+type TenantMetrics struct {
+	// Disk What the numbers of the disk count: what the tenant alone keeps, or all with what it shares with its image; unshared: all, and it shares nothing. Unknown: LXD cannot tell now.
+	Disk TenantMetricsDisk `json:"disk"`
+
+	// ImageSize Bytes of the golden image as LXD keeps it, which its tenants share; missing where they share nothing.
+	ImageSize int64         `json:"image_size,omitempty,omitzero"`
+	Items     []TenantUse   `json:"items"`
+	Traffic   []TrafficSpan `json:"traffic"`
+}
+
+// TenantMetricsDisk What the numbers of the disk count: what the tenant alone keeps, or all with what it shares with its image; unshared: all, and it shares nothing. Unknown: LXD cannot tell now.
+type TenantMetricsDisk string
+
 // TenantMove defines model for TenantMove.
 type TenantMove struct {
 	// At When: a time (RFC 3339), or "window": as soon as the tenant's window allows. The job waits until then and can be cancelled; a tenant has one planned move.
@@ -2403,6 +2470,21 @@ type TenantTraffic struct {
 	Tenant string `json:"tenant"`
 }
 
+// TenantUse defines model for TenantUse.
+type TenantUse struct {
+	At time.Time `json:"at"`
+
+	// Cpu Processors in use, on average since the item before; missing where that is not known.
+	Cpu *float64 `json:"cpu,omitempty"`
+
+	// Disk Bytes of the pool; missing where LXD does not tell.
+	Disk *int64 `json:"disk,omitempty"`
+
+	// Memory Bytes.
+	Memory    int64 `json:"memory"`
+	Processes int   `json:"processes"`
+}
+
 // Token defines model for Token.
 type Token struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2467,6 +2549,25 @@ type Traffic struct {
 
 	// Since When counting began.
 	Since time.Time `json:"since"`
+}
+
+// TrafficSpan defines model for TrafficSpan.
+type TrafficSpan struct {
+	// At The span's end.
+	At time.Time `json:"at"`
+
+	// Errors Those answered with 5xx.
+	Errors int64 `json:"errors"`
+
+	// Mean Seconds to the end of an answer; missing where none ended.
+	Mean *float64 `json:"mean,omitempty"`
+
+	// P95 Seconds that 95 of 100 answers did not exceed.
+	P95      *float64 `json:"p95,omitempty"`
+	Requests int64    `json:"requests"`
+
+	// Seconds Its length.
+	Seconds float64 `json:"seconds"`
 }
 
 // User defines model for User.
@@ -2614,6 +2715,9 @@ type WishesEdit struct {
 	Require  *[]string `json:"require,omitempty"`
 	Together *[]string `json:"together,omitempty"`
 }
+
+// AfterTime defines model for AfterTime.
+type AfterTime = time.Time
 
 // AuditFrom defines model for AuditFrom.
 type AuditFrom = time.Time
@@ -2909,6 +3013,12 @@ type DrainMemberParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// GetMemberMetricsParams defines parameters for GetMemberMetrics.
+type GetMemberMetricsParams struct {
+	// After Only what is newer.
+	After *AfterTime `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // RestoreMemberParams defines parameters for RestoreMember.
 type RestoreMemberParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -2987,6 +3097,12 @@ type GetTenantLogsParams struct {
 
 	// Unit Only this systemd unit, such as nginx.
 	Unit string `form:"unit,omitempty" json:"unit,omitempty,omitzero"`
+}
+
+// GetTenantMetricsParams defines parameters for GetTenantMetrics.
+type GetTenantMetricsParams struct {
+	// After Only what is newer.
+	After *AfterTime `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // PlanMoveParams defines parameters for PlanMove.
@@ -3388,6 +3504,9 @@ type ServerInterface interface {
 	// DrainMember Cordon a member and move everything away from it
 	// (POST /v1/members/{name}/drain)
 	DrainMember(ctx echo.Context, name string, params DrainMemberParams) error
+	// GetMemberMetrics What a member used lately
+	// (GET /v1/members/{name}/metrics)
+	GetMemberMetrics(ctx echo.Context, name string, params GetMemberMetricsParams) error
 	// RestoreMember Open a member again and bring back what its last drain moved away
 	// (POST /v1/members/{name}/restore)
 	RestoreMember(ctx echo.Context, name string, params RestoreMemberParams) error
@@ -3511,6 +3630,9 @@ type ServerInterface interface {
 	// StartMaintenance Close a tenant to visitors, who see a page with status 503
 	// (PUT /v1/tenants/{name}/maintenance)
 	StartMaintenance(ctx echo.Context, name TenantName) error
+	// GetTenantMetrics What a tenant used lately, and what the proxy answered for it
+	// (GET /v1/tenants/{name}/metrics)
+	GetTenantMetrics(ctx echo.Context, name TenantName, params GetTenantMetricsParams) error
 	// PlanMove What a move would do
 	// (GET /v1/tenants/{name}/move)
 	PlanMove(ctx echo.Context, name TenantName, params PlanMoveParams) error
@@ -4945,6 +5067,31 @@ func (w *ServerInterfaceWrapper) DrainMember(ctx echo.Context) error {
 	return err
 }
 
+// GetMemberMetrics converts echo context to params.
+func (w *ServerInterfaceWrapper) GetMemberMetrics(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetMemberMetricsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetMemberMetrics(ctx, name, params)
+	return err
+}
+
 // RestoreMember converts echo context to params.
 func (w *ServerInterfaceWrapper) RestoreMember(ctx echo.Context) error {
 	var err error
@@ -5638,6 +5785,31 @@ func (w *ServerInterfaceWrapper) StartMaintenance(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StartMaintenance(ctx, name)
+	return err
+}
+
+// GetTenantMetrics converts echo context to params.
+func (w *ServerInterfaceWrapper) GetTenantMetrics(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetTenantMetricsParams
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", ctx.QueryParams(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter after: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetTenantMetrics(ctx, name, params)
 	return err
 }
 
@@ -6573,7 +6745,6 @@ func RegisterHandlersWithBaseURL(router EchoRouter, si ServerInterface, baseURL 
 // RegisterHandlersWithOptions registers handlers using the supplied options,
 // including any per-operation middleware.
 func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options RegisterHandlersOptions) {
-
 	wrapper := ServerInterfaceWrapper{
 		Handler: si,
 	}
@@ -6597,6 +6768,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/tenants/:name/resize", wrapper.ResizeTenant, options.OperationMiddlewares["resizeTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/move", wrapper.PlanMove, options.OperationMiddlewares["planMove"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/move", wrapper.MoveTenant, options.OperationMiddlewares["moveTenant"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/metrics", wrapper.GetTenantMetrics, options.OperationMiddlewares["getTenantMetrics"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/undelete", wrapper.UndeleteTenant, options.OperationMiddlewares["undeleteTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.EndMaintenance, options.OperationMiddlewares["endMaintenance"]...)
 	router.PUT(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.StartMaintenance, options.OperationMiddlewares["startMaintenance"]...)
@@ -6670,6 +6842,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
 	router.GET(options.BaseURL+"/v1/members/:name", wrapper.GetMember, options.OperationMiddlewares["getMember"]...)
 	router.PATCH(options.BaseURL+"/v1/members/:name", wrapper.EditMember, options.OperationMiddlewares["editMember"]...)
+	router.GET(options.BaseURL+"/v1/members/:name/metrics", wrapper.GetMemberMetrics, options.OperationMiddlewares["getMemberMetrics"]...)
 	router.GET(options.BaseURL+"/v1/members/:name/drain", wrapper.GetDrainPlan, options.OperationMiddlewares["getDrainPlan"]...)
 	router.POST(options.BaseURL+"/v1/members/:name/drain", wrapper.DrainMember, options.OperationMiddlewares["drainMember"]...)
 	router.POST(options.BaseURL+"/v1/members/:name/restore", wrapper.RestoreMember, options.OperationMiddlewares["restoreMember"]...)
@@ -6715,7 +6888,6 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/webhooks/:id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:id/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
 	router.POST(options.BaseURL+"/v1/deliveries/:id/replay", wrapper.ReplayDelivery, options.OperationMiddlewares["replayDelivery"]...)
-
 }
 
 type JobResponseHeaders struct {
@@ -6731,8 +6903,7 @@ type ProblemApplicationProblemPlusJSONResponse Problem
 
 type SessionJSONResponse Session
 
-type GetHealthRequestObject struct {
-}
+type GetHealthRequestObject struct{}
 
 type GetHealthResponseObject interface {
 	VisitGetHealthResponse(w http.ResponseWriter) error
@@ -6741,7 +6912,6 @@ type GetHealthResponseObject interface {
 type GetHealth200TextResponse string
 
 func (response GetHealth200TextResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -6755,7 +6925,6 @@ type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6766,8 +6935,7 @@ func (response GetHealthdefaultApplicationProblemPlusJSONResponse) VisitGetHealt
 	return err
 }
 
-type GetMetricsRequestObject struct {
-}
+type GetMetricsRequestObject struct{}
 
 type GetMetricsResponseObject interface {
 	VisitGetMetricsResponse(w http.ResponseWriter) error
@@ -6776,7 +6944,6 @@ type GetMetricsResponseObject interface {
 type GetMetrics200TextResponse string
 
 func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -6790,7 +6957,6 @@ type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6801,8 +6967,7 @@ func (response GetMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMetr
 	return err
 }
 
-type ListAdoptableRequestObject struct {
-}
+type ListAdoptableRequestObject struct{}
 
 type ListAdoptableResponseObject interface {
 	VisitListAdoptableResponse(w http.ResponseWriter) error
@@ -6811,7 +6976,6 @@ type ListAdoptableResponseObject interface {
 type ListAdoptable200JSONResponse AdoptableList
 
 func (response ListAdoptable200JSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6828,7 +6992,6 @@ type ListAdoptabledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAdoptabledefaultApplicationProblemPlusJSONResponse) VisitListAdoptableResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6852,7 +7015,6 @@ type AdoptInstanceResponseObject interface {
 type AdoptInstance202JSONResponse struct{ JobJSONResponse }
 
 func (response AdoptInstance202JSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6870,7 +7032,6 @@ type AdoptInstancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AdoptInstancedefaultApplicationProblemPlusJSONResponse) VisitAdoptInstanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6892,7 +7053,6 @@ type ListAuditResponseObject interface {
 type ListAudit200JSONResponse AuditList
 
 func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6909,7 +7069,6 @@ type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6920,8 +7079,7 @@ func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAudi
 	return err
 }
 
-type CheckAuditRequestObject struct {
-}
+type CheckAuditRequestObject struct{}
 
 type CheckAuditResponseObject interface {
 	VisitCheckAuditResponse(w http.ResponseWriter) error
@@ -6930,7 +7088,6 @@ type CheckAuditResponseObject interface {
 type CheckAudit200JSONResponse AuditCheck
 
 func (response CheckAudit200JSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -6947,7 +7104,6 @@ type CheckAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckAuditdefaultApplicationProblemPlusJSONResponse) VisitCheckAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -6972,7 +7128,6 @@ type ExportAudit200ApplicationxNdjsonResponse struct {
 }
 
 func (response ExportAudit200ApplicationxNdjsonResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7015,7 +7170,6 @@ type ExportAuditdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExportAuditdefaultApplicationProblemPlusJSONResponse) VisitExportAuditResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7037,7 +7191,6 @@ type ListBackupsResponseObject interface {
 type ListBackups200JSONResponse BackupList
 
 func (response ListBackups200JSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7054,7 +7207,6 @@ type ListBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupsdefaultApplicationProblemPlusJSONResponse) VisitListBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7077,7 +7229,6 @@ type CreateBackupResponseObject interface {
 type CreateBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateBackup202JSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7095,7 +7246,6 @@ type CreateBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreateBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7114,8 +7264,7 @@ type ConfirmBackupKeyResponseObject interface {
 	VisitConfirmBackupKeyResponse(w http.ResponseWriter) error
 }
 
-type ConfirmBackupKey204Response struct {
-}
+type ConfirmBackupKey204Response struct{}
 
 func (response ConfirmBackupKey204Response) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -7128,7 +7277,6 @@ type ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ConfirmBackupKeydefaultApplicationProblemPlusJSONResponse) VisitConfirmBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7150,7 +7298,6 @@ type BackupControlResponseObject interface {
 type BackupControl202JSONResponse struct{ JobJSONResponse }
 
 func (response BackupControl202JSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7168,7 +7315,6 @@ type BackupControldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBackupControlResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7179,8 +7325,7 @@ func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBack
 	return err
 }
 
-type InitBackupsRequestObject struct {
-}
+type InitBackupsRequestObject struct{}
 
 type InitBackupsResponseObject interface {
 	VisitInitBackupsResponse(w http.ResponseWriter) error
@@ -7189,7 +7334,6 @@ type InitBackupsResponseObject interface {
 type InitBackups201JSONResponse BackupKey
 
 func (response InitBackups201JSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7206,7 +7350,6 @@ type InitBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response InitBackupsdefaultApplicationProblemPlusJSONResponse) VisitInitBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7228,7 +7371,6 @@ type PruneBackupsResponseObject interface {
 type PruneBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response PruneBackups202JSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7246,7 +7388,6 @@ type PruneBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PruneBackupsdefaultApplicationProblemPlusJSONResponse) VisitPruneBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7268,7 +7409,6 @@ type RecoverBackupsResponseObject interface {
 type RecoverBackups200JSONResponse BackupRecovery
 
 func (response RecoverBackups200JSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7285,7 +7425,6 @@ type RecoverBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRecoverBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7296,8 +7435,7 @@ func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRec
 	return err
 }
 
-type RotateBackupKeyRequestObject struct {
-}
+type RotateBackupKeyRequestObject struct{}
 
 type RotateBackupKeyResponseObject interface {
 	VisitRotateBackupKeyResponse(w http.ResponseWriter) error
@@ -7306,7 +7444,6 @@ type RotateBackupKeyResponseObject interface {
 type RotateBackupKey200JSONResponse BackupKey
 
 func (response RotateBackupKey200JSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7323,7 +7460,6 @@ type RotateBackupKeydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRotateBackupKeyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7334,8 +7470,7 @@ func (response RotateBackupKeydefaultApplicationProblemPlusJSONResponse) VisitRo
 	return err
 }
 
-type GetBackupStatusRequestObject struct {
-}
+type GetBackupStatusRequestObject struct{}
 
 type GetBackupStatusResponseObject interface {
 	VisitGetBackupStatusResponse(w http.ResponseWriter) error
@@ -7344,7 +7479,6 @@ type GetBackupStatusResponseObject interface {
 type GetBackupStatus200JSONResponse BackupStatus
 
 func (response GetBackupStatus200JSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7361,7 +7495,6 @@ type GetBackupStatusdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupStatusdefaultApplicationProblemPlusJSONResponse) VisitGetBackupStatusResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7384,7 +7517,6 @@ type VerifyBackupsResponseObject interface {
 type VerifyBackups202JSONResponse struct{ JobJSONResponse }
 
 func (response VerifyBackups202JSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7402,7 +7534,6 @@ type VerifyBackupsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response VerifyBackupsdefaultApplicationProblemPlusJSONResponse) VisitVerifyBackupsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7425,7 +7556,6 @@ type DeleteBackupResponseObject interface {
 type DeleteBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteBackup202JSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7443,7 +7573,6 @@ type DeleteBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteBackupdefaultApplicationProblemPlusJSONResponse) VisitDeleteBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7465,7 +7594,6 @@ type GetBackupResponseObject interface {
 type GetBackup200JSONResponse Backup
 
 func (response GetBackup200JSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7482,7 +7610,6 @@ type GetBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupdefaultApplicationProblemPlusJSONResponse) VisitGetBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7505,7 +7632,6 @@ type EditBackupResponseObject interface {
 type EditBackup200JSONResponse Backup
 
 func (response EditBackup200JSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7522,7 +7648,6 @@ type EditBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditBackupdefaultApplicationProblemPlusJSONResponse) VisitEditBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7548,7 +7673,6 @@ type GetBackupFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetBackupFile200ApplicationoctetStreamResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7568,7 +7692,6 @@ type GetBackupFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupFiledefaultApplicationProblemPlusJSONResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7591,7 +7714,6 @@ type ListBackupFilesResponseObject interface {
 type ListBackupFiles200JSONResponse FileList
 
 func (response ListBackupFiles200JSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7608,7 +7730,6 @@ type ListBackupFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListBackupFilesdefaultApplicationProblemPlusJSONResponse) VisitListBackupFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7632,7 +7753,6 @@ type RestoreBackupResponseObject interface {
 type RestoreBackup202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreBackup202JSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7650,7 +7770,6 @@ type RestoreBackupdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRestoreBackupResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7661,8 +7780,7 @@ func (response RestoreBackupdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
-type GetCARequestObject struct {
-}
+type GetCARequestObject struct{}
 
 type GetCAResponseObject interface {
 	VisitGetCAResponse(w http.ResponseWriter) error
@@ -7674,7 +7792,6 @@ type GetCA200ApplicationxPemFileResponse struct {
 }
 
 func (response GetCA200ApplicationxPemFileResponse) VisitGetCAResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/x-pem-file")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -7694,7 +7811,6 @@ type GetCAdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCAResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7705,8 +7821,7 @@ func (response GetCAdefaultApplicationProblemPlusJSONResponse) VisitGetCARespons
 	return err
 }
 
-type ListClustersRequestObject struct {
-}
+type ListClustersRequestObject struct{}
 
 type ListClustersResponseObject interface {
 	VisitListClustersResponse(w http.ResponseWriter) error
@@ -7715,7 +7830,6 @@ type ListClustersResponseObject interface {
 type ListClusters200JSONResponse ClusterList
 
 func (response ListClusters200JSONResponse) VisitListClustersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7732,7 +7846,6 @@ type ListClustersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListClustersdefaultApplicationProblemPlusJSONResponse) VisitListClustersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7754,7 +7867,6 @@ type AddClusterResponseObject interface {
 type AddCluster201JSONResponse Cluster
 
 func (response AddCluster201JSONResponse) VisitAddClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7771,7 +7883,6 @@ type AddClusterdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddClusterdefaultApplicationProblemPlusJSONResponse) VisitAddClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7791,8 +7902,7 @@ type RemoveClusterResponseObject interface {
 	VisitRemoveClusterResponse(w http.ResponseWriter) error
 }
 
-type RemoveCluster204Response struct {
-}
+type RemoveCluster204Response struct{}
 
 func (response RemoveCluster204Response) VisitRemoveClusterResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -7805,7 +7915,6 @@ type RemoveClusterdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveClusterdefaultApplicationProblemPlusJSONResponse) VisitRemoveClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7827,7 +7936,6 @@ type GetClusterResponseObject interface {
 type GetCluster200JSONResponse Cluster
 
 func (response GetCluster200JSONResponse) VisitGetClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7844,7 +7952,6 @@ type GetClusterdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetClusterdefaultApplicationProblemPlusJSONResponse) VisitGetClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7866,7 +7973,6 @@ type RotateClusterResponseObject interface {
 type RotateCluster200JSONResponse Cluster
 
 func (response RotateCluster200JSONResponse) VisitRotateClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7883,7 +7989,6 @@ type RotateClusterdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RotateClusterdefaultApplicationProblemPlusJSONResponse) VisitRotateClusterResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7905,7 +8010,6 @@ type ReplayDeliveryResponseObject interface {
 type ReplayDelivery202JSONResponse Delivery
 
 func (response ReplayDelivery202JSONResponse) VisitReplayDeliveryResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7922,7 +8026,6 @@ type ReplayDeliverydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ReplayDeliverydefaultApplicationProblemPlusJSONResponse) VisitReplayDeliveryResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7933,8 +8036,7 @@ func (response ReplayDeliverydefaultApplicationProblemPlusJSONResponse) VisitRep
 	return err
 }
 
-type GetDoctorRequestObject struct {
-}
+type GetDoctorRequestObject struct{}
 
 type GetDoctorResponseObject interface {
 	VisitGetDoctorResponse(w http.ResponseWriter) error
@@ -7943,7 +8045,6 @@ type GetDoctorResponseObject interface {
 type GetDoctor200JSONResponse FindingList
 
 func (response GetDoctor200JSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7960,7 +8061,6 @@ type GetDoctordefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDoctordefaultApplicationProblemPlusJSONResponse) VisitGetDoctorResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -7982,7 +8082,6 @@ type ListDomainsResponseObject interface {
 type ListDomains200JSONResponse DomainList
 
 func (response ListDomains200JSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -7999,7 +8098,6 @@ type ListDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8018,8 +8116,7 @@ type RemoveDomainResponseObject interface {
 	VisitRemoveDomainResponse(w http.ResponseWriter) error
 }
 
-type RemoveDomain204Response struct {
-}
+type RemoveDomain204Response struct{}
 
 func (response RemoveDomain204Response) VisitRemoveDomainResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -8032,7 +8129,6 @@ type RemoveDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveDomaindefaultApplicationProblemPlusJSONResponse) VisitRemoveDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8054,7 +8150,6 @@ type GetDomainResponseObject interface {
 type GetDomain200JSONResponse Domain
 
 func (response GetDomain200JSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8071,7 +8166,6 @@ type GetDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8094,7 +8188,6 @@ type ChangeDomainResponseObject interface {
 type ChangeDomain200JSONResponse Domain
 
 func (response ChangeDomain200JSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8111,7 +8204,6 @@ type ChangeDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChangeDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8133,7 +8225,6 @@ type CheckDomainResponseObject interface {
 type CheckDomain200JSONResponse Domain
 
 func (response CheckDomain200JSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8150,7 +8241,6 @@ type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8172,7 +8262,6 @@ type ListDrillsResponseObject interface {
 type ListDrills200JSONResponse DrillList
 
 func (response ListDrills200JSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8189,7 +8278,6 @@ type ListDrillsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDrillsdefaultApplicationProblemPlusJSONResponse) VisitListDrillsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8212,7 +8300,6 @@ type RunDrillResponseObject interface {
 type RunDrill202JSONResponse struct{ JobJSONResponse }
 
 func (response RunDrill202JSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8230,7 +8317,6 @@ type RunDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RunDrilldefaultApplicationProblemPlusJSONResponse) VisitRunDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8252,7 +8338,6 @@ type GetDrillResponseObject interface {
 type GetDrill200JSONResponse Drill
 
 func (response GetDrill200JSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8269,7 +8354,6 @@ type GetDrilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrilldefaultApplicationProblemPlusJSONResponse) VisitGetDrillResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8294,7 +8378,6 @@ type StreamEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamEvents200TexteventStreamResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8337,7 +8420,6 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8359,7 +8441,6 @@ type ListImagesResponseObject interface {
 type ListImages200JSONResponse ImageList
 
 func (response ListImages200JSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8376,7 +8457,6 @@ type ListImagesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListImagesdefaultApplicationProblemPlusJSONResponse) VisitListImagesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8399,7 +8479,6 @@ type BuildImageResponseObject interface {
 type BuildImage202JSONResponse struct{ JobJSONResponse }
 
 func (response BuildImage202JSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8417,7 +8496,6 @@ type BuildImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response BuildImagedefaultApplicationProblemPlusJSONResponse) VisitBuildImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8440,7 +8518,6 @@ type ImportImageResponseObject interface {
 type ImportImage202JSONResponse struct{ JobJSONResponse }
 
 func (response ImportImage202JSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8458,7 +8535,6 @@ type ImportImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ImportImagedefaultApplicationProblemPlusJSONResponse) VisitImportImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8480,7 +8556,6 @@ type GetCurrentImageResponseObject interface {
 type GetCurrentImage200JSONResponse Image
 
 func (response GetCurrentImage200JSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8497,7 +8572,6 @@ type GetCurrentImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetCurrentImagedefaultApplicationProblemPlusJSONResponse) VisitGetCurrentImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8520,7 +8594,6 @@ type DeleteImageResponseObject interface {
 type DeleteImage202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteImage202JSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8538,7 +8611,6 @@ type DeleteImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteImagedefaultApplicationProblemPlusJSONResponse) VisitDeleteImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8561,7 +8633,6 @@ type GetImageResponseObject interface {
 type GetImage200JSONResponse Image
 
 func (response GetImage200JSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8578,7 +8649,6 @@ type GetImagedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetImagedefaultApplicationProblemPlusJSONResponse) VisitGetImageResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8600,7 +8670,6 @@ type ListJobsResponseObject interface {
 type ListJobs200JSONResponse JobList
 
 func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8617,7 +8686,6 @@ type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8639,7 +8707,6 @@ type GetJobResponseObject interface {
 type GetJob200JSONResponse JobDetail
 
 func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8656,7 +8723,6 @@ type GetJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8679,7 +8745,6 @@ type CancelJobResponseObject interface {
 type CancelJob202JSONResponse struct{ JobJSONResponse }
 
 func (response CancelJob202JSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8697,7 +8762,6 @@ type CancelJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CancelJobdefaultApplicationProblemPlusJSONResponse) VisitCancelJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8723,7 +8787,6 @@ type StreamJobEvents200TexteventStreamResponse struct {
 }
 
 func (response StreamJobEvents200TexteventStreamResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/event-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -8766,7 +8829,6 @@ type StreamJobEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamJobEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamJobEventsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8789,7 +8851,6 @@ type RetryJobResponseObject interface {
 type RetryJob202JSONResponse struct{ JobJSONResponse }
 
 func (response RetryJob202JSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8807,7 +8868,6 @@ type RetryJobdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RetryJobdefaultApplicationProblemPlusJSONResponse) VisitRetryJobResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8829,7 +8889,6 @@ type CheckLinkResponseObject interface {
 type CheckLink200JSONResponse LinkUser
 
 func (response CheckLink200JSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8846,7 +8905,6 @@ type CheckLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckLinkdefaultApplicationProblemPlusJSONResponse) VisitCheckLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8868,7 +8926,6 @@ type UseLinkResponseObject interface {
 type UseLink200JSONResponse LinkUser
 
 func (response UseLink200JSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8885,7 +8942,6 @@ type UseLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8896,8 +8952,7 @@ func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkRes
 	return err
 }
 
-type ListMembersRequestObject struct {
-}
+type ListMembersRequestObject struct{}
 
 type ListMembersResponseObject interface {
 	VisitListMembersResponse(w http.ResponseWriter) error
@@ -8906,7 +8961,6 @@ type ListMembersResponseObject interface {
 type ListMembers200JSONResponse MemberList
 
 func (response ListMembers200JSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8923,7 +8977,6 @@ type ListMembersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListMembersdefaultApplicationProblemPlusJSONResponse) VisitListMembersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8945,7 +8998,6 @@ type GetMemberResponseObject interface {
 type GetMember200JSONResponse Member
 
 func (response GetMember200JSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -8962,7 +9014,6 @@ type GetMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetMemberdefaultApplicationProblemPlusJSONResponse) VisitGetMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -8985,7 +9036,6 @@ type EditMemberResponseObject interface {
 type EditMember200JSONResponse Member
 
 func (response EditMember200JSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9002,7 +9052,6 @@ type EditMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditMemberdefaultApplicationProblemPlusJSONResponse) VisitEditMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9024,7 +9073,6 @@ type GetDrainPlanResponseObject interface {
 type GetDrainPlan200JSONResponse MovePlan
 
 func (response GetDrainPlan200JSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9041,7 +9089,6 @@ type GetDrainPlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDrainPlandefaultApplicationProblemPlusJSONResponse) VisitGetDrainPlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9065,7 +9112,6 @@ type DrainMemberResponseObject interface {
 type DrainMember202JSONResponse struct{ JobJSONResponse }
 
 func (response DrainMember202JSONResponse) VisitDrainMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9083,7 +9129,44 @@ type DrainMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DrainMemberdefaultApplicationProblemPlusJSONResponse) VisitDrainMemberResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type GetMemberMetricsRequestObject struct {
+	Name   string `json:"name"`
+	Params GetMemberMetricsParams
+}
+
+type GetMemberMetricsResponseObject interface {
+	VisitGetMemberMetricsResponse(w http.ResponseWriter) error
+}
+
+type GetMemberMetrics200JSONResponse MemberMetrics
+
+func (response GetMemberMetrics200JSONResponse) VisitGetMemberMetricsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetMemberMetricsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetMemberMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetMemberMetricsResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9107,7 +9190,6 @@ type RestoreMemberResponseObject interface {
 type RestoreMember202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreMember202JSONResponse) VisitRestoreMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9125,7 +9207,6 @@ type RestoreMemberdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreMemberdefaultApplicationProblemPlusJSONResponse) VisitRestoreMemberResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9136,8 +9217,7 @@ func (response RestoreMemberdefaultApplicationProblemPlusJSONResponse) VisitRest
 	return err
 }
 
-type GetDocumentRequestObject struct {
-}
+type GetDocumentRequestObject struct{}
 
 type GetDocumentResponseObject interface {
 	VisitGetDocumentResponse(w http.ResponseWriter) error
@@ -9149,7 +9229,6 @@ type GetDocument200ApplicationvndOaiOpenapiResponse struct {
 }
 
 func (response GetDocument200ApplicationvndOaiOpenapiResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/vnd.oai.openapi")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -9169,7 +9248,6 @@ type GetDocumentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetDocumentdefaultApplicationProblemPlusJSONResponse) VisitGetDocumentResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9191,7 +9269,6 @@ type ExplainPlacementResponseObject interface {
 type ExplainPlacement200JSONResponse Explanation
 
 func (response ExplainPlacement200JSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9208,7 +9285,6 @@ type ExplainPlacementdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitExplainPlacementResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9219,8 +9295,7 @@ func (response ExplainPlacementdefaultApplicationProblemPlusJSONResponse) VisitE
 	return err
 }
 
-type ListPlansRequestObject struct {
-}
+type ListPlansRequestObject struct{}
 
 type ListPlansResponseObject interface {
 	VisitListPlansResponse(w http.ResponseWriter) error
@@ -9229,7 +9304,6 @@ type ListPlansResponseObject interface {
 type ListPlans200JSONResponse PlanList
 
 func (response ListPlans200JSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9246,7 +9320,6 @@ type ListPlansdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlansResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9257,8 +9330,7 @@ func (response ListPlansdefaultApplicationProblemPlusJSONResponse) VisitListPlan
 	return err
 }
 
-type ListPoliciesRequestObject struct {
-}
+type ListPoliciesRequestObject struct{}
 
 type ListPoliciesResponseObject interface {
 	VisitListPoliciesResponse(w http.ResponseWriter) error
@@ -9267,7 +9339,6 @@ type ListPoliciesResponseObject interface {
 type ListPolicies200JSONResponse PolicyList
 
 func (response ListPolicies200JSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9284,7 +9355,6 @@ type ListPoliciesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListPoliciesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9306,7 +9376,6 @@ type CreatePolicyResponseObject interface {
 type CreatePolicy201JSONResponse Policy
 
 func (response CreatePolicy201JSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9323,7 +9392,6 @@ type CreatePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreatePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9342,8 +9410,7 @@ type DeletePolicyResponseObject interface {
 	VisitDeletePolicyResponse(w http.ResponseWriter) error
 }
 
-type DeletePolicy204Response struct {
-}
+type DeletePolicy204Response struct{}
 
 func (response DeletePolicy204Response) VisitDeletePolicyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -9356,7 +9423,6 @@ type DeletePolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeletePolicydefaultApplicationProblemPlusJSONResponse) VisitDeletePolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9378,7 +9444,6 @@ type GetPolicyResponseObject interface {
 type GetPolicy200JSONResponse Policy
 
 func (response GetPolicy200JSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9395,7 +9460,6 @@ type GetPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9418,7 +9482,6 @@ type EditPolicyResponseObject interface {
 type EditPolicy200JSONResponse Policy
 
 func (response EditPolicy200JSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9435,7 +9498,6 @@ type EditPolicydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPolicyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9446,8 +9508,7 @@ func (response EditPolicydefaultApplicationProblemPlusJSONResponse) VisitEditPol
 	return err
 }
 
-type ListProxiesRequestObject struct {
-}
+type ListProxiesRequestObject struct{}
 
 type ListProxiesResponseObject interface {
 	VisitListProxiesResponse(w http.ResponseWriter) error
@@ -9456,7 +9517,6 @@ type ListProxiesResponseObject interface {
 type ListProxies200JSONResponse ProxyList
 
 func (response ListProxies200JSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9473,7 +9533,6 @@ type ListProxiesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListProxiesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9492,8 +9551,7 @@ type RemoveProxyResponseObject interface {
 	VisitRemoveProxyResponse(w http.ResponseWriter) error
 }
 
-type RemoveProxy204Response struct {
-}
+type RemoveProxy204Response struct{}
 
 func (response RemoveProxy204Response) VisitRemoveProxyResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -9506,7 +9564,6 @@ type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9528,7 +9585,6 @@ type CreateProxyTokenResponseObject interface {
 type CreateProxyToken201JSONResponse ProxyToken
 
 func (response CreateProxyToken201JSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9545,7 +9601,6 @@ type CreateProxyTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateProxyTokendefaultApplicationProblemPlusJSONResponse) VisitCreateProxyTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9567,7 +9622,6 @@ type GetRebalancePlanResponseObject interface {
 type GetRebalancePlan200JSONResponse MovePlan
 
 func (response GetRebalancePlan200JSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9584,7 +9638,6 @@ type GetRebalancePlandefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRebalancePlandefaultApplicationProblemPlusJSONResponse) VisitGetRebalancePlanResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9607,7 +9660,6 @@ type RebalanceResponseObject interface {
 type Rebalance202JSONResponse struct{ JobJSONResponse }
 
 func (response Rebalance202JSONResponse) VisitRebalanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9625,7 +9677,6 @@ type RebalancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RebalancedefaultApplicationProblemPlusJSONResponse) VisitRebalanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9647,7 +9698,6 @@ type RecoverResponseObject interface {
 type Recover200JSONResponse RecoverReport
 
 func (response Recover200JSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9664,7 +9714,6 @@ type RecoverdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9675,8 +9724,7 @@ func (response RecoverdefaultApplicationProblemPlusJSONResponse) VisitRecoverRes
 	return err
 }
 
-type ListRoutesRequestObject struct {
-}
+type ListRoutesRequestObject struct{}
 
 type ListRoutesResponseObject interface {
 	VisitListRoutesResponse(w http.ResponseWriter) error
@@ -9685,7 +9733,6 @@ type ListRoutesResponseObject interface {
 type ListRoutes200JSONResponse RouteList
 
 func (response ListRoutes200JSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9702,7 +9749,6 @@ type ListRoutesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRoutesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9713,8 +9759,7 @@ func (response ListRoutesdefaultApplicationProblemPlusJSONResponse) VisitListRou
 	return err
 }
 
-type GetServerRequestObject struct {
-}
+type GetServerRequestObject struct{}
 
 type GetServerResponseObject interface {
 	VisitGetServerResponse(w http.ResponseWriter) error
@@ -9723,7 +9768,6 @@ type GetServerResponseObject interface {
 type GetServer200JSONResponse ServerInfo
 
 func (response GetServer200JSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9740,7 +9784,6 @@ type GetServerdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServerResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9751,15 +9794,13 @@ func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServe
 	return err
 }
 
-type LogoutRequestObject struct {
-}
+type LogoutRequestObject struct{}
 
 type LogoutResponseObject interface {
 	VisitLogoutResponse(w http.ResponseWriter) error
 }
 
-type Logout204Response struct {
-}
+type Logout204Response struct{}
 
 func (response Logout204Response) VisitLogoutResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -9772,7 +9813,6 @@ type LogoutdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9783,8 +9823,7 @@ func (response LogoutdefaultApplicationProblemPlusJSONResponse) VisitLogoutRespo
 	return err
 }
 
-type GetSessionRequestObject struct {
-}
+type GetSessionRequestObject struct{}
 
 type GetSessionResponseObject interface {
 	VisitGetSessionResponse(w http.ResponseWriter) error
@@ -9793,7 +9832,6 @@ type GetSessionResponseObject interface {
 type GetSession200JSONResponse struct{ SessionJSONResponse }
 
 func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9810,7 +9848,6 @@ type GetSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSessiondefaultApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9832,7 +9869,6 @@ type LoginResponseObject interface {
 type Login200JSONResponse struct{ SessionJSONResponse }
 
 func (response Login200JSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9849,7 +9885,6 @@ type LogindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LogindefaultApplicationProblemPlusJSONResponse) VisitLoginResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9871,7 +9906,6 @@ type ChangePasswordResponseObject interface {
 type ChangePassword200JSONResponse struct{ SessionJSONResponse }
 
 func (response ChangePassword200JSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9888,7 +9922,6 @@ type ChangePassworddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitChangePasswordResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9899,8 +9932,7 @@ func (response ChangePassworddefaultApplicationProblemPlusJSONResponse) VisitCha
 	return err
 }
 
-type PlanTOTPRequestObject struct {
-}
+type PlanTOTPRequestObject struct{}
 
 type PlanTOTPResponseObject interface {
 	VisitPlanTOTPResponse(w http.ResponseWriter) error
@@ -9909,7 +9941,6 @@ type PlanTOTPResponseObject interface {
 type PlanTOTP200JSONResponse TOTPPlan
 
 func (response PlanTOTP200JSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9926,7 +9957,6 @@ type PlanTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PlanTOTPdefaultApplicationProblemPlusJSONResponse) VisitPlanTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9948,7 +9978,6 @@ type SetTOTPResponseObject interface {
 type SetTOTP200JSONResponse struct{ SessionJSONResponse }
 
 func (response SetTOTP200JSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -9965,7 +9994,6 @@ type SetTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetTOTPdefaultApplicationProblemPlusJSONResponse) VisitSetTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -9987,7 +10015,6 @@ type RemoveTOTPResponseObject interface {
 type RemoveTOTP200JSONResponse struct{ SessionJSONResponse }
 
 func (response RemoveTOTP200JSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10004,7 +10031,6 @@ type RemoveTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10015,8 +10041,7 @@ func (response RemoveTOTPdefaultApplicationProblemPlusJSONResponse) VisitRemoveT
 	return err
 }
 
-type ListSessionsRequestObject struct {
-}
+type ListSessionsRequestObject struct{}
 
 type ListSessionsResponseObject interface {
 	VisitListSessionsResponse(w http.ResponseWriter) error
@@ -10025,7 +10050,6 @@ type ListSessionsResponseObject interface {
 type ListSessions200JSONResponse SessionList
 
 func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10042,7 +10066,6 @@ type ListSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10061,8 +10084,7 @@ type EndSessionResponseObject interface {
 	VisitEndSessionResponse(w http.ResponseWriter) error
 }
 
-type EndSession204Response struct {
-}
+type EndSession204Response struct{}
 
 func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -10075,7 +10097,6 @@ type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10097,7 +10118,6 @@ type ListTenantsResponseObject interface {
 type ListTenants200JSONResponse TenantList
 
 func (response ListTenants200JSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10114,7 +10134,6 @@ type ListTenantsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantsdefaultApplicationProblemPlusJSONResponse) VisitListTenantsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10137,7 +10156,6 @@ type CreateTenantResponseObject interface {
 type CreateTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateTenant202JSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10155,7 +10173,6 @@ type CreateTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTenantdefaultApplicationProblemPlusJSONResponse) VisitCreateTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10178,7 +10195,6 @@ type DeleteTenantResponseObject interface {
 type DeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteTenant202JSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10196,7 +10212,6 @@ type DeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitDeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10218,7 +10233,6 @@ type GetTenantResponseObject interface {
 type GetTenant200JSONResponse Tenant
 
 func (response GetTenant200JSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10235,7 +10249,6 @@ type GetTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10258,7 +10271,6 @@ type EditTenantResponseObject interface {
 type EditTenant200JSONResponse Tenant
 
 func (response EditTenant200JSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10275,7 +10287,6 @@ type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10297,7 +10308,6 @@ type ListTenantDomainsResponseObject interface {
 type ListTenantDomains200JSONResponse DomainList
 
 func (response ListTenantDomains200JSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10314,7 +10324,6 @@ type ListTenantDomainsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) VisitListTenantDomainsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10337,7 +10346,6 @@ type AddDomainResponseObject interface {
 type AddDomain200JSONResponse Domain
 
 func (response AddDomain200JSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10354,7 +10362,6 @@ type AddDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response AddDomaindefaultApplicationProblemPlusJSONResponse) VisitAddDomainResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10373,8 +10380,7 @@ type ExecTenantResponseObject interface {
 	VisitExecTenantResponse(w http.ResponseWriter) error
 }
 
-type ExecTenant101Response struct {
-}
+type ExecTenant101Response struct{}
 
 func (response ExecTenant101Response) VisitExecTenantResponse(w http.ResponseWriter) error {
 	w.WriteHeader(101)
@@ -10387,7 +10393,6 @@ type ExecTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10409,7 +10414,6 @@ type DropGuardResponseObject interface {
 type DropGuard200JSONResponse Tenant
 
 func (response DropGuard200JSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10426,7 +10430,6 @@ type DropGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10449,7 +10452,6 @@ type EditGuardResponseObject interface {
 type EditGuard200JSONResponse Tenant
 
 func (response EditGuard200JSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10466,7 +10468,6 @@ type EditGuarddefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditGuarddefaultApplicationProblemPlusJSONResponse) VisitEditGuardResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10489,7 +10490,6 @@ type ResumeTenantResponseObject interface {
 type ResumeTenant200JSONResponse Tenant
 
 func (response ResumeTenant200JSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10506,7 +10506,6 @@ type ResumeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResumeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10529,7 +10528,6 @@ type HoldTenantResponseObject interface {
 type HoldTenant200JSONResponse Tenant
 
 func (response HoldTenant200JSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10546,7 +10544,6 @@ type HoldTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response HoldTenantdefaultApplicationProblemPlusJSONResponse) VisitHoldTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10569,7 +10566,6 @@ type GetTenantLogsResponseObject interface {
 type GetTenantLogs200TextResponse string
 
 func (response GetTenantLogs200TextResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "text/plain")
 	w.WriteHeader(200)
 
@@ -10583,7 +10579,6 @@ type GetTenantLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantLogsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10605,7 +10600,6 @@ type EndMaintenanceResponseObject interface {
 type EndMaintenance200JSONResponse Tenant
 
 func (response EndMaintenance200JSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10622,7 +10616,6 @@ type EndMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEndMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10645,7 +10638,6 @@ type StartMaintenanceResponseObject interface {
 type StartMaintenance200JSONResponse Tenant
 
 func (response StartMaintenance200JSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10662,7 +10654,44 @@ type StartMaintenancedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartMaintenancedefaultApplicationProblemPlusJSONResponse) VisitStartMaintenanceResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
+type GetTenantMetricsRequestObject struct {
+	Name   TenantName `json:"name"`
+	Params GetTenantMetricsParams
+}
+
+type GetTenantMetricsResponseObject interface {
+	VisitGetTenantMetricsResponse(w http.ResponseWriter) error
+}
+
+type GetTenantMetrics200JSONResponse TenantMetrics
+
+func (response GetTenantMetrics200JSONResponse) VisitGetTenantMetricsResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTenantMetricsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTenantMetricsdefaultApplicationProblemPlusJSONResponse) VisitGetTenantMetricsResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10685,7 +10714,6 @@ type PlanMoveResponseObject interface {
 type PlanMove200JSONResponse MoveEstimate
 
 func (response PlanMove200JSONResponse) VisitPlanMoveResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10702,7 +10730,6 @@ type PlanMovedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response PlanMovedefaultApplicationProblemPlusJSONResponse) VisitPlanMoveResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10726,7 +10753,6 @@ type MoveTenantResponseObject interface {
 type MoveTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response MoveTenant202JSONResponse) VisitMoveTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10744,7 +10770,6 @@ type MoveTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response MoveTenantdefaultApplicationProblemPlusJSONResponse) VisitMoveTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10768,7 +10793,6 @@ type ResizeTenantResponseObject interface {
 type ResizeTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response ResizeTenant202JSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10786,7 +10810,6 @@ type ResizeTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ResizeTenantdefaultApplicationProblemPlusJSONResponse) VisitResizeTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10809,7 +10832,6 @@ type RestartTenantResponseObject interface {
 type RestartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response RestartTenant202JSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10827,7 +10849,6 @@ type RestartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestartTenantdefaultApplicationProblemPlusJSONResponse) VisitRestartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10849,7 +10870,6 @@ type GetScheduleResponseObject interface {
 type GetSchedule200JSONResponse TenantSchedule
 
 func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10866,7 +10886,6 @@ type GetScheduledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10888,7 +10907,6 @@ type ListSnapshotsResponseObject interface {
 type ListSnapshots200JSONResponse SnapshotList
 
 func (response ListSnapshots200JSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -10905,7 +10923,6 @@ type ListSnapshotsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotsdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10929,7 +10946,6 @@ type CreateSnapshotResponseObject interface {
 type CreateSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CreateSnapshot202JSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10947,7 +10963,6 @@ type CreateSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCreateSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10971,7 +10986,6 @@ type DeleteSnapshotResponseObject interface {
 type DeleteSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response DeleteSnapshot202JSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10989,7 +11003,6 @@ type DeleteSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDeleteSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11012,7 +11025,6 @@ type GetSnapshotResponseObject interface {
 type GetSnapshot200JSONResponse Snapshot
 
 func (response GetSnapshot200JSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11029,7 +11041,6 @@ type GetSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11053,7 +11064,6 @@ type EditSnapshotResponseObject interface {
 type EditSnapshot200JSONResponse Snapshot
 
 func (response EditSnapshot200JSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11070,7 +11080,6 @@ type EditSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditSnapshotdefaultApplicationProblemPlusJSONResponse) VisitEditSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11095,7 +11104,6 @@ type CloneSnapshotResponseObject interface {
 type CloneSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response CloneSnapshot202JSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11113,7 +11121,6 @@ type CloneSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CloneSnapshotdefaultApplicationProblemPlusJSONResponse) VisitCloneSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11140,7 +11147,6 @@ type GetSnapshotFile200ApplicationoctetStreamResponse struct {
 }
 
 func (response GetSnapshotFile200ApplicationoctetStreamResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
-
 	w.Header().Set("Content-Type", "application/octet-stream")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
@@ -11160,7 +11166,6 @@ type GetSnapshotFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetSnapshotFiledefaultApplicationProblemPlusJSONResponse) VisitGetSnapshotFileResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11184,7 +11189,6 @@ type DiffSnapshotResponseObject interface {
 type DiffSnapshot200JSONResponse FileChangeList
 
 func (response DiffSnapshot200JSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11201,7 +11205,6 @@ type DiffSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DiffSnapshotdefaultApplicationProblemPlusJSONResponse) VisitDiffSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11225,7 +11228,6 @@ type ListSnapshotFilesResponseObject interface {
 type ListSnapshotFiles200JSONResponse FileList
 
 func (response ListSnapshotFiles200JSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11242,7 +11244,6 @@ type ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListSnapshotFilesdefaultApplicationProblemPlusJSONResponse) VisitListSnapshotFilesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11266,7 +11267,6 @@ type RestoreSnapshotResponseObject interface {
 type RestoreSnapshot202JSONResponse struct{ JobJSONResponse }
 
 func (response RestoreSnapshot202JSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11284,7 +11284,6 @@ type RestoreSnapshotdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RestoreSnapshotdefaultApplicationProblemPlusJSONResponse) VisitRestoreSnapshotResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11307,7 +11306,6 @@ type StartTenantResponseObject interface {
 type StartTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StartTenant202JSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11325,7 +11323,6 @@ type StartTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StartTenantdefaultApplicationProblemPlusJSONResponse) VisitStartTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11348,7 +11345,6 @@ type StopTenantResponseObject interface {
 type StopTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response StopTenant202JSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11366,7 +11362,6 @@ type StopTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StopTenantdefaultApplicationProblemPlusJSONResponse) VisitStopTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11389,7 +11384,6 @@ type UndeleteTenantResponseObject interface {
 type UndeleteTenant202JSONResponse struct{ JobJSONResponse }
 
 func (response UndeleteTenant202JSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11407,7 +11401,6 @@ type UndeleteTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUndeleteTenantResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11418,8 +11411,7 @@ func (response UndeleteTenantdefaultApplicationProblemPlusJSONResponse) VisitUnd
 	return err
 }
 
-type ListTokensRequestObject struct {
-}
+type ListTokensRequestObject struct{}
 
 type ListTokensResponseObject interface {
 	VisitListTokensResponse(w http.ResponseWriter) error
@@ -11428,7 +11420,6 @@ type ListTokensResponseObject interface {
 type ListTokens200JSONResponse TokenList
 
 func (response ListTokens200JSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11445,7 +11436,6 @@ type ListTokensdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTokensResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11467,7 +11457,6 @@ type CreateTokenResponseObject interface {
 type CreateToken201JSONResponse TokenCreated
 
 func (response CreateToken201JSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11484,7 +11473,6 @@ type CreateTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateTokendefaultApplicationProblemPlusJSONResponse) VisitCreateTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11503,8 +11491,7 @@ type DeleteTokenResponseObject interface {
 	VisitDeleteTokenResponse(w http.ResponseWriter) error
 }
 
-type DeleteToken204Response struct {
-}
+type DeleteToken204Response struct{}
 
 func (response DeleteToken204Response) VisitDeleteTokenResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11517,7 +11504,6 @@ type DeleteTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDeleteTokenResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11528,8 +11514,7 @@ func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDelete
 	return err
 }
 
-type GetTrafficRequestObject struct {
-}
+type GetTrafficRequestObject struct{}
 
 type GetTrafficResponseObject interface {
 	VisitGetTrafficResponse(w http.ResponseWriter) error
@@ -11538,7 +11523,6 @@ type GetTrafficResponseObject interface {
 type GetTraffic200JSONResponse Traffic
 
 func (response GetTraffic200JSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11555,7 +11539,6 @@ type GetTrafficdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTrafficResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11566,8 +11549,7 @@ func (response GetTrafficdefaultApplicationProblemPlusJSONResponse) VisitGetTraf
 	return err
 }
 
-type ListUsersRequestObject struct {
-}
+type ListUsersRequestObject struct{}
 
 type ListUsersResponseObject interface {
 	VisitListUsersResponse(w http.ResponseWriter) error
@@ -11576,7 +11558,6 @@ type ListUsersResponseObject interface {
 type ListUsers200JSONResponse UserList
 
 func (response ListUsers200JSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11593,7 +11574,6 @@ type ListUsersdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUsersResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11615,7 +11595,6 @@ type CreateUserResponseObject interface {
 type CreateUser201JSONResponse UserCreated
 
 func (response CreateUser201JSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11632,7 +11611,6 @@ type CreateUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11651,8 +11629,7 @@ type DeleteUserResponseObject interface {
 	VisitDeleteUserResponse(w http.ResponseWriter) error
 }
 
-type DeleteUser204Response struct {
-}
+type DeleteUser204Response struct{}
 
 func (response DeleteUser204Response) VisitDeleteUserResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11665,7 +11642,6 @@ type DeleteUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteUserdefaultApplicationProblemPlusJSONResponse) VisitDeleteUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11687,7 +11663,6 @@ type GetUserResponseObject interface {
 type GetUser200JSONResponse User
 
 func (response GetUser200JSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11704,7 +11679,6 @@ type GetUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11727,7 +11701,6 @@ type EditUserResponseObject interface {
 type EditUser200JSONResponse User
 
 func (response EditUser200JSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11744,7 +11717,6 @@ type EditUserdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditUserdefaultApplicationProblemPlusJSONResponse) VisitEditUserResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11766,7 +11738,6 @@ type CreateLinkResponseObject interface {
 type CreateLink201JSONResponse Link
 
 func (response CreateLink201JSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11783,7 +11754,6 @@ type CreateLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateLinkResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11802,8 +11772,7 @@ type EndUserSessionsResponseObject interface {
 	VisitEndUserSessionsResponse(w http.ResponseWriter) error
 }
 
-type EndUserSessions204Response struct {
-}
+type EndUserSessions204Response struct{}
 
 func (response EndUserSessions204Response) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11816,7 +11785,6 @@ type EndUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitEndUserSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11838,7 +11806,6 @@ type ListUserSessionsResponseObject interface {
 type ListUserSessions200JSONResponse SessionList
 
 func (response ListUserSessions200JSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11855,7 +11822,6 @@ type ListUserSessionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitListUserSessionsResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11874,8 +11840,7 @@ type ClearTOTPResponseObject interface {
 	VisitClearTOTPResponse(w http.ResponseWriter) error
 }
 
-type ClearTOTP204Response struct {
-}
+type ClearTOTP204Response struct{}
 
 func (response ClearTOTP204Response) VisitClearTOTPResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11888,7 +11853,6 @@ type ClearTOTPdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ClearTOTPdefaultApplicationProblemPlusJSONResponse) VisitClearTOTPResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11899,8 +11863,7 @@ func (response ClearTOTPdefaultApplicationProblemPlusJSONResponse) VisitClearTOT
 	return err
 }
 
-type ListWebhooksRequestObject struct {
-}
+type ListWebhooksRequestObject struct{}
 
 type ListWebhooksResponseObject interface {
 	VisitListWebhooksResponse(w http.ResponseWriter) error
@@ -11909,7 +11872,6 @@ type ListWebhooksResponseObject interface {
 type ListWebhooks200JSONResponse WebhookList
 
 func (response ListWebhooks200JSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11926,7 +11888,6 @@ type ListWebhooksdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListWebhooksdefaultApplicationProblemPlusJSONResponse) VisitListWebhooksResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11948,7 +11909,6 @@ type CreateWebhookResponseObject interface {
 type CreateWebhook201JSONResponse WebhookSecret
 
 func (response CreateWebhook201JSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -11965,7 +11925,6 @@ type CreateWebhookdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateWebhookdefaultApplicationProblemPlusJSONResponse) VisitCreateWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -11984,8 +11943,7 @@ type DeleteWebhookResponseObject interface {
 	VisitDeleteWebhookResponse(w http.ResponseWriter) error
 }
 
-type DeleteWebhook204Response struct {
-}
+type DeleteWebhook204Response struct{}
 
 func (response DeleteWebhook204Response) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
@@ -11998,7 +11956,6 @@ type DeleteWebhookdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteWebhookdefaultApplicationProblemPlusJSONResponse) VisitDeleteWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -12020,7 +11977,6 @@ type GetWebhookResponseObject interface {
 type GetWebhook200JSONResponse Webhook
 
 func (response GetWebhook200JSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -12037,7 +11993,6 @@ type GetWebhookdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetWebhookdefaultApplicationProblemPlusJSONResponse) VisitGetWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -12060,7 +12015,6 @@ type EditWebhookResponseObject interface {
 type EditWebhook200JSONResponse WebhookSecret
 
 func (response EditWebhook200JSONResponse) VisitEditWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -12077,7 +12031,6 @@ type EditWebhookdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditWebhookdefaultApplicationProblemPlusJSONResponse) VisitEditWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -12100,7 +12053,6 @@ type ListDeliveriesResponseObject interface {
 type ListDeliveries200JSONResponse DeliveryList
 
 func (response ListDeliveries200JSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -12117,7 +12069,6 @@ type ListDeliveriesdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListDeliveriesdefaultApplicationProblemPlusJSONResponse) VisitListDeliveriesResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -12139,7 +12090,6 @@ type TestWebhookResponseObject interface {
 type TestWebhook202JSONResponse Delivery
 
 func (response TestWebhook202JSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response); err != nil {
 		return err
@@ -12156,7 +12106,6 @@ type TestWebhookdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response TestWebhookdefaultApplicationProblemPlusJSONResponse) VisitTestWebhookResponse(w http.ResponseWriter) error {
-
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -12343,6 +12292,9 @@ type StrictServerInterface interface {
 	// DrainMember Cordon a member and move everything away from it
 	// (POST /v1/members/{name}/drain)
 	DrainMember(ctx context.Context, request DrainMemberRequestObject) (DrainMemberResponseObject, error)
+	// GetMemberMetrics What a member used lately
+	// (GET /v1/members/{name}/metrics)
+	GetMemberMetrics(ctx context.Context, request GetMemberMetricsRequestObject) (GetMemberMetricsResponseObject, error)
 	// RestoreMember Open a member again and bring back what its last drain moved away
 	// (POST /v1/members/{name}/restore)
 	RestoreMember(ctx context.Context, request RestoreMemberRequestObject) (RestoreMemberResponseObject, error)
@@ -12466,6 +12418,9 @@ type StrictServerInterface interface {
 	// StartMaintenance Close a tenant to visitors, who see a page with status 503
 	// (PUT /v1/tenants/{name}/maintenance)
 	StartMaintenance(ctx context.Context, request StartMaintenanceRequestObject) (StartMaintenanceResponseObject, error)
+	// GetTenantMetrics What a tenant used lately, and what the proxy answered for it
+	// (GET /v1/tenants/{name}/metrics)
+	GetTenantMetrics(ctx context.Context, request GetTenantMetricsRequestObject) (GetTenantMetricsResponseObject, error)
 	// PlanMove What a move would do
 	// (GET /v1/tenants/{name}/move)
 	PlanMove(ctx context.Context, request PlanMoveRequestObject) (PlanMoveResponseObject, error)
@@ -12582,8 +12537,10 @@ type StrictServerInterface interface {
 	TestWebhook(ctx context.Context, request TestWebhookRequestObject) (TestWebhookResponseObject, error)
 }
 
-type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
-type StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+type (
+	StrictHandlerFunc    func(ctx echo.Context, request any) (any, error)
+	StrictMiddlewareFunc func(f StrictHandlerFunc, operationID string) StrictHandlerFunc
+)
 
 func NewStrictHandler(ssi StrictServerInterface, middlewares []StrictMiddlewareFunc) ServerInterface {
 	return &strictHandler{ssi: ssi, middlewares: middlewares}
@@ -14350,6 +14307,32 @@ func (sh *strictHandler) DrainMember(ctx echo.Context, name string, params Drain
 	return nil
 }
 
+// GetMemberMetrics operation middleware
+func (sh *strictHandler) GetMemberMetrics(ctx echo.Context, name string, params GetMemberMetricsParams) error {
+	var request GetMemberMetricsRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetMemberMetrics(ctx.Request().Context(), request.(GetMemberMetricsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetMemberMetrics")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetMemberMetricsResponseObject); ok {
+		return validResponse.VisitGetMemberMetricsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // RestoreMember operation middleware
 func (sh *strictHandler) RestoreMember(ctx echo.Context, name string, params RestoreMemberParams) error {
 	var request RestoreMemberRequestObject
@@ -15707,6 +15690,32 @@ func (sh *strictHandler) StartMaintenance(ctx echo.Context, name TenantName) err
 		return err
 	} else if validResponse, ok := response.(StartMaintenanceResponseObject); ok {
 		return validResponse.VisitStartMaintenanceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetTenantMetrics operation middleware
+func (sh *strictHandler) GetTenantMetrics(ctx echo.Context, name TenantName, params GetTenantMetricsParams) error {
+	var request GetTenantMetricsRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetTenantMetrics(ctx.Request().Context(), request.(GetTenantMetricsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetTenantMetrics")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTenantMetricsResponseObject); ok {
+		return validResponse.VisitGetTenantMetricsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

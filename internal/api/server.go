@@ -53,6 +53,9 @@ type Options struct {
 	Routes func(ctx context.Context) ([]fleet.Route, error)
 	// Traffic is what the proxy did; fleet.NotFound where there is none.
 	Traffic func(ctx context.Context) (fleet.Traffic, error)
+	Gauges  Gauges
+	// DiskCount tells what LXD counts of a tenant's disk.
+	DiskCount func(ctx context.Context) (fleet.DiskCount, error)
 	// Metrics answers GET /metrics.
 	Metrics http.Handler
 	LXD     func(ctx context.Context) (fleet.Server, error)

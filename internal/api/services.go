@@ -10,6 +10,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/backups"
 	"github.com/lxdfleet/lxdfleet/internal/clusters"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/gauges"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/placement"
@@ -231,6 +232,12 @@ type Accounts interface {
 	Check(ctx context.Context) (last fleet.AuditEntry, flaws []accounts.Flaw, err error)
 }
 
+// Gauges is what the API needs of what tenants and members used lately; gauges.Service is one.
+type Gauges interface {
+	Tenant(name fleet.Name, after time.Time) ([]gauges.Point, []gauges.Traffic)
+	Member(name string, after time.Time) []gauges.MemberPoint
+}
+
 // Webhooks is what the API needs of the webhooks; webhooks.Service is one.
 type Webhooks interface {
 	Webhooks(ctx context.Context) ([]fleet.Webhook, error)
@@ -267,4 +274,5 @@ var (
 	_ Accounts  = (*accounts.Service)(nil)
 	_ Webhooks  = (*webhooks.Service)(nil)
 	_ Clusters  = (*clusters.Service[clusters.LXD])(nil)
+	_ Gauges    = (*gauges.Service)(nil)
 )

@@ -34,6 +34,8 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		Moves:         a.moves,
 		Routes:        a.observer.Routes,
 		Traffic:       a.traffic,
+		Gauges:        a.gauges,
+		DiskCount:     a.lxd.DiskCount,
 		Metrics:       a.metrics,
 		LXD:           a.lxd.Server,
 		CA:            a.authority,

@@ -19,6 +19,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/clusters"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/gauges"
 	"github.com/lxdfleet/lxdfleet/internal/handover"
 	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -75,6 +76,7 @@ type App struct {
 	linkLn   net.Listener  // for those; nil: there are none
 	routes   *proxy.Feed   // nil: there is no proxy anywhere
 	metrics  http.Handler
+	gauges   *gauges.Service
 	api      *api.Server
 	listener net.Listener
 	ca       *certs.CA    // of a daemon without a proxy whose API has no other certificate; else nil
@@ -134,6 +136,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	if err := a.wireJobs(prober); err != nil {
 		return nil, err
 	}
+	a.wireGauges()
 	return a, a.wireAPI(ctx)
 }
 
@@ -365,7 +368,7 @@ func (a *App) loops() []func(context.Context) {
 		(&tenants.Lapses{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.DomainWatch{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.Sweep{LXD: a.lxd, Store: a.store, Jobs: a.store, Logger: a.log}).Run,
-		a.scheduler.Run, a.retention.Run, a.snapshots.Readers.Run,
+		a.scheduler.Run, a.retention.Run, a.snapshots.Readers.Run, a.gauges.Run,
 	}
 	loops = append(loops, a.backupLoops(a.backupParts)...)
 	if a.routes != nil {

@@ -34,7 +34,20 @@ type Instance struct {
 type InstanceUse struct {
 	Disk   Size // of the pool, as the driver counts it: btrfs without quotas does not
 	Memory Size // 0 while it is stopped
+	// CPU is the processor time it has used since it was started, added up over all processors.
+	CPU       time.Duration
+	Processes int
 }
+
+// DiskCount says what LXD counts of an instance's disk.
+type DiskCount string
+
+const (
+	DiskOwn      DiskCount = "own"      // what it alone keeps: what it shares with its image is beside it
+	DiskAll      DiskCount = "all"      // with what it shares
+	DiskUnshared DiskCount = "unshared" // all, and it shares nothing
+	DiskUnknown  DiskCount = "unknown"
+)
 
 // CloneSpec says which instance to make from which image.
 type CloneSpec struct {

@@ -2,6 +2,7 @@ package lxdapi
 
 import (
 	"context"
+	"time"
 
 	"github.com/canonical/lxd/shared/api"
 
@@ -21,5 +22,6 @@ func (c *Client) Use(ctx context.Context, name string) (fleet.InstanceUse, error
 	}
 	return fleet.InstanceUse{
 		Disk: fleet.Size(max(state.Disk["root"].Usage, 0)), Memory: fleet.Size(max(state.Memory.Usage, 0)),
+		CPU: time.Duration(max(state.CPU.Usage, 0)), Processes: int(max(state.Processes, 0)),
 	}, nil
 }

@@ -94,7 +94,7 @@ const pages: readonly (readonly [path: string, name: string])[] = [
   ["/ui/", "overview"],
   ["/ui/tenants", "tenants"],
   ["/ui/tenants/acme/domains", "domains"],
-  ["/ui/tenants/acme/traffic", "traffic"],
+  ["/ui/tenants/acme/usage", "usage"],
   ["/ui/tenants/acme/jobs", "tenant-jobs"],
   ["/ui/tenants/acme/logs", "logs"],
   ["/ui/tenants/acme/settings", "tenant-settings"],

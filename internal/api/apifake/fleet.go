@@ -96,7 +96,7 @@ func (f *Fleet) Options(uploads string) api.Options {
 		},
 		Plans:   f.plans,
 		Routes:  f.routes,
-		Traffic: f.traffic,
+		Traffic: f.traffic, Gauges: gaugesFake{f}, DiskCount: f.diskCount,
 		Metrics: http.HandlerFunc(f.metrics),
 		LXD:     f.lxd,
 		CA:      f.ca,

@@ -578,6 +578,30 @@ func (e TenantStatus) Valid() bool {
 	}
 }
 
+// Defines values for TenantMetricsDisk.
+const (
+	TenantMetricsDiskAll      TenantMetricsDisk = "all"
+	TenantMetricsDiskOwn      TenantMetricsDisk = "own"
+	TenantMetricsDiskUnknown  TenantMetricsDisk = "unknown"
+	TenantMetricsDiskUnshared TenantMetricsDisk = "unshared"
+)
+
+// Valid indicates whether the value is a known member of the TenantMetricsDisk enum.
+func (e TenantMetricsDisk) Valid() bool {
+	switch e {
+	case TenantMetricsDiskAll:
+		return true
+	case TenantMetricsDiskOwn:
+		return true
+	case TenantMetricsDiskUnknown:
+		return true
+	case TenantMetricsDiskUnshared:
+		return true
+	default:
+		return false
+	}
+}
+
 // Adoptable defines model for Adoptable.
 type Adoptable struct {
 	// Image Fingerprint of the image it was made from.
@@ -1625,6 +1649,35 @@ type MemberList struct {
 	Items []Member `json:"items"`
 }
 
+// MemberMetrics defines model for MemberMetrics.
+type MemberMetrics struct {
+	Items []MemberUse `json:"items"`
+}
+
+// MemberUse defines model for MemberUse.
+type MemberUse struct {
+	At   time.Time `json:"at"`
+	Cpus int       `json:"cpus"`
+
+	// Load Of the last minute; missing where LXD does not tell.
+	Load        *float64 `json:"load,omitempty"`
+	MemoryTotal int64    `json:"memory_total"`
+
+	// MemoryUsed Of the machine; LXD is asked for it every ten minutes.
+	MemoryUsed int64 `json:"memory_used"`
+
+	// PoolTotal Bytes; 0 where it is not known.
+	PoolTotal int64 `json:"pool_total"`
+	PoolUsed  int64 `json:"pool_used"`
+	Tenants   int   `json:"tenants"`
+
+	// TenantsCpu Processors that its tenants used when they were last asked of.
+	TenantsCpu float64 `json:"tenants_cpu"`
+
+	// TenantsMemory Bytes likewise.
+	TenantsMemory int64 `json:"tenants_memory"`
+}
+
 // MoveEstimate defines model for MoveEstimate.
 type MoveEstimate struct {
 	// Bytes What the tenant takes on its pool.
@@ -2318,6 +2371,20 @@ type TenantList struct {
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
 
+// TenantMetrics defines model for TenantMetrics.
+type TenantMetrics struct {
+	// Disk What the numbers of the disk count: what the tenant alone keeps, or all with what it shares with its image; unshared: all, and it shares nothing. Unknown: LXD cannot tell now.
+	Disk TenantMetricsDisk `json:"disk"`
+
+	// ImageSize Bytes of the golden image as LXD keeps it, which its tenants share; missing where they share nothing.
+	ImageSize int64         `json:"image_size,omitempty,omitzero"`
+	Items     []TenantUse   `json:"items"`
+	Traffic   []TrafficSpan `json:"traffic"`
+}
+
+// TenantMetricsDisk What the numbers of the disk count: what the tenant alone keeps, or all with what it shares with its image; unshared: all, and it shares nothing. Unknown: LXD cannot tell now.
+type TenantMetricsDisk string
+
 // TenantMove defines model for TenantMove.
 type TenantMove struct {
 	// At When: a time (RFC 3339), or "window": as soon as the tenant's window allows. The job waits until then and can be cancelled; a tenant has one planned move.
@@ -2404,6 +2471,21 @@ type TenantTraffic struct {
 	Tenant string `json:"tenant"`
 }
 
+// TenantUse defines model for TenantUse.
+type TenantUse struct {
+	At time.Time `json:"at"`
+
+	// Cpu Processors in use, on average since the item before; missing where that is not known.
+	Cpu *float64 `json:"cpu,omitempty"`
+
+	// Disk Bytes of the pool; missing where LXD does not tell.
+	Disk *int64 `json:"disk,omitempty"`
+
+	// Memory Bytes.
+	Memory    int64 `json:"memory"`
+	Processes int   `json:"processes"`
+}
+
 // Token defines model for Token.
 type Token struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -2468,6 +2550,25 @@ type Traffic struct {
 
 	// Since When counting began.
 	Since time.Time `json:"since"`
+}
+
+// TrafficSpan defines model for TrafficSpan.
+type TrafficSpan struct {
+	// At The span's end.
+	At time.Time `json:"at"`
+
+	// Errors Those answered with 5xx.
+	Errors int64 `json:"errors"`
+
+	// Mean Seconds to the end of an answer; missing where none ended.
+	Mean *float64 `json:"mean,omitempty"`
+
+	// P95 Seconds that 95 of 100 answers did not exceed.
+	P95      *float64 `json:"p95,omitempty"`
+	Requests int64    `json:"requests"`
+
+	// Seconds Its length.
+	Seconds float64 `json:"seconds"`
 }
 
 // User defines model for User.
@@ -2615,6 +2716,9 @@ type WishesEdit struct {
 	Require  *[]string `json:"require,omitempty"`
 	Together *[]string `json:"together,omitempty"`
 }
+
+// AfterTime defines model for AfterTime.
+type AfterTime = time.Time
 
 // AuditFrom defines model for AuditFrom.
 type AuditFrom = time.Time
@@ -2910,6 +3014,12 @@ type DrainMemberParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// GetMemberMetricsParams defines parameters for GetMemberMetrics.
+type GetMemberMetricsParams struct {
+	// After Only what is newer.
+	After *AfterTime `form:"after,omitempty" json:"after,omitempty"`
+}
+
 // RestoreMemberParams defines parameters for RestoreMember.
 type RestoreMemberParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -2988,6 +3098,12 @@ type GetTenantLogsParams struct {
 
 	// Unit Only this systemd unit, such as nginx.
 	Unit string `form:"unit,omitempty" json:"unit,omitempty,omitzero"`
+}
+
+// GetTenantMetricsParams defines parameters for GetTenantMetrics.
+type GetTenantMetricsParams struct {
+	// After Only what is newer.
+	After *AfterTime `form:"after,omitempty" json:"after,omitempty"`
 }
 
 // PlanMoveParams defines parameters for PlanMove.
@@ -3286,7 +3402,6 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
-
 	// GetHealth Whether the daemon answers and its store does
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
@@ -3769,6 +3884,13 @@ type ClientInterface interface {
 	// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
 	DrainMember(ctx context.Context, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetMemberMetrics What a member used lately
+	//
+	// Of the last two hours at most, and since the daemon began, every half minute; the oldest first.
+	//
+	// Corresponds with GET /v1/members/{name}/metrics (the `GetMemberMetrics` operationId).
+	GetMemberMetrics(ctx context.Context, name string, params *GetMemberMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RestoreMemberWithBody Open a member again and bring back what its last drain moved away
 	//
 	// Tenants that were moved again since, or do not fit any more, stay where they are.
@@ -4182,6 +4304,15 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
 	StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetTenantMetrics What a tenant used lately, and what the proxy answered for it
+	//
+	// Of the last two hours at most, and since the daemon began; the oldest first. LXD is asked every
+	// half minute, less often in a large fleet, and every five seconds while somebody asks for this.
+	// The traffic is that of the daemon's own proxy.
+	//
+	// Corresponds with GET /v1/tenants/{name}/metrics (the `GetTenantMetrics` operationId).
+	GetTenantMetrics(ctx context.Context, name TenantName, params *GetTenantMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlanMove What a move would do
 	//
@@ -5709,6 +5840,23 @@ func (c *Client) DrainMember(ctx context.Context, name string, params *DrainMemb
 	return c.Client.Do(req)
 }
 
+// GetMemberMetrics What a member used lately
+//
+// Of the last two hours at most, and since the daemon began, every half minute; the oldest first.
+//
+// Corresponds with GET /v1/members/{name}/metrics (the `GetMemberMetrics` operationId).
+func (c *Client) GetMemberMetrics(ctx context.Context, name string, params *GetMemberMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetMemberMetricsRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RestoreMemberWithBody Open a member again and bring back what its last drain moved away
 //
 // Tenants that were moved again since, or do not fit any more, stay where they are.
@@ -6693,6 +6841,25 @@ func (c *Client) StartMaintenance(ctx context.Context, name TenantName, body Sta
 	return c.Client.Do(req)
 }
 
+// GetTenantMetrics What a tenant used lately, and what the proxy answered for it
+//
+// Of the last two hours at most, and since the daemon began; the oldest first. LXD is asked every
+// half minute, less often in a large fleet, and every five seconds while somebody asks for this.
+// The traffic is that of the daemon's own proxy.
+//
+// Corresponds with GET /v1/tenants/{name}/metrics (the `GetTenantMetrics` operationId).
+func (c *Client) GetTenantMetrics(ctx context.Context, name TenantName, params *GetTenantMetricsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTenantMetricsRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // PlanMove What a move would do
 //
 // It moves nothing. The times are expected ones.
@@ -7666,7 +7833,6 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7674,7 +7840,6 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7877,7 +8042,6 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -7885,7 +8049,6 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -8894,7 +9057,6 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8902,7 +9064,6 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -9113,7 +9274,6 @@ func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Reques
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9121,7 +9281,6 @@ func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -9286,7 +9445,6 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 		var rawQueryFragments []string
 
 		if params.Type != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9294,7 +9452,6 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -9650,7 +9807,6 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9658,7 +9814,6 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10190,6 +10345,65 @@ func NewDrainMemberRequestWithBody(server string, name string, params *DrainMemb
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+	}
+
+	return req, nil
+}
+
+// NewGetMemberMetricsRequest constructs an http.Request for the GetMemberMetrics method
+func NewGetMemberMetricsRequest(server string, name string, params *GetMemberMetricsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/members/%s/metrics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -11183,7 +11397,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -11191,7 +11404,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -11211,7 +11423,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		}
 
 		if params.Label != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -11219,7 +11430,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "image", params.Image, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -11247,7 +11457,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		}
 
 		if params.Desired != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "desired", params.Desired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -11255,7 +11464,6 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -11799,7 +12007,6 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 		var rawQueryFragments []string
 
 		if params.Lines != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lines", *params.Lines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -11807,7 +12014,6 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "follow", params.Follow, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -11917,6 +12123,65 @@ func NewStartMaintenanceRequestWithBody(server string, name TenantName, contentT
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetTenantMetricsRequest constructs an http.Request for the GetTenantMetrics method
+func NewGetTenantMetricsRequest(server string, name TenantName, params *GetTenantMetricsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/metrics", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -13604,7 +13869,6 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
-
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -13612,7 +13876,6 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
-
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -13722,7 +13985,6 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
-
 	// GetHealthWithResponse Whether the daemon answers and its store does
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -14289,6 +14551,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/members/{name}/drain (the `DrainMember` operationId).
 	DrainMemberWithResponse(ctx context.Context, name string, params *DrainMemberParams, body DrainMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*DrainMemberResponse, error)
 
+	// GetMemberMetricsWithResponse What a member used lately
+	//
+	// Of the last two hours at most, and since the daemon began, every half minute; the oldest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/members/{name}/metrics (the `GetMemberMetrics` operationId).
+	GetMemberMetricsWithResponse(ctx context.Context, name string, params *GetMemberMetricsParams, reqEditors ...RequestEditorFn) (*GetMemberMetricsResponse, error)
+
 	// RestoreMemberWithBodyWithResponse Open a member again and bring back what its last drain moved away
 	//
 	// Tenants that were moved again since, or do not fit any more, stay where they are.
@@ -14752,6 +15023,17 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
 	StartMaintenanceWithResponse(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
+
+	// GetTenantMetricsWithResponse What a tenant used lately, and what the proxy answered for it
+	//
+	// Of the last two hours at most, and since the daemon began; the oldest first. LXD is asked every
+	// half minute, less often in a large fleet, and every five seconds while somebody asks for this.
+	// The traffic is that of the daemon's own proxy.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tenants/{name}/metrics (the `GetTenantMetrics` operationId).
+	GetTenantMetricsWithResponse(ctx context.Context, name TenantName, params *GetTenantMetricsParams, reqEditors ...RequestEditorFn) (*GetTenantMetricsResponse, error)
 
 	// PlanMoveWithResponse What a move would do
 	//
@@ -17125,6 +17407,39 @@ func (r DrainMemberResponse) ContentType() string {
 	return ""
 }
 
+type GetMemberMetricsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *MemberMetrics
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetMemberMetricsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetMemberMetricsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetMemberMetricsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RestoreMemberResponse202Headers the declared response headers of an HTTP 202 response for RestoreMember
 type RestoreMemberResponse202Headers struct {
 	Location string
@@ -18486,6 +18801,39 @@ func (r StartMaintenanceResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StartMaintenanceResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetTenantMetricsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TenantMetrics
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTenantMetricsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTenantMetricsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTenantMetricsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20802,6 +21150,21 @@ func (c *ClientWithResponses) DrainMemberWithResponse(ctx context.Context, name 
 	return ParseDrainMemberResponse(rsp)
 }
 
+// GetMemberMetricsWithResponse What a member used lately
+//
+// Of the last two hours at most, and since the daemon began, every half minute; the oldest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/members/{name}/metrics (the `GetMemberMetrics` operationId).
+func (c *ClientWithResponses) GetMemberMetricsWithResponse(ctx context.Context, name string, params *GetMemberMetricsParams, reqEditors ...RequestEditorFn) (*GetMemberMetricsResponse, error) {
+	rsp, err := c.GetMemberMetrics(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetMemberMetricsResponse(rsp)
+}
+
 // RestoreMemberWithBodyWithResponse Open a member again and bring back what its last drain moved away
 //
 // Tenants that were moved again since, or do not fit any more, stay where they are.
@@ -21608,6 +21971,23 @@ func (c *ClientWithResponses) StartMaintenanceWithResponse(ctx context.Context, 
 	return ParseStartMaintenanceResponse(rsp)
 }
 
+// GetTenantMetricsWithResponse What a tenant used lately, and what the proxy answered for it
+//
+// Of the last two hours at most, and since the daemon began; the oldest first. LXD is asked every
+// half minute, less often in a large fleet, and every five seconds while somebody asks for this.
+// The traffic is that of the daemon's own proxy.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tenants/{name}/metrics (the `GetTenantMetrics` operationId).
+func (c *ClientWithResponses) GetTenantMetricsWithResponse(ctx context.Context, name TenantName, params *GetTenantMetricsParams, reqEditors ...RequestEditorFn) (*GetTenantMetricsResponse, error) {
+	rsp, err := c.GetTenantMetrics(ctx, name, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTenantMetricsResponse(rsp)
+}
+
 // PlanMoveWithResponse What a move would do
 //
 // It moves nothing. The times are expected ones.
@@ -22295,7 +22675,6 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -22321,7 +22700,6 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -22492,7 +22870,6 @@ func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -23008,7 +23385,6 @@ func ParseGetBackupFileResponse(rsp *http.Response) (*GetBackupFileResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -23113,7 +23489,6 @@ func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -23639,7 +24014,6 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -24014,7 +24388,6 @@ func ParseStreamJobEventsResponse(rsp *http.Response) (*StreamJobEventsResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -24310,6 +24683,39 @@ func ParseDrainMemberResponse(rsp *http.Response) (*DrainMemberResponse, error) 
 	return response, nil
 }
 
+// ParseGetMemberMetricsResponse parses an HTTP response from a GetMemberMetricsWithResponse call
+func ParseGetMemberMetricsResponse(rsp *http.Response) (*GetMemberMetricsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetMemberMetricsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest MemberMetrics
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRestoreMemberResponse parses an HTTP response from a RestoreMemberWithResponse call
 func ParseRestoreMemberResponse(rsp *http.Response) (*RestoreMemberResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -24376,7 +24782,6 @@ func ParseGetDocumentResponse(rsp *http.Response) (*GetDocumentResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -25609,7 +26014,6 @@ func ParseGetTenantLogsResponse(rsp *http.Response) (*GetTenantLogsResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil
@@ -25664,6 +26068,39 @@ func ParseStartMaintenanceResponse(rsp *http.Response) (*StartMaintenanceRespons
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Tenant
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetTenantMetricsResponse parses an HTTP response from a GetTenantMetricsWithResponse call
+func ParseGetTenantMetricsResponse(rsp *http.Response) (*GetTenantMetricsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTenantMetricsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TenantMetrics
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -26142,7 +26579,6 @@ func ParseGetSnapshotFileResponse(rsp *http.Response) (*GetSnapshotFileResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
-
 	}
 
 	return response, nil

@@ -81,7 +81,7 @@ func (s *suite) testState(t *testing.T) {
 	s.booted(t, "acme")
 	use, err := s.lxd.Use(ctx, "acme")
 	ok(t, err)
-	if use.Memory <= 0 || use.Memory > fleet.GiB || use.Disk < 0 {
+	if use.Memory <= 0 || use.Memory > fleet.GiB || use.Disk < 0 || use.CPU <= 0 || use.Processes <= 0 {
 		t.Errorf("running, it uses %+v", use)
 	}
 	for range 2 {

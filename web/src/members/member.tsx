@@ -18,6 +18,7 @@ import { Rows } from "../show/rows";
 import { State } from "../show/state";
 import { Levels, memberTone, memberWord } from "./card";
 import { Moves } from "./moves";
+import { MemberPlots } from "./plots";
 
 /** One member: how full it is, who lives there, and how to empty it. */
 export function MemberPage() {
@@ -65,6 +66,7 @@ export function MemberPage() {
           </div>
         )}
       </Query>
+      <MemberPlots name={name} />
       <Residents name={name} />
     </Page>
   );

@@ -8,12 +8,12 @@ function traffic(at: string, requests: number, failed: number, seconds: number, 
     tenant: "acme", state: "serve", requests, codes: [{ class: 5, code: 502, requests: failed }], buckets: [requests], seconds, answered: requests,
     first_byte_seconds: 0, bytes_in: 0, bytes_out: 0, held_total: 0, held_seconds: 0, retries: 0, in_flight: 0, held: 0,
   };
-  return { at, since, generation: 1, hosts: 1, bounds: [], items: [item] };
+  return { at, since, generation: 1, hosts: 1, bounds: [0.1], items: [item] };
 }
 
 test("the difference of two answers, per second", () => {
   const got = rates(traffic("2026-01-01T00:00:10Z", 100, 1, 1), traffic("2026-01-01T00:00:15Z", 150, 6, 2), "acme");
-  expect(got).toMatchObject({ requests: 10, errors: 1, latency: 20 });
+  expect(got).toMatchObject({ requests: 10, errors: 1, latency: 20, slow: 95 });
 });
 
 test("a tenant that comes later begins from nothing", () => {

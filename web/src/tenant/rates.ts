@@ -9,6 +9,8 @@ export interface Rates {
   errors: number;
   /** Milliseconds; null where nothing was answered. */
   latency: number | null;
+  /** Milliseconds that 95 of 100 answers did not exceed; likewise. */
+  slow: number | null;
 }
 
 /**
@@ -21,7 +23,8 @@ export function rates(before: Traffic, after: Traffic, name: string): Rates | un
   const is = after.items.find((item) => item.tenant === name);
   if (before.since !== after.since || seconds <= 0 || is === undefined) return undefined;
   const requests = is.requests - (was?.requests ?? 0);
-  const timed = sum(is.buckets) - sum(was?.buckets ?? []);
+  const buckets = is.buckets.map((n, i) => n - (was?.buckets[i] ?? 0));
+  const timed = sum(buckets);
   if (requests < 0 || timed < 0) return undefined;
   const took = is.seconds - (was?.seconds ?? 0);
   return {
@@ -29,7 +32,21 @@ export function rates(before: Traffic, after: Traffic, name: string): Rates | un
     requests: requests / seconds,
     errors: (failed(is) - (was === undefined ? 0 : failed(was))) / seconds,
     latency: timed === 0 ? null : (took / timed) * 1000,
+    slow: timed === 0 ? null : quantile(buckets, after.bounds, 0.95) * 1000,
   };
+}
+
+// As if each bucket were filled evenly; the last bound for what is above it.
+function quantile(buckets: readonly number[], bounds: readonly number[], q: number): number {
+  let left = sum(buckets) * q;
+  let low = 0;
+  for (const [i, high] of bounds.entries()) {
+    const n = buckets[i] ?? 0;
+    if (n > 0 && left <= n) return low + ((high - low) * left) / n;
+    left -= n;
+    low = high;
+  }
+  return low;
 }
 
 function failed(traffic: TenantTraffic): number {

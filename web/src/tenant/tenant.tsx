@@ -17,7 +17,7 @@ const tabs = [
   { to: "", name: "Summary", operator: false },
   { to: "domains", name: "Domains", operator: false },
   { to: "timeline", name: "Snapshots and backups", operator: false },
-  { to: "traffic", name: "Traffic", operator: false },
+  { to: "usage", name: "Usage", operator: false },
   { to: "jobs", name: "Jobs", operator: false },
   { to: "logs", name: "Logs", operator: false },
   { to: "terminal", name: "Terminal", operator: true },
