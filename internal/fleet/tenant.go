@@ -34,6 +34,8 @@ type Tenant struct {
 	Guard *GuardRules `json:"guard,omitempty"`
 	// Wishes say which member it wants to live on; nil: any.
 	Wishes *Wishes `json:"wishes,omitempty"`
+	// Admin is who administers its application first; nil: whom the image makes up.
+	Admin *Admin `json:"admin,omitempty"`
 	// Policy is the name of the policy it is snapshotted and backed up by; empty: none.
 	Policy string `json:"policy,omitempty"`
 	// TimeZone is the IANA name of the zone its policy is read in; empty: the policy's.

@@ -90,6 +90,7 @@ func conformance(t *testing.T, db database) {
 		{"schedule marks", testScheduleMarks},
 		{"user", testUser},
 		{"user link", testUserLink},
+		{"tenant link", testTenantLink},
 		{"session", testSession},
 		{"token", testToken},
 		{"audit", testAudit},

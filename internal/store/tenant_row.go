@@ -53,6 +53,7 @@ type site struct {
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
 	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
 	Wishes      *fleet.Wishes                        `json:"wishes,omitempty"`
+	Admin       *fleet.Admin                         `json:"admin,omitempty"`
 	Policy      string                               `json:"policy,omitempty"`
 	TimeZone    string                               `json:"time_zone,omitempty"`
 	Quiesce     *fleet.Quiesce                       `json:"quiesce,omitempty"`
@@ -74,7 +75,7 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	}
 	site, err := toJSON(site{
 		Domains: t.DomainSettings, Maintenance: t.Maintenance, Holds: t.Holds, Guard: t.Guard,
-		Wishes: t.Wishes, Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, Window: t.Window, MovedAt: t.MovedAt,
+		Wishes: t.Wishes, Admin: t.Admin, Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, Window: t.Window, MovedAt: t.MovedAt,
 	})
 	if err != nil {
 		return tenantRow{}, err
@@ -131,7 +132,7 @@ func (r tenantRow) tenant() (fleet.Tenant, error) {
 	}
 	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = more.Domains, more.Maintenance, more.Holds, more.Guard, more.Wishes
 	t.Policy, t.TimeZone, t.Quiesce = more.Policy, more.TimeZone, more.Quiesce
-	t.Window, t.MovedAt = more.Window, more.MovedAt
+	t.Window, t.MovedAt, t.Admin = more.Window, more.MovedAt, more.Admin
 	return t, nil
 }
 

@@ -31,6 +31,7 @@ func aTenant(name string, domains ...fleet.Domain) fleet.Tenant {
 			Burst: 3, PerAddressPerSecond: 5, PerAddressBurst: 10, MaxInflight: 20, MaxBody: 2 * fleet.GiB,
 			HSTS: &fleet.HSTS{MaxAge: 5, Subdomains: true}, SecurityHeaders: true,
 		},
+		Admin: &fleet.Admin{Email: "jo@acme.example", Name: "Jo"},
 		Wishes: &fleet.Wishes{
 			Require: []string{"disk=nvme"}, Prefer: []string{"rack=a"}, Apart: []string{"globex"}, Together: []string{"client=x"}, Pinned: true,
 		},

@@ -47,6 +47,9 @@ func (c *crew) runHook(ctx context.Context, run *jobs.Run, t fleet.Tenant, hooke
 	if len(t.Domains) > 0 {
 		env["LXDFLEET_URL"] = t.Domains[0].URL(c.HTTPSPort)
 	}
+	if t.Admin != nil {
+		env["LXDFLEET_ADMIN_EMAIL"], env["LXDFLEET_ADMIN_NAME"] = t.Admin.Email, t.Admin.Name
+	}
 	maps.Copy(env, more)
 	hook := ""
 	if hooked {

@@ -21,6 +21,7 @@ type spec struct {
 	Holds       []fleet.Hold                         `json:"holds,omitempty"`
 	Guard       *fleet.GuardRules                    `json:"guard,omitempty"`
 	Wishes      *fleet.Wishes                        `json:"wishes,omitempty"`
+	Admin       *fleet.Admin                         `json:"admin,omitempty"`
 	Policy      string                               `json:"policy,omitempty"`
 	TimeZone    string                               `json:"time_zone,omitempty"`
 	Quiesce     *fleet.Quiesce                       `json:"quiesce,omitempty"`
@@ -44,7 +45,7 @@ func keysOf(t fleet.Tenant) map[string]string {
 	rest, err := json.Marshal(spec{
 		DisplayName: t.DisplayName, Contact: t.Contact, Labels: t.Labels,
 		Domains: t.DomainSettings, Maintenance: maintenance, Holds: holds, Guard: t.Guard, Wishes: t.Wishes,
-		Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, Window: t.Window, MovedAt: t.MovedAt,
+		Admin: t.Admin, Policy: t.Policy, TimeZone: t.TimeZone, Quiesce: t.Quiesce, Window: t.Window, MovedAt: t.MovedAt,
 		Health: t.Health, PurgeAt: t.PurgeAt, CreatedAt: t.CreatedAt,
 	})
 	if err != nil {
@@ -107,7 +108,7 @@ func tenantOf(inst fleet.Instance) (fleet.Tenant, error) {
 	t.DisplayName, t.Contact, t.Labels = rest.DisplayName, rest.Contact, rest.Labels
 	t.DomainSettings, t.Maintenance, t.Holds, t.Guard, t.Wishes = rest.Domains, rest.Maintenance, rest.Holds, rest.Guard, rest.Wishes
 	t.Policy, t.TimeZone, t.Quiesce = rest.Policy, rest.TimeZone, rest.Quiesce
-	t.Window, t.MovedAt = rest.Window, rest.MovedAt
+	t.Window, t.MovedAt, t.Admin = rest.Window, rest.MovedAt, rest.Admin
 	t.Health, t.PurgeAt, t.CreatedAt = rest.Health, rest.PurgeAt, rest.CreatedAt
 	t.UpdatedAt = t.CreatedAt
 	return t, nil

@@ -22,9 +22,11 @@ type CreateRequest struct {
 	Domains []string
 	Member  string       // empty: placement chooses
 	Wishes  fleet.Wishes // of its member; Pinned: it stays where it is placed
-	// Policy and TimeZone as in EditRequest.
-	Policy, TimeZone string
-	Health           *fleet.HealthCheck // nil: the image's
+	// Policy, TimeZone and Window as in EditRequest.
+	Policy, TimeZone, Window string
+	Health                   *fleet.HealthCheck // nil: the image's
+	// Admin administers its application first; nil: whom the image makes up.
+	Admin *fleet.Admin
 }
 
 // Create checks the request and makes the job that creates the tenant. Errors: fleet.Invalid
@@ -43,8 +45,8 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, once Once) (fle
 		return fleet.Job{}, err
 	}
 	t.DisplayName, t.Contact, t.Labels = req.DisplayName, req.Contact, req.Labels
-	t.Policy, t.TimeZone = req.Policy, req.TimeZone
-	if err := cmp.Or(checkTexts(t), checkSchedule(t), s.policy(ctx, t.Policy)); err != nil {
+	t.Policy, t.TimeZone, t.Window, t.Admin = req.Policy, req.TimeZone, req.Window, req.Admin
+	if err := cmp.Or(checkTexts(t), t.Admin.Check(), checkSchedule(t), s.policy(ctx, t.Policy)); err != nil {
 		return fleet.Job{}, err
 	}
 	image, err := s.image(ctx, req.Image)

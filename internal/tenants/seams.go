@@ -87,6 +87,15 @@ type Store interface {
 	SaveMemberRecord(ctx context.Context, m fleet.MemberRecord) (fleet.MemberRecord, error)
 	// Policy fails with fleet.NotFound.
 	Policy(ctx context.Context, name string) (fleet.Policy, error)
+	// SaveTenantLink keeps a one-time link to the credentials of the tenant with the id, beside earlier ones.
+	SaveTenantLink(ctx context.Context, id, hash string, now, until time.Time) error
+	// TenantLink gives the id of the tenant a link is for; fleet.Unauthenticated where it is not good.
+	TenantLink(ctx context.Context, hash string, now time.Time) (id string, err error)
+	// UseTenantLink uses a link up, and the tenant's others with it: of two at the same time one
+	// succeeds. Errors as TenantLink.
+	UseTenantLink(ctx context.Context, hash string, now time.Time) error
+	// TenantLinkUsed is when the credentials of the tenant were last shown by a link; zero: never.
+	TenantLinkUsed(ctx context.Context, id string) (time.Time, error)
 	// Generation grows with every change of a tenant, by this process or another.
 	Generation(ctx context.Context) (int64, error)
 }

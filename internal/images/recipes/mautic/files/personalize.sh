@@ -55,7 +55,7 @@ if [ ! -e "$done" ]; then
 	'db_table_prefix' => null, 'db_backup_tables' => false,
 	'admin_firstname' => 'Admin', 'admin_lastname' => '$LXDFLEET_TENANT',
 	'admin_username' => 'admin', 'admin_password' => '$admin_password',
-	'admin_email' => 'admin@$LXDFLEET_DOMAIN',
+	'admin_email' => '${LXDFLEET_ADMIN_EMAIL:-admin@$LXDFLEET_DOMAIN}',
 	'secret_key' => '$(head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n')',
 ];
 PHP

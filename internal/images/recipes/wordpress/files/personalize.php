@@ -113,8 +113,9 @@ function hash_password(string $password): string
 function set_up(mysqli $db, string $tenant, string $domain, string $url, string $password): void
 {
 	$hash = hash_password($password);
-	$mail = "admin@$domain";
-	$db->execute_query("UPDATE wp_users SET user_pass = ?, user_email = ?, user_url = ? WHERE user_login = 'admin'", [$hash, $mail, $url]);
+	$mail = getenv('LXDFLEET_ADMIN_EMAIL') ?: "admin@$domain";
+	$name = getenv('LXDFLEET_ADMIN_NAME') ?: 'admin';
+	$db->execute_query("UPDATE wp_users SET user_pass = ?, user_email = ?, user_url = ?, display_name = ? WHERE user_login = 'admin'", [$hash, $mail, $url, $name]);
 	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'blogname'", [$tenant]);
 	$db->execute_query("UPDATE wp_options SET option_value = ? WHERE option_name = 'admin_email'", [$mail]);
 	$db->execute_query('UPDATE wp_posts SET post_content = REPLACE(post_content, ?, ?), guid = REPLACE(guid, ?, ?)',
