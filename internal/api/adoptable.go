@@ -35,5 +35,5 @@ func (s *Server) AdoptInstance(ctx context.Context, r AdoptInstanceRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return AdoptInstance202JSONResponse{accepted(job)}, nil
+	return AdoptInstance202JSONResponse{s.accepted(ctx, job)}, nil
 }

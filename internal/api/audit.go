@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -30,7 +31,8 @@ func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			if err != nil {
 				return err
 			}
-			defer done()
+			c.release = sync.OnceFunc(done)
+			defer c.release()
 			before = s.document(ec.Request().Context(), c.subject)
 			if err := matches(ec.Request(), before); err != nil {
 				s.record(ec, c, c.subject, before)
@@ -47,27 +49,33 @@ func (s *Server) record(ec echo.Context, c *call, subject string, before json.Ra
 	if !c.access.audit {
 		return
 	}
-	ec.Response().Before(func() {
-		ctx := context.WithoutCancel(ec.Request().Context())
-		e := fleet.AuditEntry{Operation: c.access.operation, Status: ec.Response().Status, Before: before, Subject: subject}
-		if c.subject != "" && c.subject != subject {
-			e.Subject, e.Before = c.subject, nil
-		}
-		if e.Status < 300 && e.Subject != "" && c.access.method != http.MethodGet {
-			e.After = s.document(ctx, e.Subject)
-		}
-		if job, ok := strings.CutPrefix(ec.Response().Header().Get("Location"), "/v1/jobs/"); ok {
-			e.Job = job
-		}
-		caller := c.caller
-		if caller.User == "" && c.user != "" {
-			caller.Kind, caller.User, caller.Name = fleet.CallerSession, c.user, c.user
-		}
-		if err := s.Accounts.Note(ctx, caller, e); err != nil {
-			s.log.Error("a change could not be written into the audit log", "operation", e.Operation, "subject", e.Subject,
-				"actor", caller.String(), "address", caller.Address, "status", e.Status, "error", err)
-		}
-	})
+	var once sync.Once
+	c.note = func(status int, location string) {
+		once.Do(func() { s.write(context.WithoutCancel(ec.Request().Context()), c, subject, before, status, location) })
+	}
+	ec.Response().Before(func() { c.note(ec.Response().Status, ec.Response().Header().Get("Location")) })
+}
+
+// write writes an entry of the audit log.
+func (s *Server) write(ctx context.Context, c *call, subject string, before json.RawMessage, status int, location string) {
+	e := fleet.AuditEntry{Operation: c.access.operation, Status: status, Before: before, Subject: subject}
+	if c.subject != "" && c.subject != subject {
+		e.Subject, e.Before = c.subject, nil
+	}
+	if e.Status < 300 && e.Subject != "" && c.access.method != http.MethodGet {
+		e.After = s.document(ctx, e.Subject)
+	}
+	if job, ok := strings.CutPrefix(location, "/v1/jobs/"); ok {
+		e.Job = job
+	}
+	caller := c.caller
+	if caller.User == "" && c.user != "" {
+		caller.Kind, caller.User, caller.Name = fleet.CallerSession, c.user, c.user
+	}
+	if err := s.Accounts.Note(ctx, caller, e); err != nil {
+		s.log.Error("a change could not be written into the audit log", "operation", e.Operation, "subject", e.Subject,
+			"actor", caller.String(), "address", caller.Address, "status", e.Status, "error", err)
+	}
 }
 
 // subjectOf names what a request changes: by its path, or by the field of its body that says

@@ -36,7 +36,7 @@ func (s *Server) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 		if err == nil {
 			err = allowed(a, caller)
 		}
-		c := &call{access: a, caller: caller, response: ec.Response()}
+		c := &call{access: a, caller: caller, response: ec.Response(), note: func(int, string) {}, release: func() {}}
 		r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 		c.request = r
 		ec.SetRequest(r)

@@ -102,7 +102,7 @@ func (s *Server) CreateBackup(ctx context.Context, r CreateBackupRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return CreateBackup202JSONResponse{accepted(job)}, nil
+	return CreateBackup202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // EditBackup changes what is written down about a backup.
@@ -120,7 +120,7 @@ func (s *Server) DeleteBackup(ctx context.Context, r DeleteBackupRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return DeleteBackup202JSONResponse{accepted(job)}, nil
+	return DeleteBackup202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // RestoreBackup makes a tenant of a backup, or brings its own back to it.
@@ -136,7 +136,7 @@ func (s *Server) RestoreBackup(ctx context.Context, r RestoreBackupRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return RestoreBackup202JSONResponse{accepted(job)}, nil
+	return RestoreBackup202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // VerifyBackups looks for damage.
@@ -151,7 +151,7 @@ func (s *Server) VerifyBackups(ctx context.Context, r VerifyBackupsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return VerifyBackups202JSONResponse{accepted(job)}, nil
+	return VerifyBackups202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // ListBackupFiles lists a folder of a backup.

@@ -177,7 +177,14 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/tenants", status: 200},
 		{method: "GET", path: "/v1/tenants?limit=1&search=a&label=tier%3Dgold&image=wordpress%2F6.1-1&plan=small&member=n1&desired=running", status: 200},
 		{method: "POST", path: "/v1/tenants", status: 202, body: `{"name":"initech","image":"wordpress","domains":["initech.localhost"],
-			"labels":{"a":"b"},"wishes":{"prefer":["disk=nvme"],"pinned":true},"health":{"port":80,"path":"/","timeout":"30s"}}`},
+			"labels":{"a":"b"},"admin":{"email":"jo@initech.example"},"wishes":{"prefer":["disk=nvme"],"pinned":true},"health":{"port":80,"path":"/","timeout":"30s"}}`},
+		{method: "PUT", path: "/v1/tenants/acme", status: 200, body: `{"image":"wordpress"}`},
+		{method: "PUT", path: "/v1/tenants/acme", status: 200, body: `{"image":"wordpress","plan":"large","domains":["acme.localhost"],"labels":{"a":"b"},"display_name":"","contact":"",
+			"policy":"","time_zone":"","window":"","wishes":{"pinned":true},"admin":{"email":"jo@acme.example","name":"Jo"}}`},
+		{method: "PUT", path: "/v1/tenants/umbrella", status: 200, body: `{"image":"wordpress"}`, header: map[string]string{"Prefer": "wait=5", "If-None-Match": "*"}},
+		{method: "POST", path: "/v1/tenants/acme/credentials", status: 201},
+		{method: "POST", path: "/v1/links/credentials", status: 200, as: "nobody", body: `{"secret":"` + apifake.Secret + `"}`},
+		{method: "PUT", path: "/v1/tenants/acme", status: 200, body: `{"image":"wordpress"}`},
 		{method: "GET", path: "/v1/tenants/initech", status: 200},
 		{method: "GET", path: "/v1/tenants/globex", status: 200},
 		{method: "DELETE", path: "/v1/tenants/acme?now=true", status: 202},
@@ -404,7 +411,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 	f := apifake.New()
 	c := newContract(t, f)
 	for _, method := range []string{
-		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
+		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Put", "CredentialsLink", "UseCredentialsLink", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
 		"Edit", "Maintain", "Open", "EditGuard", "DropGuard", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "Domain", "Domains",
 		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Member", "EditMember", "DrainPlan", "RebalancePlan", "Explain", "Routes", "Traffic",
 		"RemoveProxy", "ProxyToken", "Snapshots", "Snapshot", "CreateSnapshot", "EditSnapshot", "DeleteSnapshot", "RestoreSnapshot", "CloneSnapshot",

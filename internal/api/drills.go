@@ -71,7 +71,7 @@ func (s *Server) RunDrill(ctx context.Context, r RunDrillRequestObject) (RunDril
 	if err != nil {
 		return nil, err
 	}
-	return RunDrill202JSONResponse{accepted(job)}, nil
+	return RunDrill202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 func drillOut(d fleet.Drill) Drill {

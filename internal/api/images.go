@@ -55,7 +55,7 @@ func (s *Server) DeleteImage(ctx context.Context, r DeleteImageRequestObject) (D
 	if err != nil {
 		return nil, err
 	}
-	return DeleteImage202JSONResponse{accepted(job)}, nil
+	return DeleteImage202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // BuildImage starts the job that builds an image from a recipe bundle.
@@ -73,7 +73,7 @@ func (s *Server) BuildImage(ctx context.Context, r BuildImageRequestObject) (Bui
 	if err != nil {
 		return nil, err
 	}
-	return BuildImage202JSONResponse{accepted(job)}, nil
+	return BuildImage202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // ImportImage takes in an image tarball.
@@ -97,7 +97,7 @@ func (s *Server) ImportImage(ctx context.Context, r ImportImageRequestObject) (I
 	if err != nil {
 		return nil, err
 	}
-	return ImportImage202JSONResponse{accepted(job)}, nil
+	return ImportImage202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 func wantType(ctx context.Context, wanted string) error {

@@ -38,6 +38,7 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	if err != nil {
 		return nil, err
 	}
+	job = s.waited(ctx, job)
 	events, err := s.Jobs.Events(ctx, r.Id, 0, 0)
 	if err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func (s *Server) CancelJob(ctx context.Context, r CancelJobRequestObject) (Cance
 	if err != nil {
 		return nil, err
 	}
-	return CancelJob202JSONResponse{accepted(job)}, nil
+	return CancelJob202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // RetryJob lets a stuck job go on.
@@ -64,11 +65,13 @@ func (s *Server) RetryJob(ctx context.Context, r RetryJobRequestObject) (RetryJo
 	if err != nil {
 		return nil, err
 	}
-	return RetryJob202JSONResponse{accepted(job)}, nil
+	return RetryJob202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
-// accepted answers 202 with the job and its address.
-func accepted(job fleet.Job) JobJSONResponse {
+// accepted answers 202 with the job and its address, once it has ended where the request prefers
+// that.
+func (s *Server) accepted(ctx context.Context, job fleet.Job) JobJSONResponse {
+	job = s.waited(ctx, job)
 	return JobJSONResponse{Body: jobOut(job), Headers: JobResponseHeaders{Location: "/v1/jobs/" + job.ID}}
 }
 

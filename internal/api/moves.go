@@ -24,7 +24,7 @@ func (s *Server) MoveTenant(ctx context.Context, r MoveTenantRequestObject) (Mov
 	if err != nil {
 		return nil, err
 	}
-	return MoveTenant202JSONResponse{accepted(job)}, nil
+	return MoveTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // move moves at once, or when at says.
@@ -73,7 +73,7 @@ func (s *Server) DrainMember(ctx context.Context, r DrainMemberRequestObject) (D
 	if err != nil {
 		return nil, err
 	}
-	return DrainMember202JSONResponse{accepted(job)}, nil
+	return DrainMember202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // RestoreMember brings back what the last drain of a member moved away.
@@ -86,7 +86,7 @@ func (s *Server) RestoreMember(ctx context.Context, r RestoreMemberRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return RestoreMember202JSONResponse{accepted(job)}, nil
+	return RestoreMember202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // Rebalance moves what brings the fleet under its targets.
@@ -99,7 +99,7 @@ func (s *Server) Rebalance(ctx context.Context, r RebalanceRequestObject) (Rebal
 	if err != nil {
 		return nil, err
 	}
-	return Rebalance202JSONResponse{accepted(job)}, nil
+	return Rebalance202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 func moveLimits(atOnce int, maxHold, limit string) (o migration.Options, err error) {

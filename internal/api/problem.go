@@ -60,6 +60,9 @@ func problemOf(err error) Problem {
 	if e.Code == fleet.Busy {
 		p.Job = jobID.FindString(e.Message)
 	}
+	if ended, ok := errors.AsType[*jobError](err); ok {
+		p.Job = ended.job.ID
+	}
 	if http, ok := errors.AsType[*echo.HTTPError](err); ok {
 		p.Status = http.Code
 	}

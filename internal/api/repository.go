@@ -63,7 +63,7 @@ func (s *Server) BackupControl(ctx context.Context, _ BackupControlRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return BackupControl202JSONResponse{accepted(job)}, nil
+	return BackupControl202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // PruneBackups frees what no backup needs any more.
@@ -72,7 +72,7 @@ func (s *Server) PruneBackups(ctx context.Context, _ PruneBackupsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return PruneBackups202JSONResponse{accepted(job)}, nil
+	return PruneBackups202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // RecoverBackups brings the fleet back.

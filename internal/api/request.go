@@ -38,6 +38,12 @@ type call struct {
 	// subject and user are what the audit log names where the request itself does not tell it:
 	// set by handlers.
 	subject, user string
+
+	// note writes the change into the audit log now, with the status and the address of the job
+	// that the answer will have; later calls do nothing.
+	note func(status int, location string)
+	// release ends the subject's turn before the request ends.
+	release func()
 }
 
 type callKey struct{}

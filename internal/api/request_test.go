@@ -139,7 +139,7 @@ func TestBadRequests(t *testing.T) {
 
 func TestUnknownAddress(t *testing.T) {
 	h := handler(t, apifake.New())
-	for path, want := range map[string]int{"GET /v2/x": 404, "GET /v1/recover": 405, "PUT /v1/tenants/acme": 405} {
+	for path, want := range map[string]int{"GET /v2/x": 404, "GET /v1/recover": 405, "PUT /v1/tenants": 405} {
 		method, path, _ := strings.Cut(path, " ")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(method, path, nil))

@@ -601,6 +601,35 @@ func (e TenantMetricsDisk) Valid() bool {
 	}
 }
 
+// Defines values for TenantStateOutcome.
+const (
+	TenantStateOutcomeChanged   TenantStateOutcome = "changed"
+	TenantStateOutcomeCreated   TenantStateOutcome = "created"
+	TenantStateOutcomeUnchanged TenantStateOutcome = "unchanged"
+)
+
+// Valid indicates whether the value is a known member of the TenantStateOutcome enum.
+func (e TenantStateOutcome) Valid() bool {
+	switch e {
+	case TenantStateOutcomeChanged:
+		return true
+	case TenantStateOutcomeCreated:
+		return true
+	case TenantStateOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
+// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+type Admin struct {
+	Email string `json:"email"`
+
+	// Name For people.
+	Name string `json:"name,omitempty,omitzero"`
+}
+
 // Adoptable defines model for Adoptable.
 type Adoptable struct {
 	// Image Fingerprint of the image it was made from.
@@ -955,6 +984,29 @@ type CodeCount struct {
 
 // Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
 type Consistency string
+
+// Credentials defines model for Credentials.
+type Credentials struct {
+	Tenant string `json:"tenant"`
+
+	// Text What the golden image wrote for people.
+	Text string `json:"text"`
+
+	// Url Where visitors find it.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// CredentialsState Missing where the golden image makes none.
+type CredentialsState struct {
+	// ExpiresAt When the link is good no more.
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Link Shows them once. Missing where somebody has seen them by a link.
+	Link string `json:"link,omitempty,omitzero"`
+
+	// ShownAt When somebody has seen them by a link.
+	ShownAt time.Time `json:"shown_at,omitempty,omitzero"`
+}
 
 // DNSRecord defines model for DNSRecord.
 type DNSRecord struct {
@@ -2206,6 +2258,9 @@ type Tenant struct {
 	// Address IP address of the instance.
 	Address string `json:"address,omitempty,omitzero"`
 
+	// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+	Admin *Admin `json:"admin,omitempty"`
+
 	// Backend Where the proxy reaches the instance, where that is not its address: address:port of its member.
 	Backend     string    `json:"backend,omitempty,omitzero"`
 	Contact     string    `json:"contact,omitempty,omitzero"`
@@ -2312,6 +2367,8 @@ type TenantCopy struct {
 
 // TenantCreate defines model for TenantCreate.
 type TenantCreate struct {
+	// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+	Admin       *Admin       `json:"admin,omitempty"`
 	Contact     string       `json:"contact,omitempty,omitzero"`
 	DisplayName string       `json:"display_name,omitempty,omitzero"`
 	Domains     []string     `json:"domains,omitempty,omitzero"`
@@ -2399,6 +2456,38 @@ type TenantMove struct {
 	To string `json:"to,omitempty,omitzero"`
 }
 
+// TenantPut defines model for TenantPut.
+type TenantPut struct {
+	// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+	Admin       *Admin  `json:"admin,omitempty"`
+	Contact     *string `json:"contact,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Domains Exactly these, the first the primary one.
+	Domains []string `json:"domains,omitempty,omitzero"`
+
+	// Image NAME, which any version of it is, or NAME/VERSION.
+	Image string `json:"image"`
+
+	// Labels Exactly these.
+	Labels map[string]string `json:"labels,omitempty,omitzero"`
+
+	// Plan The default plan where it is not given for a new tenant.
+	Plan string `json:"plan,omitempty,omitzero"`
+
+	// Policy Empty: none.
+	Policy *string `json:"policy,omitempty"`
+
+	// TimeZone Such as Europe/Berlin; empty: the policy's.
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Window When it may be worked on by itself; empty: never.
+	Window *string `json:"window,omitempty"`
+
+	// Wishes Which member a tenant wants to live on.
+	Wishes *Wishes `json:"wishes,omitempty"`
+}
+
 // TenantResize defines model for TenantResize.
 type TenantResize struct {
 	Plan string `json:"plan"`
@@ -2420,6 +2509,23 @@ type TenantSchedule struct {
 	// TimeZone That the policy is read in; the daemon's where it is missing.
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
+
+// TenantState defines model for TenantState.
+type TenantState struct {
+	// Credentials Missing where the golden image makes none.
+	Credentials *CredentialsState `json:"credentials,omitempty"`
+	Job         *Job              `json:"job,omitempty"`
+
+	// Outcome Created and changed: or on the way to it, while the job has not ended.
+	Outcome TenantStateOutcome `json:"outcome"`
+	Tenant  *Tenant            `json:"tenant,omitempty"`
+
+	// Url Where visitors find it.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// TenantStateOutcome Created and changed: or on the way to it, while the job has not ended.
+type TenantStateOutcome string
 
 // TenantTraffic defines model for TenantTraffic.
 type TenantTraffic struct {
@@ -2755,6 +2861,9 @@ type Force = bool
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // ImageName defines model for ImageName.
 type ImageName = string
 
@@ -2766,6 +2875,9 @@ type Limit = int
 
 // PolicyName defines model for PolicyName.
 type PolicyName = string
+
+// Prefer defines model for Prefer.
+type Prefer = string
 
 // SnapshotName defines model for SnapshotName.
 type SnapshotName = string
@@ -2786,6 +2898,9 @@ type WebhookID = string
 type AdoptInstanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ListAuditParams defines parameters for ListAudit.
@@ -2849,30 +2964,54 @@ type ListBackupsParams struct {
 type CreateBackupParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // BackupControlParams defines parameters for BackupControl.
 type BackupControlParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // PruneBackupsParams defines parameters for PruneBackups.
 type PruneBackupsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // VerifyBackupsParams defines parameters for VerifyBackups.
 type VerifyBackupsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // DeleteBackupParams defines parameters for DeleteBackup.
 type DeleteBackupParams struct {
 	// Force Also where it is pinned.
 	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditBackupParams defines parameters for EditBackup.
+type EditBackupParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetBackupFileParams defines parameters for GetBackupFile.
@@ -2891,6 +3030,9 @@ type ListBackupFilesParams struct {
 type RestoreBackupParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // RemoveClusterParams defines parameters for RemoveCluster.
@@ -2931,6 +3073,9 @@ type ListDrillsParams struct {
 type RunDrillParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -2955,6 +3100,9 @@ type ListImagesParams struct {
 type BuildImageParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ImportImageParams defines parameters for ImportImage.
@@ -2963,8 +3111,17 @@ type ImportImageParams struct {
 	Version     string `form:"version" json:"version"`
 	Description string `form:"description,omitempty" json:"description,omitempty,omitzero"`
 
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteImageParams defines parameters for DeleteImage.
+type DeleteImageParams struct {
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -2986,10 +3143,19 @@ type ListJobsParams struct {
 	Unfinished bool `form:"unfinished,omitempty" json:"unfinished,omitempty,omitzero"`
 }
 
+// GetJobParams defines parameters for GetJob.
+type GetJobParams struct {
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // CancelJobParams defines parameters for CancelJob.
 type CancelJobParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StreamJobEventsParams defines parameters for StreamJobEvents.
@@ -3005,12 +3171,24 @@ type StreamJobEventsParams struct {
 type RetryJobParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// EditMemberParams defines parameters for EditMember.
+type EditMemberParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // DrainMemberParams defines parameters for DrainMember.
 type DrainMemberParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // GetMemberMetricsParams defines parameters for GetMemberMetrics.
@@ -3023,6 +3201,21 @@ type GetMemberMetricsParams struct {
 type RestoreMemberParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// DeletePolicyParams defines parameters for DeletePolicy.
+type DeletePolicyParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditPolicyParams defines parameters for EditPolicy.
+type EditPolicyParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetRebalancePlanParams defines parameters for GetRebalancePlan.
@@ -3035,6 +3228,9 @@ type GetRebalancePlanParams struct {
 type RebalanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // RecoverParams defines parameters for Recover.
@@ -3073,18 +3269,66 @@ type ListTenantsParams struct {
 type CreateTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // DeleteTenantParams defines parameters for DeleteTenant.
 type DeleteTenantParams struct {
 	// Now Skip the trash: delete instance and data for good.
 	Now bool `form:"now,omitempty" json:"now,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// EditTenantParams defines parameters for EditTenant.
+type EditTenantParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PutTenantParams defines parameters for PutTenant.
+type PutTenantParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfNoneMatch *: only where there is no such tenant.
+	IfNoneMatch string `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// DropGuardParams defines parameters for DropGuard.
+type DropGuardParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditGuardParams defines parameters for EditGuard.
+type EditGuardParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ResumeTenantParams defines parameters for ResumeTenant.
 type ResumeTenantParams struct {
 	// Reason Only this one; all where it is not given.
 	Reason string `form:"reason,omitempty" json:"reason,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// HoldTenantParams defines parameters for HoldTenant.
+type HoldTenantParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetTenantLogsParams defines parameters for GetTenantLogs.
@@ -3097,6 +3341,18 @@ type GetTenantLogsParams struct {
 
 	// Unit Only this systemd unit, such as nginx.
 	Unit string `form:"unit,omitempty" json:"unit,omitempty,omitzero"`
+}
+
+// EndMaintenanceParams defines parameters for EndMaintenance.
+type EndMaintenanceParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// StartMaintenanceParams defines parameters for StartMaintenance.
+type StartMaintenanceParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetTenantMetricsParams defines parameters for GetTenantMetrics.
@@ -3118,18 +3374,30 @@ type PlanMoveParams struct {
 type MoveTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ResizeTenantParams defines parameters for ResizeTenant.
 type ResizeTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // RestartTenantParams defines parameters for RestartTenant.
 type RestartTenantParams struct {
 	// Timeout How long a clean stop may take, such as 30s.
 	Timeout Timeout `form:"timeout,omitempty" json:"timeout,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -3139,18 +3407,27 @@ type RestartTenantParams struct {
 type CreateSnapshotParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // DeleteSnapshotParams defines parameters for DeleteSnapshot.
 type DeleteSnapshotParams struct {
 	// Force Also where it is pinned.
 	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // CloneSnapshotParams defines parameters for CloneSnapshot.
 type CloneSnapshotParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // GetSnapshotFileParams defines parameters for GetSnapshotFile.
@@ -3175,18 +3452,27 @@ type ListSnapshotFilesParams struct {
 type RestoreSnapshotParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StartTenantParams defines parameters for StartTenant.
 type StartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StopTenantParams defines parameters for StopTenant.
 type StopTenantParams struct {
 	// Timeout How long a clean stop may take, such as 30s.
 	Timeout Timeout `form:"timeout,omitempty" json:"timeout,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -3196,6 +3482,33 @@ type StopTenantParams struct {
 type UndeleteTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// DeleteUserParams defines parameters for DeleteUser.
+type DeleteUserParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditUserParams defines parameters for EditUser.
+type EditUserParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// DeleteWebhookParams defines parameters for DeleteWebhook.
+type DeleteWebhookParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditWebhookParams defines parameters for EditWebhook.
+type EditWebhookParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ListDeliveriesParams defines parameters for ListDeliveries.
@@ -3241,6 +3554,9 @@ type RunDrillJSONRequestBody = DrillRun
 // CheckLinkJSONRequestBody defines body for CheckLink for application/json ContentType.
 type CheckLinkJSONRequestBody = LinkCheck
 
+// UseCredentialsLinkJSONRequestBody defines body for UseCredentialsLink for application/json ContentType.
+type UseCredentialsLinkJSONRequestBody = LinkCheck
+
 // UseLinkJSONRequestBody defines body for UseLink for application/json ContentType.
 type UseLinkJSONRequestBody = LinkUse
 
@@ -3285,6 +3601,9 @@ type CreateTenantJSONRequestBody = TenantCreate
 
 // EditTenantJSONRequestBody defines body for EditTenant for application/json ContentType.
 type EditTenantJSONRequestBody = TenantEdit
+
+// PutTenantJSONRequestBody defines body for PutTenant for application/json ContentType.
+type PutTenantJSONRequestBody = TenantPut
 
 // AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
 type AddDomainJSONRequestBody = DomainAdd
@@ -3389,7 +3708,7 @@ type ServerInterface interface {
 	GetBackup(ctx echo.Context, id BackupID) error
 	// EditBackup Pin a backup, or write something down about it
 	// (PATCH /v1/backups/{id})
-	EditBackup(ctx echo.Context, id BackupID) error
+	EditBackup(ctx echo.Context, id BackupID, params EditBackupParams) error
 	// GetBackupFile A file of a backup
 	// (GET /v1/backups/{id}/content)
 	GetBackupFile(ctx echo.Context, id BackupID, params GetBackupFileParams) error
@@ -3464,7 +3783,7 @@ type ServerInterface interface {
 	GetCurrentImage(ctx echo.Context, name ImageName) error
 	// DeleteImage Delete a version that no tenant uses
 	// (DELETE /v1/images/{name}/{version})
-	DeleteImage(ctx echo.Context, name ImageName, version string) error
+	DeleteImage(ctx echo.Context, name ImageName, version string, params DeleteImageParams) error
 	// GetImage One version of a golden image
 	// (GET /v1/images/{name}/{version})
 	GetImage(ctx echo.Context, name ImageName, version string) error
@@ -3473,7 +3792,7 @@ type ServerInterface interface {
 	ListJobs(ctx echo.Context, params ListJobsParams) error
 	// GetJob One job with what it did so far
 	// (GET /v1/jobs/{id})
-	GetJob(ctx echo.Context, id JobID) error
+	GetJob(ctx echo.Context, id JobID, params GetJobParams) error
 	// CancelJob Ask a job to stop and take back what it did
 	// (POST /v1/jobs/{id}/cancel)
 	CancelJob(ctx echo.Context, id JobID, params CancelJobParams) error
@@ -3486,6 +3805,9 @@ type ServerInterface interface {
 	// CheckLink Whose one-time link it is
 	// (POST /v1/links/check)
 	CheckLink(ctx echo.Context) error
+	// UseCredentialsLink See a tenant's first credentials by a one-time link
+	// (POST /v1/links/credentials)
+	UseCredentialsLink(ctx echo.Context) error
 	// UseLink Set a password by a one-time link
 	// (POST /v1/links/use)
 	UseLink(ctx echo.Context) error
@@ -3497,7 +3819,7 @@ type ServerInterface interface {
 	GetMember(ctx echo.Context, name string) error
 	// EditMember Cordon a member, or label it
 	// (PATCH /v1/members/{name})
-	EditMember(ctx echo.Context, name string) error
+	EditMember(ctx echo.Context, name string, params EditMemberParams) error
 	// GetDrainPlan What would be moved where to empty a member
 	// (GET /v1/members/{name}/drain)
 	GetDrainPlan(ctx echo.Context, name string) error
@@ -3527,13 +3849,13 @@ type ServerInterface interface {
 	CreatePolicy(ctx echo.Context) error
 	// DeletePolicy Delete a policy that no tenant has
 	// (DELETE /v1/policies/{policy})
-	DeletePolicy(ctx echo.Context, policy PolicyName) error
+	DeletePolicy(ctx echo.Context, policy PolicyName, params DeletePolicyParams) error
 	// GetPolicy One policy
 	// (GET /v1/policies/{policy})
 	GetPolicy(ctx echo.Context, policy PolicyName) error
 	// EditPolicy Change a policy
 	// (PATCH /v1/policies/{policy})
-	EditPolicy(ctx echo.Context, policy PolicyName) error
+	EditPolicy(ctx echo.Context, policy PolicyName, params EditPolicyParams) error
 	// ListProxies Proxies on hosts of their own
 	// (GET /v1/proxies)
 	ListProxies(ctx echo.Context) error
@@ -3599,7 +3921,13 @@ type ServerInterface interface {
 	GetTenant(ctx echo.Context, name TenantName) error
 	// EditTenant Change what is written down about a tenant
 	// (PATCH /v1/tenants/{name})
-	EditTenant(ctx echo.Context, name TenantName) error
+	EditTenant(ctx echo.Context, name TenantName, params EditTenantParams) error
+	// PutTenant Have a tenant be like this
+	// (PUT /v1/tenants/{name})
+	PutTenant(ctx echo.Context, name TenantName, params PutTenantParams) error
+	// CreateCredentialsLink Make a one-time link to a tenant's first credentials
+	// (POST /v1/tenants/{name}/credentials)
+	CreateCredentialsLink(ctx echo.Context, name TenantName) error
 	// ListTenantDomains A tenant's domains by name
 	// (GET /v1/tenants/{name}/domains)
 	ListTenantDomains(ctx echo.Context, name TenantName) error
@@ -3611,25 +3939,25 @@ type ServerInterface interface {
 	ExecTenant(ctx echo.Context, name TenantName) error
 	// DropGuard Take all rules for a tenant's visitors away
 	// (DELETE /v1/tenants/{name}/guard)
-	DropGuard(ctx echo.Context, name TenantName) error
+	DropGuard(ctx echo.Context, name TenantName, params DropGuardParams) error
 	// EditGuard Change what a tenant's visitors may do
 	// (PATCH /v1/tenants/{name}/guard)
-	EditGuard(ctx echo.Context, name TenantName) error
+	EditGuard(ctx echo.Context, name TenantName, params EditGuardParams) error
 	// ResumeTenant Take reasons to hold away
 	// (DELETE /v1/tenants/{name}/hold)
 	ResumeTenant(ctx echo.Context, name TenantName, params ResumeTenantParams) error
 	// HoldTenant Have a tenant's requests wait
 	// (POST /v1/tenants/{name}/hold)
-	HoldTenant(ctx echo.Context, name TenantName) error
+	HoldTenant(ctx echo.Context, name TenantName, params HoldTenantParams) error
 	// GetTenantLogs The system log of a tenant's instance
 	// (GET /v1/tenants/{name}/logs)
 	GetTenantLogs(ctx echo.Context, name TenantName, params GetTenantLogsParams) error
 	// EndMaintenance Open a tenant to visitors again
 	// (DELETE /v1/tenants/{name}/maintenance)
-	EndMaintenance(ctx echo.Context, name TenantName) error
+	EndMaintenance(ctx echo.Context, name TenantName, params EndMaintenanceParams) error
 	// StartMaintenance Close a tenant to visitors, who see a page with status 503
 	// (PUT /v1/tenants/{name}/maintenance)
-	StartMaintenance(ctx echo.Context, name TenantName) error
+	StartMaintenance(ctx echo.Context, name TenantName, params StartMaintenanceParams) error
 	// GetTenantMetrics What a tenant used lately, and what the proxy answered for it
 	// (GET /v1/tenants/{name}/metrics)
 	GetTenantMetrics(ctx echo.Context, name TenantName, params GetTenantMetricsParams) error
@@ -3707,13 +4035,13 @@ type ServerInterface interface {
 	CreateUser(ctx echo.Context) error
 	// DeleteUser Remove a user, with its sessions and tokens
 	// (DELETE /v1/users/{user})
-	DeleteUser(ctx echo.Context, user UserName) error
+	DeleteUser(ctx echo.Context, user UserName, params DeleteUserParams) error
 	// GetUser One user
 	// (GET /v1/users/{user})
 	GetUser(ctx echo.Context, user UserName) error
 	// EditUser Change a user
 	// (PATCH /v1/users/{user})
-	EditUser(ctx echo.Context, user UserName) error
+	EditUser(ctx echo.Context, user UserName, params EditUserParams) error
 	// CreateLink Make a one-time link by which a user sets a password
 	// (POST /v1/users/{user}/link)
 	CreateLink(ctx echo.Context, user UserName) error
@@ -3734,13 +4062,13 @@ type ServerInterface interface {
 	CreateWebhook(ctx echo.Context) error
 	// DeleteWebhook Remove a webhook, and what is on its way to it
 	// (DELETE /v1/webhooks/{id})
-	DeleteWebhook(ctx echo.Context, id WebhookID) error
+	DeleteWebhook(ctx echo.Context, id WebhookID, params DeleteWebhookParams) error
 	// GetWebhook One webhook
 	// (GET /v1/webhooks/{id})
 	GetWebhook(ctx echo.Context, id WebhookID) error
 	// EditWebhook Change a webhook
 	// (PATCH /v1/webhooks/{id})
-	EditWebhook(ctx echo.Context, id WebhookID) error
+	EditWebhook(ctx echo.Context, id WebhookID, params EditWebhookParams) error
 	// ListDeliveries What was sent to a webhook, or is to be, the newest first
 	// (GET /v1/webhooks/{id}/deliveries)
 	ListDeliveries(ctx echo.Context, id WebhookID, params ListDeliveriesParams) error
@@ -3810,6 +4138,21 @@ func (w *ServerInterfaceWrapper) AdoptInstance(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -3994,6 +4337,21 @@ func (w *ServerInterfaceWrapper) CreateBackup(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateBackup(ctx, params)
@@ -4032,6 +4390,21 @@ func (w *ServerInterfaceWrapper) BackupControl(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.BackupControl(ctx, params)
@@ -4069,6 +4442,21 @@ func (w *ServerInterfaceWrapper) PruneBackups(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4126,6 +4514,21 @@ func (w *ServerInterfaceWrapper) VerifyBackups(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.VerifyBackups(ctx, params)
@@ -4150,6 +4553,38 @@ func (w *ServerInterfaceWrapper) DeleteBackup(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4184,8 +4619,28 @@ func (w *ServerInterfaceWrapper) EditBackup(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditBackupParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditBackup(ctx, id)
+	err = w.Handler.EditBackup(ctx, id, params)
 	return err
 }
 
@@ -4268,6 +4723,21 @@ func (w *ServerInterfaceWrapper) RestoreBackup(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4549,6 +5019,21 @@ func (w *ServerInterfaceWrapper) RunDrill(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RunDrill(ctx, params)
@@ -4654,6 +5139,21 @@ func (w *ServerInterfaceWrapper) BuildImage(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.BuildImage(ctx, params)
@@ -4688,6 +5188,21 @@ func (w *ServerInterfaceWrapper) ImportImage(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -4744,8 +5259,28 @@ func (w *ServerInterfaceWrapper) DeleteImage(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter version: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteImageParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteImage(ctx, name, version)
+	err = w.Handler.DeleteImage(ctx, name, version, params)
 	return err
 }
 
@@ -4837,8 +5372,28 @@ func (w *ServerInterfaceWrapper) GetJob(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetJobParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetJob(ctx, id)
+	err = w.Handler.GetJob(ctx, id, params)
 	return err
 }
 
@@ -4871,6 +5426,21 @@ func (w *ServerInterfaceWrapper) CancelJob(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -4950,6 +5520,21 @@ func (w *ServerInterfaceWrapper) RetryJob(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RetryJob(ctx, id, params)
@@ -4962,6 +5547,15 @@ func (w *ServerInterfaceWrapper) CheckLink(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CheckLink(ctx)
+	return err
+}
+
+// UseCredentialsLink converts echo context to params.
+func (w *ServerInterfaceWrapper) UseCredentialsLink(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UseCredentialsLink(ctx)
 	return err
 }
 
@@ -5010,8 +5604,28 @@ func (w *ServerInterfaceWrapper) EditMember(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditMemberParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditMember(ctx, name)
+	err = w.Handler.EditMember(ctx, name, params)
 	return err
 }
 
@@ -5060,6 +5674,21 @@ func (w *ServerInterfaceWrapper) DrainMember(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5121,6 +5750,21 @@ func (w *ServerInterfaceWrapper) RestoreMember(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5184,8 +5828,28 @@ func (w *ServerInterfaceWrapper) DeletePolicy(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeletePolicyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeletePolicy(ctx, policy)
+	err = w.Handler.DeletePolicy(ctx, policy, params)
 	return err
 }
 
@@ -5216,8 +5880,28 @@ func (w *ServerInterfaceWrapper) EditPolicy(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditPolicyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditPolicy(ctx, policy)
+	err = w.Handler.EditPolicy(ctx, policy, params)
 	return err
 }
 
@@ -5295,6 +5979,21 @@ func (w *ServerInterfaceWrapper) Rebalance(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5533,6 +6232,21 @@ func (w *ServerInterfaceWrapper) CreateTenant(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateTenant(ctx, params)
@@ -5557,6 +6271,38 @@ func (w *ServerInterfaceWrapper) DeleteTenant(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "now", ctx.QueryParams(), &params.Now, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter now: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5591,8 +6337,110 @@ func (w *ServerInterfaceWrapper) EditTenant(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditTenantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditTenant(ctx, name)
+	err = w.Handler.EditTenant(ctx, name, params)
+	return err
+}
+
+// PutTenant converts echo context to params.
+func (w *ServerInterfaceWrapper) PutTenant(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PutTenantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PutTenant(ctx, name, params)
+	return err
+}
+
+// CreateCredentialsLink converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateCredentialsLink(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name TenantName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateCredentialsLink(ctx, name)
 	return err
 }
 
@@ -5655,8 +6503,28 @@ func (w *ServerInterfaceWrapper) DropGuard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DropGuardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DropGuard(ctx, name)
+	err = w.Handler.DropGuard(ctx, name, params)
 	return err
 }
 
@@ -5671,8 +6539,28 @@ func (w *ServerInterfaceWrapper) EditGuard(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditGuardParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditGuard(ctx, name)
+	err = w.Handler.EditGuard(ctx, name, params)
 	return err
 }
 
@@ -5696,6 +6584,23 @@ func (w *ServerInterfaceWrapper) ResumeTenant(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter reason: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ResumeTenant(ctx, name, params)
 	return err
@@ -5712,8 +6617,28 @@ func (w *ServerInterfaceWrapper) HoldTenant(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params HoldTenantParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.HoldTenant(ctx, name)
+	err = w.Handler.HoldTenant(ctx, name, params)
 	return err
 }
 
@@ -5767,8 +6692,28 @@ func (w *ServerInterfaceWrapper) EndMaintenance(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndMaintenanceParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EndMaintenance(ctx, name)
+	err = w.Handler.EndMaintenance(ctx, name, params)
 	return err
 }
 
@@ -5783,8 +6728,28 @@ func (w *ServerInterfaceWrapper) StartMaintenance(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartMaintenanceParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.StartMaintenance(ctx, name)
+	err = w.Handler.StartMaintenance(ctx, name, params)
 	return err
 }
 
@@ -5875,6 +6840,21 @@ func (w *ServerInterfaceWrapper) MoveTenant(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.MoveTenant(ctx, name, params)
@@ -5911,6 +6891,36 @@ func (w *ServerInterfaceWrapper) ResizeTenant(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ResizeTenant(ctx, name, params)
@@ -5938,6 +6948,21 @@ func (w *ServerInterfaceWrapper) RestartTenant(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -6021,6 +7046,21 @@ func (w *ServerInterfaceWrapper) CreateSnapshot(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CreateSnapshot(ctx, name, params)
@@ -6053,6 +7093,23 @@ func (w *ServerInterfaceWrapper) DeleteSnapshot(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", ctx.QueryParams(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6145,6 +7202,21 @@ func (w *ServerInterfaceWrapper) CloneSnapshot(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6289,6 +7361,21 @@ func (w *ServerInterfaceWrapper) RestoreSnapshot(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RestoreSnapshot(ctx, name, snapshot, params)
@@ -6325,6 +7412,21 @@ func (w *ServerInterfaceWrapper) StartTenant(ctx echo.Context) error {
 
 		params.IdempotencyKey = IdempotencyKey
 	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StartTenant(ctx, name, params)
@@ -6352,6 +7454,21 @@ func (w *ServerInterfaceWrapper) StopTenant(ctx echo.Context) error {
 	}
 
 	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
+	}
 	// ------------- Optional header parameter "Idempotency-Key" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
 		var IdempotencyKey IdempotencyKey
@@ -6402,6 +7519,21 @@ func (w *ServerInterfaceWrapper) UndeleteTenant(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "Prefer" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Prefer")]; found {
+		var Prefer Prefer
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Prefer, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Prefer", valueList[0], &Prefer, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Prefer: %s", err))
+		}
+
+		params.Prefer = Prefer
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6481,8 +7613,28 @@ func (w *ServerInterfaceWrapper) DeleteUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteUser(ctx, user)
+	err = w.Handler.DeleteUser(ctx, user, params)
 	return err
 }
 
@@ -6513,8 +7665,28 @@ func (w *ServerInterfaceWrapper) EditUser(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditUser(ctx, user)
+	err = w.Handler.EditUser(ctx, user, params)
 	return err
 }
 
@@ -6611,8 +7783,28 @@ func (w *ServerInterfaceWrapper) DeleteWebhook(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteWebhook(ctx, id)
+	err = w.Handler.DeleteWebhook(ctx, id, params)
 	return err
 }
 
@@ -6643,8 +7835,28 @@ func (w *ServerInterfaceWrapper) EditWebhook(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditWebhook(ctx, id)
+	err = w.Handler.EditWebhook(ctx, id, params)
 	return err
 }
 
@@ -6762,6 +7974,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/tenants/:name", wrapper.DeleteTenant, options.OperationMiddlewares["deleteTenant"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name", wrapper.GetTenant, options.OperationMiddlewares["getTenant"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:name", wrapper.EditTenant, options.OperationMiddlewares["editTenant"]...)
+	router.PUT(options.BaseURL+"/v1/tenants/:name", wrapper.PutTenant, options.OperationMiddlewares["putTenant"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/credentials", wrapper.CreateCredentialsLink, options.OperationMiddlewares["createCredentialsLink"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/start", wrapper.StartTenant, options.OperationMiddlewares["startTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/stop", wrapper.StopTenant, options.OperationMiddlewares["stopTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/restart", wrapper.RestartTenant, options.OperationMiddlewares["restartTenant"]...)
@@ -6865,6 +8079,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.POST(options.BaseURL+"/v1/links/check", wrapper.CheckLink, options.OperationMiddlewares["checkLink"]...)
 	router.POST(options.BaseURL+"/v1/links/use", wrapper.UseLink, options.OperationMiddlewares["useLink"]...)
+	router.POST(options.BaseURL+"/v1/links/credentials", wrapper.UseCredentialsLink, options.OperationMiddlewares["useCredentialsLink"]...)
 	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
 	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DeleteUser, options.OperationMiddlewares["deleteUser"]...)
@@ -7621,8 +8836,9 @@ func (response GetBackupdefaultApplicationProblemPlusJSONResponse) VisitGetBacku
 }
 
 type EditBackupRequestObject struct {
-	Id   BackupID `json:"id"`
-	Body *EditBackupJSONRequestBody
+	Id     BackupID `json:"id"`
+	Params EditBackupParams
+	Body   *EditBackupJSONRequestBody
 }
 
 type EditBackupResponseObject interface {
@@ -8585,6 +9801,7 @@ func (response GetCurrentImagedefaultApplicationProblemPlusJSONResponse) VisitGe
 type DeleteImageRequestObject struct {
 	Name    ImageName `json:"name"`
 	Version string    `json:"version"`
+	Params  DeleteImageParams
 }
 
 type DeleteImageResponseObject interface {
@@ -8697,7 +9914,8 @@ func (response ListJobsdefaultApplicationProblemPlusJSONResponse) VisitListJobsR
 }
 
 type GetJobRequestObject struct {
-	Id JobID `json:"id"`
+	Id     JobID `json:"id"`
+	Params GetJobParams
 }
 
 type GetJobResponseObject interface {
@@ -8915,6 +10133,43 @@ func (response CheckLinkdefaultApplicationProblemPlusJSONResponse) VisitCheckLin
 	return err
 }
 
+type UseCredentialsLinkRequestObject struct {
+	Body *UseCredentialsLinkJSONRequestBody
+}
+
+type UseCredentialsLinkResponseObject interface {
+	VisitUseCredentialsLinkResponse(w http.ResponseWriter) error
+}
+
+type UseCredentialsLink200JSONResponse Credentials
+
+func (response UseCredentialsLink200JSONResponse) VisitUseCredentialsLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UseCredentialsLinkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UseCredentialsLinkdefaultApplicationProblemPlusJSONResponse) VisitUseCredentialsLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type UseLinkRequestObject struct {
 	Body *UseLinkJSONRequestBody
 }
@@ -9025,8 +10280,9 @@ func (response GetMemberdefaultApplicationProblemPlusJSONResponse) VisitGetMembe
 }
 
 type EditMemberRequestObject struct {
-	Name string `json:"name"`
-	Body *EditMemberJSONRequestBody
+	Name   string `json:"name"`
+	Params EditMemberParams
+	Body   *EditMemberJSONRequestBody
 }
 
 type EditMemberResponseObject interface {
@@ -9404,6 +10660,7 @@ func (response CreatePolicydefaultApplicationProblemPlusJSONResponse) VisitCreat
 
 type DeletePolicyRequestObject struct {
 	Policy PolicyName `json:"policy"`
+	Params DeletePolicyParams
 }
 
 type DeletePolicyResponseObject interface {
@@ -9472,6 +10729,7 @@ func (response GetPolicydefaultApplicationProblemPlusJSONResponse) VisitGetPolic
 
 type EditPolicyRequestObject struct {
 	Policy PolicyName `json:"policy"`
+	Params EditPolicyParams
 	Body   *EditPolicyJSONRequestBody
 }
 
@@ -10260,8 +11518,9 @@ func (response GetTenantdefaultApplicationProblemPlusJSONResponse) VisitGetTenan
 }
 
 type EditTenantRequestObject struct {
-	Name TenantName `json:"name"`
-	Body *EditTenantJSONRequestBody
+	Name   TenantName `json:"name"`
+	Params EditTenantParams
+	Body   *EditTenantJSONRequestBody
 }
 
 type EditTenantResponseObject interface {
@@ -10287,6 +11546,103 @@ type EditTenantdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EditTenantdefaultApplicationProblemPlusJSONResponse) VisitEditTenantResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutTenantRequestObject struct {
+	Name   TenantName `json:"name"`
+	Params PutTenantParams
+	Body   *PutTenantJSONRequestBody
+}
+
+type PutTenantResponseObject interface {
+	VisitPutTenantResponse(w http.ResponseWriter) error
+}
+
+type PutTenant200JSONResponse TenantState
+
+func (response PutTenant200JSONResponse) VisitPutTenantResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutTenant202ResponseHeaders struct {
+	Location string
+}
+
+type PutTenant202JSONResponse struct {
+	Body    TenantState
+	Headers PutTenant202ResponseHeaders
+}
+
+func (response PutTenant202JSONResponse) VisitPutTenantResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PutTenantdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PutTenantdefaultApplicationProblemPlusJSONResponse) VisitPutTenantResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCredentialsLinkRequestObject struct {
+	Name TenantName `json:"name"`
+}
+
+type CreateCredentialsLinkResponseObject interface {
+	VisitCreateCredentialsLinkResponse(w http.ResponseWriter) error
+}
+
+type CreateCredentialsLink201JSONResponse Link
+
+func (response CreateCredentialsLink201JSONResponse) VisitCreateCredentialsLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateCredentialsLinkdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateCredentialsLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateCredentialsLinkResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -10404,7 +11760,8 @@ func (response ExecTenantdefaultApplicationProblemPlusJSONResponse) VisitExecTen
 }
 
 type DropGuardRequestObject struct {
-	Name TenantName `json:"name"`
+	Name   TenantName `json:"name"`
+	Params DropGuardParams
 }
 
 type DropGuardResponseObject interface {
@@ -10441,8 +11798,9 @@ func (response DropGuarddefaultApplicationProblemPlusJSONResponse) VisitDropGuar
 }
 
 type EditGuardRequestObject struct {
-	Name TenantName `json:"name"`
-	Body *EditGuardJSONRequestBody
+	Name   TenantName `json:"name"`
+	Params EditGuardParams
+	Body   *EditGuardJSONRequestBody
 }
 
 type EditGuardResponseObject interface {
@@ -10517,8 +11875,9 @@ func (response ResumeTenantdefaultApplicationProblemPlusJSONResponse) VisitResum
 }
 
 type HoldTenantRequestObject struct {
-	Name TenantName `json:"name"`
-	Body *HoldTenantJSONRequestBody
+	Name   TenantName `json:"name"`
+	Params HoldTenantParams
+	Body   *HoldTenantJSONRequestBody
 }
 
 type HoldTenantResponseObject interface {
@@ -10590,7 +11949,8 @@ func (response GetTenantLogsdefaultApplicationProblemPlusJSONResponse) VisitGetT
 }
 
 type EndMaintenanceRequestObject struct {
-	Name TenantName `json:"name"`
+	Name   TenantName `json:"name"`
+	Params EndMaintenanceParams
 }
 
 type EndMaintenanceResponseObject interface {
@@ -10627,8 +11987,9 @@ func (response EndMaintenancedefaultApplicationProblemPlusJSONResponse) VisitEnd
 }
 
 type StartMaintenanceRequestObject struct {
-	Name TenantName `json:"name"`
-	Body *StartMaintenanceJSONRequestBody
+	Name   TenantName `json:"name"`
+	Params StartMaintenanceParams
+	Body   *StartMaintenanceJSONRequestBody
 }
 
 type StartMaintenanceResponseObject interface {
@@ -11622,7 +12983,8 @@ func (response CreateUserdefaultApplicationProblemPlusJSONResponse) VisitCreateU
 }
 
 type DeleteUserRequestObject struct {
-	User UserName `json:"user"`
+	User   UserName `json:"user"`
+	Params DeleteUserParams
 }
 
 type DeleteUserResponseObject interface {
@@ -11690,8 +13052,9 @@ func (response GetUserdefaultApplicationProblemPlusJSONResponse) VisitGetUserRes
 }
 
 type EditUserRequestObject struct {
-	User UserName `json:"user"`
-	Body *EditUserJSONRequestBody
+	User   UserName `json:"user"`
+	Params EditUserParams
+	Body   *EditUserJSONRequestBody
 }
 
 type EditUserResponseObject interface {
@@ -11936,7 +13299,8 @@ func (response CreateWebhookdefaultApplicationProblemPlusJSONResponse) VisitCrea
 }
 
 type DeleteWebhookRequestObject struct {
-	Id WebhookID `json:"id"`
+	Id     WebhookID `json:"id"`
+	Params DeleteWebhookParams
 }
 
 type DeleteWebhookResponseObject interface {
@@ -12004,8 +13368,9 @@ func (response GetWebhookdefaultApplicationProblemPlusJSONResponse) VisitGetWebh
 }
 
 type EditWebhookRequestObject struct {
-	Id   WebhookID `json:"id"`
-	Body *EditWebhookJSONRequestBody
+	Id     WebhookID `json:"id"`
+	Params EditWebhookParams
+	Body   *EditWebhookJSONRequestBody
 }
 
 type EditWebhookResponseObject interface {
@@ -12274,6 +13639,9 @@ type StrictServerInterface interface {
 	// CheckLink Whose one-time link it is
 	// (POST /v1/links/check)
 	CheckLink(ctx context.Context, request CheckLinkRequestObject) (CheckLinkResponseObject, error)
+	// UseCredentialsLink See a tenant's first credentials by a one-time link
+	// (POST /v1/links/credentials)
+	UseCredentialsLink(ctx context.Context, request UseCredentialsLinkRequestObject) (UseCredentialsLinkResponseObject, error)
 	// UseLink Set a password by a one-time link
 	// (POST /v1/links/use)
 	UseLink(ctx context.Context, request UseLinkRequestObject) (UseLinkResponseObject, error)
@@ -12388,6 +13756,12 @@ type StrictServerInterface interface {
 	// EditTenant Change what is written down about a tenant
 	// (PATCH /v1/tenants/{name})
 	EditTenant(ctx context.Context, request EditTenantRequestObject) (EditTenantResponseObject, error)
+	// PutTenant Have a tenant be like this
+	// (PUT /v1/tenants/{name})
+	PutTenant(ctx context.Context, request PutTenantRequestObject) (PutTenantResponseObject, error)
+	// CreateCredentialsLink Make a one-time link to a tenant's first credentials
+	// (POST /v1/tenants/{name}/credentials)
+	CreateCredentialsLink(ctx context.Context, request CreateCredentialsLinkRequestObject) (CreateCredentialsLinkResponseObject, error)
 	// ListTenantDomains A tenant's domains by name
 	// (GET /v1/tenants/{name}/domains)
 	ListTenantDomains(ctx context.Context, request ListTenantDomainsRequestObject) (ListTenantDomainsResponseObject, error)
@@ -13126,10 +14500,11 @@ func (sh *strictHandler) GetBackup(ctx echo.Context, id BackupID) error {
 }
 
 // EditBackup operation middleware
-func (sh *strictHandler) EditBackup(ctx echo.Context, id BackupID) error {
+func (sh *strictHandler) EditBackup(ctx echo.Context, id BackupID, params EditBackupParams) error {
 	var request EditBackupRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	var body EditBackupJSONRequestBody
 	var err error
@@ -13866,11 +15241,12 @@ func (sh *strictHandler) GetCurrentImage(ctx echo.Context, name ImageName) error
 }
 
 // DeleteImage operation middleware
-func (sh *strictHandler) DeleteImage(ctx echo.Context, name ImageName, version string) error {
+func (sh *strictHandler) DeleteImage(ctx echo.Context, name ImageName, version string, params DeleteImageParams) error {
 	var request DeleteImageRequestObject
 
 	request.Name = name
 	request.Version = version
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteImage(ctx.Request().Context(), request.(DeleteImageRequestObject))
@@ -13943,10 +15319,11 @@ func (sh *strictHandler) ListJobs(ctx echo.Context, params ListJobsParams) error
 }
 
 // GetJob operation middleware
-func (sh *strictHandler) GetJob(ctx echo.Context, id JobID) error {
+func (sh *strictHandler) GetJob(ctx echo.Context, id JobID, params GetJobParams) error {
 	var request GetJobRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetJob(ctx.Request().Context(), request.(GetJobRequestObject))
@@ -14091,6 +15468,52 @@ func (sh *strictHandler) CheckLink(ctx echo.Context) error {
 	return nil
 }
 
+// UseCredentialsLink operation middleware
+func (sh *strictHandler) UseCredentialsLink(ctx echo.Context) error {
+	var request UseCredentialsLinkRequestObject
+
+	var body UseCredentialsLinkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UseCredentialsLink(ctx.Request().Context(), request.(UseCredentialsLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UseCredentialsLink")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UseCredentialsLinkResponseObject); ok {
+		return validResponse.VisitUseCredentialsLinkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // UseLink operation middleware
 func (sh *strictHandler) UseLink(ctx echo.Context) error {
 	var request UseLinkRequestObject
@@ -14186,10 +15609,11 @@ func (sh *strictHandler) GetMember(ctx echo.Context, name string) error {
 }
 
 // EditMember operation middleware
-func (sh *strictHandler) EditMember(ctx echo.Context, name string) error {
+func (sh *strictHandler) EditMember(ctx echo.Context, name string, params EditMemberParams) error {
 	var request EditMemberRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	var body EditMemberJSONRequestBody
 	var err error
@@ -14544,10 +15968,11 @@ func (sh *strictHandler) CreatePolicy(ctx echo.Context) error {
 }
 
 // DeletePolicy operation middleware
-func (sh *strictHandler) DeletePolicy(ctx echo.Context, policy PolicyName) error {
+func (sh *strictHandler) DeletePolicy(ctx echo.Context, policy PolicyName, params DeletePolicyParams) error {
 	var request DeletePolicyRequestObject
 
 	request.Policy = policy
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeletePolicy(ctx.Request().Context(), request.(DeletePolicyRequestObject))
@@ -14594,10 +16019,11 @@ func (sh *strictHandler) GetPolicy(ctx echo.Context, policy PolicyName) error {
 }
 
 // EditPolicy operation middleware
-func (sh *strictHandler) EditPolicy(ctx echo.Context, policy PolicyName) error {
+func (sh *strictHandler) EditPolicy(ctx echo.Context, policy PolicyName, params EditPolicyParams) error {
 	var request EditPolicyRequestObject
 
 	request.Policy = policy
+	request.Params = params
 
 	var body EditPolicyJSONRequestBody
 	var err error
@@ -15305,10 +16731,11 @@ func (sh *strictHandler) GetTenant(ctx echo.Context, name TenantName) error {
 }
 
 // EditTenant operation middleware
-func (sh *strictHandler) EditTenant(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) EditTenant(ctx echo.Context, name TenantName, params EditTenantParams) error {
 	var request EditTenantRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	var body EditTenantJSONRequestBody
 	var err error
@@ -15346,6 +16773,80 @@ func (sh *strictHandler) EditTenant(ctx echo.Context, name TenantName) error {
 		return err
 	} else if validResponse, ok := response.(EditTenantResponseObject); ok {
 		return validResponse.VisitEditTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PutTenant operation middleware
+func (sh *strictHandler) PutTenant(ctx echo.Context, name TenantName, params PutTenantParams) error {
+	var request PutTenantRequestObject
+
+	request.Name = name
+	request.Params = params
+
+	var body PutTenantJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PutTenant(ctx.Request().Context(), request.(PutTenantRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PutTenant")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PutTenantResponseObject); ok {
+		return validResponse.VisitPutTenantResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateCredentialsLink operation middleware
+func (sh *strictHandler) CreateCredentialsLink(ctx echo.Context, name TenantName) error {
+	var request CreateCredentialsLinkRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateCredentialsLink(ctx.Request().Context(), request.(CreateCredentialsLinkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateCredentialsLink")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateCredentialsLinkResponseObject); ok {
+		return validResponse.VisitCreateCredentialsLinkResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -15451,10 +16952,11 @@ func (sh *strictHandler) ExecTenant(ctx echo.Context, name TenantName) error {
 }
 
 // DropGuard operation middleware
-func (sh *strictHandler) DropGuard(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) DropGuard(ctx echo.Context, name TenantName, params DropGuardParams) error {
 	var request DropGuardRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DropGuard(ctx.Request().Context(), request.(DropGuardRequestObject))
@@ -15476,10 +16978,11 @@ func (sh *strictHandler) DropGuard(ctx echo.Context, name TenantName) error {
 }
 
 // EditGuard operation middleware
-func (sh *strictHandler) EditGuard(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) EditGuard(ctx echo.Context, name TenantName, params EditGuardParams) error {
 	var request EditGuardRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	var body EditGuardJSONRequestBody
 	var err error
@@ -15550,10 +17053,11 @@ func (sh *strictHandler) ResumeTenant(ctx echo.Context, name TenantName, params 
 }
 
 // HoldTenant operation middleware
-func (sh *strictHandler) HoldTenant(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) HoldTenant(ctx echo.Context, name TenantName, params HoldTenantParams) error {
 	var request HoldTenantRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	var body HoldTenantJSONRequestBody
 	var err error
@@ -15624,10 +17128,11 @@ func (sh *strictHandler) GetTenantLogs(ctx echo.Context, name TenantName, params
 }
 
 // EndMaintenance operation middleware
-func (sh *strictHandler) EndMaintenance(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) EndMaintenance(ctx echo.Context, name TenantName, params EndMaintenanceParams) error {
 	var request EndMaintenanceRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.EndMaintenance(ctx.Request().Context(), request.(EndMaintenanceRequestObject))
@@ -15649,10 +17154,11 @@ func (sh *strictHandler) EndMaintenance(ctx echo.Context, name TenantName) error
 }
 
 // StartMaintenance operation middleware
-func (sh *strictHandler) StartMaintenance(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) StartMaintenance(ctx echo.Context, name TenantName, params StartMaintenanceParams) error {
 	var request StartMaintenanceRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	var body StartMaintenanceJSONRequestBody
 	var err error
@@ -16496,10 +18002,11 @@ func (sh *strictHandler) CreateUser(ctx echo.Context) error {
 }
 
 // DeleteUser operation middleware
-func (sh *strictHandler) DeleteUser(ctx echo.Context, user UserName) error {
+func (sh *strictHandler) DeleteUser(ctx echo.Context, user UserName, params DeleteUserParams) error {
 	var request DeleteUserRequestObject
 
 	request.User = user
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteUser(ctx.Request().Context(), request.(DeleteUserRequestObject))
@@ -16546,10 +18053,11 @@ func (sh *strictHandler) GetUser(ctx echo.Context, user UserName) error {
 }
 
 // EditUser operation middleware
-func (sh *strictHandler) EditUser(ctx echo.Context, user UserName) error {
+func (sh *strictHandler) EditUser(ctx echo.Context, user UserName, params EditUserParams) error {
 	var request EditUserRequestObject
 
 	request.User = user
+	request.Params = params
 
 	var body EditUserJSONRequestBody
 	var err error
@@ -16763,10 +18271,11 @@ func (sh *strictHandler) CreateWebhook(ctx echo.Context) error {
 }
 
 // DeleteWebhook operation middleware
-func (sh *strictHandler) DeleteWebhook(ctx echo.Context, id WebhookID) error {
+func (sh *strictHandler) DeleteWebhook(ctx echo.Context, id WebhookID, params DeleteWebhookParams) error {
 	var request DeleteWebhookRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteWebhook(ctx.Request().Context(), request.(DeleteWebhookRequestObject))
@@ -16813,10 +18322,11 @@ func (sh *strictHandler) GetWebhook(ctx echo.Context, id WebhookID) error {
 }
 
 // EditWebhook operation middleware
-func (sh *strictHandler) EditWebhook(ctx echo.Context, id WebhookID) error {
+func (sh *strictHandler) EditWebhook(ctx echo.Context, id WebhookID, params EditWebhookParams) error {
 	var request EditWebhookRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	var body EditWebhookJSONRequestBody
 	var err error

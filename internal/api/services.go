@@ -23,6 +23,8 @@ import (
 // method fails with fleet errors.
 type Tenants interface {
 	Create(ctx context.Context, req tenants.CreateRequest, once tenants.Once) (fleet.Job, error)
+	// Put gives a job without an ID where nothing takes long.
+	Put(ctx context.Context, name fleet.Name, req tenants.PutRequest) (fleet.Job, tenants.Outcome, error)
 	Adopt(ctx context.Context, req tenants.AdoptRequest, once tenants.Once) (fleet.Job, error)
 	Start(ctx context.Context, name fleet.Name, once tenants.Once) (fleet.Job, error)
 	// Stop and Restart take the service's own timeout for 0.
@@ -46,6 +48,13 @@ type Tenants interface {
 	List(ctx context.Context, filter fleet.TenantFilter) ([]tenants.View, error)
 	Adoptable(ctx context.Context) ([]tenants.Candidate, error)
 	Recover(ctx context.Context, dryRun bool) ([]tenants.Recovered, error)
+
+	// CredentialsLink makes a link that shows the tenant's first credentials once; fleet.NotFound
+	// where it has none.
+	CredentialsLink(ctx context.Context, name fleet.Name) (secret string, until time.Time, err error)
+	UseCredentialsLink(ctx context.Context, secret string) (tenants.Credentials, error)
+	// CredentialsUsed is when a link has shown them; zero: never.
+	CredentialsUsed(ctx context.Context, name fleet.Name) (time.Time, error)
 
 	// Exec runs a command until it ends or ctx does.
 	Exec(ctx context.Context, name fleet.Name, spec fleet.ExecSpec) (exit int, err error)
@@ -188,6 +197,8 @@ type Jobs interface {
 	Events(ctx context.Context, id string, after int64, limit int) ([]fleet.JobEvent, error)
 	// Watch yields events after the given number as they come, and ends when the job is finished.
 	Watch(ctx context.Context, id string, after int64) iter.Seq2[fleet.JobEvent, error]
+	// Wait gives the job once it is finished; the context's error where that ends before.
+	Wait(ctx context.Context, id string) (fleet.Job, error)
 	Cancel(ctx context.Context, id string) (fleet.Job, error)
 	Retry(ctx context.Context, id string) (fleet.Job, error)
 }

@@ -50,7 +50,7 @@ func (s *Server) CreateSnapshot(ctx context.Context, r CreateSnapshotRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return CreateSnapshot202JSONResponse{accepted(job)}, nil
+	return CreateSnapshot202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // EditSnapshot changes what is written down about a snapshot.
@@ -76,7 +76,7 @@ func (s *Server) DeleteSnapshot(ctx context.Context, r DeleteSnapshotRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return DeleteSnapshot202JSONResponse{accepted(job)}, nil
+	return DeleteSnapshot202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // RestoreSnapshot brings a tenant back to a snapshot.
@@ -89,7 +89,7 @@ func (s *Server) RestoreSnapshot(ctx context.Context, r RestoreSnapshotRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return RestoreSnapshot202JSONResponse{accepted(job)}, nil
+	return RestoreSnapshot202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // CloneSnapshot makes a tenant of a snapshot.
@@ -104,7 +104,7 @@ func (s *Server) CloneSnapshot(ctx context.Context, r CloneSnapshotRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return CloneSnapshot202JSONResponse{accepted(job)}, nil
+	return CloneSnapshot202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // DiffSnapshot tells which files have changed.

@@ -16,7 +16,7 @@ func (s *Server) DeleteTenant(ctx context.Context, r DeleteTenantRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return DeleteTenant202JSONResponse{accepted(job)}, nil
+	return DeleteTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // UndeleteTenant takes a tenant out of the trash.
@@ -29,7 +29,7 @@ func (s *Server) UndeleteTenant(ctx context.Context, r UndeleteTenantRequestObje
 	if err != nil {
 		return nil, err
 	}
-	return UndeleteTenant202JSONResponse{accepted(job)}, nil
+	return UndeleteTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // StartTenant starts a tenant.
@@ -42,7 +42,7 @@ func (s *Server) StartTenant(ctx context.Context, r StartTenantRequestObject) (S
 	if err != nil {
 		return nil, err
 	}
-	return StartTenant202JSONResponse{accepted(job)}, nil
+	return StartTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // StopTenant stops a tenant.
@@ -59,7 +59,7 @@ func (s *Server) StopTenant(ctx context.Context, r StopTenantRequestObject) (Sto
 	if err != nil {
 		return nil, err
 	}
-	return StopTenant202JSONResponse{accepted(job)}, nil
+	return StopTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // RestartTenant stops a tenant and starts it.
@@ -76,7 +76,7 @@ func (s *Server) RestartTenant(ctx context.Context, r RestartTenantRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return RestartTenant202JSONResponse{accepted(job)}, nil
+	return RestartTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // ResizeTenant gives a tenant another plan.
@@ -89,5 +89,5 @@ func (s *Server) ResizeTenant(ctx context.Context, r ResizeTenantRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return ResizeTenant202JSONResponse{accepted(job)}, nil
+	return ResizeTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }

@@ -88,12 +88,12 @@ func (s *Server) CreateTenant(ctx context.Context, r CreateTenantRequestObject) 
 		Name: r.Body.Name, DisplayName: r.Body.DisplayName, Contact: r.Body.Contact, Labels: r.Body.Labels,
 		Image: r.Body.Image, Plan: r.Body.Plan, Domains: r.Body.Domains, Member: r.Body.Member, Health: health,
 		Policy: r.Body.Policy, TimeZone: r.Body.TimeZone,
-		Wishes: wishesIn(r.Body.Wishes),
+		Wishes: wishesIn(r.Body.Wishes), Admin: adminIn(r.Body.Admin),
 	}, onceOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return CreateTenant202JSONResponse{accepted(job)}, nil
+	return CreateTenant202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
 // EditTenant changes what is written down about a tenant.
@@ -137,7 +137,7 @@ func (s *Server) tenant(v tenants.View) Tenant {
 		ObservedAt: seen.At, CreatedAt: t.CreatedAt, UpdatedAt: t.UpdatedAt, Revision: t.Revision,
 		Job: v.JobID, Problem: v.Problem, Maintenance: maintenanceOut(t.Maintenance), Holds: holdsOut(t.Holds), Guard: guardOut(t.Guard),
 		Policy: t.Policy, TimeZone: t.TimeZone, Window: t.Window, Quiesce: quiesceOut(t.Quiesce),
-		Wishes: wishesOut(t.Wishes), MovedAt: t.MovedAt,
+		Wishes: wishesOut(t.Wishes), MovedAt: t.MovedAt, Admin: adminOut(t.Admin),
 	}
 	for i, d := range t.Domains {
 		out.Domains[i] = d.String()

@@ -17,12 +17,20 @@ import (
 )
 
 // staleError is a change that was asked for of another version than there is now.
-type staleError struct{ now string }
+type staleError struct {
+	now string
+	// unwanted: it was to be made, and is there.
+	unwanted bool
+}
 
 func (e *staleError) Error() string { return e.Unwrap().Error() }
 
 // Unwrap gives it a code and a hint.
 func (e *staleError) Unwrap() error {
+	if e.unwanted {
+		return fleet.Errorf(fleet.Conflict, "it is there already, as version %s", e.now).WithField("If-None-Match").
+			WithHint("leave If-None-Match out to change what there is")
+	}
 	if e.now == "" {
 		return fleet.Errorf(fleet.Conflict, "there is no such thing now, or it has no versions").WithField("If-Match").
 			WithHint("leave If-Match out, or read it first: its version is in the header ETag")
@@ -68,17 +76,20 @@ func (t *turns) take(ctx context.Context, subject string) (done func(), err erro
 // matches refuses a change of another version than the one in If-Match. The turn of the subject
 // is taken, so that nobody changes it over the API in between.
 func matches(r *http.Request, document json.RawMessage) error {
+	now := versionOf(document)
+	if now != "" && strings.TrimSpace(r.Header.Get("If-None-Match")) == "*" {
+		return &staleError{now: now, unwanted: true}
+	}
 	wanted := r.Header.Values("If-Match")
 	if len(wanted) == 0 {
 		return nil
 	}
-	now := versionOf(document)
 	for one := range strings.SplitSeq(strings.Join(wanted, ","), ",") {
 		if one = strings.TrimSpace(one); now != "" && (one == "*" || one == now) {
 			return nil
 		}
 	}
-	return &staleError{now}
+	return &staleError{now: now}
 }
 
 // versionOf is the entity tag of a document: of its revision where it has one, so that what was

@@ -177,7 +177,7 @@ func (t *tool) backupEdit() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		x, err := client.Decode[client.Backup](d.EditBackup(ctx, id, spec))
+		x, err := client.Decode[client.Backup](d.EditBackup(ctx, id, nil, spec))
 		if err != nil {
 			return err
 		}

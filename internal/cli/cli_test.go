@@ -135,6 +135,8 @@ func quick(t *testing.T) [][]string {
 	}
 	lines := []string{
 		"tenant create initech --image wordpress --domain initech.localhost --plan small --label tier=gold --member n1 --display-name Initech --contact a@b.example --idempotency-key k1",
+		"tenant apply -f testdata/tenants.yaml", "tenant apply -f testdata/tenants.yaml -o json", "tenant apply -f testdata/unknown.yaml", "tenant apply", "tenant apply -f testdata/twice.yaml",
+		"tenant credentials acme", "tenant credentials acme --show", "tenant credentials acme -o yaml", "tenant credentials nobody",
 		"tenant list", "tenant list -o json", "tenant list -o yaml", "tenant list --search nobody", "tenant list --search nobody -o json",
 		"tenant show acme", "tenant show globex", "tenant show acme -o json",
 		"tenant start acme", "tenant start acme globex nobody", "tenant stop acme --timeout 5s", "tenant restart acme", "tenant restart acme -o json",

@@ -98,7 +98,7 @@ func (t *tool) imageDelete() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		answer, err := d.DeleteImage(c.Context(), name, version)
+		answer, err := d.DeleteImage(c.Context(), name, version, nil)
 		return w.job(c.Context(), d, func(client.Job) error {
 			_, err := fmt.Fprintf(t.Out, "Image %s is deleted\n", args[0])
 			return err

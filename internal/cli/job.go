@@ -52,7 +52,7 @@ func (t *tool) jobList() *cobra.Command {
 
 func (t *tool) jobShow() *cobra.Command {
 	return t.onJob("show ID", "Show a job and what it did", func(ctx context.Context, d *client.Daemon, id string) error {
-		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id))
+		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id, nil))
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func (t *tool) describeJob(detail client.JobDetail) error {
 
 func (t *tool) jobWatch() *cobra.Command {
 	return t.onJob("watch ID", "Follow a job to its end", func(ctx context.Context, d *client.Daemon, id string) error {
-		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id))
+		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id, nil))
 		if err != nil {
 			return err
 		}

@@ -149,7 +149,7 @@ func (t *tool) editMembers(c *cobra.Command, names []string, edit client.MemberE
 	}
 	var done []client.Member
 	for _, name := range names {
-		m, err := client.Decode[client.Member](d.EditMember(c.Context(), name, edit))
+		m, err := client.Decode[client.Member](d.EditMember(c.Context(), name, nil, edit))
 		if err != nil {
 			return err
 		}

@@ -80,6 +80,15 @@ func printable(s string) string {
 	}, s)
 }
 
+// printableLines is printable of each line.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
 // ago writes a time for people.
 func (t *tool) ago(at time.Time) string {
 	if at.IsZero() {

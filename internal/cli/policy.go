@@ -216,7 +216,7 @@ func (t *tool) policySet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Policy](d.EditPolicy(c.Context(), args[0], spec))
+			x, err := client.Decode[client.Policy](d.EditPolicy(c.Context(), args[0], nil, spec))
 			if err != nil {
 				return err
 			}
@@ -268,7 +268,7 @@ func (t *tool) policyDelete() *cobra.Command {
 				return err
 			}
 			return t.each(c.Context(), args, func(name string) error {
-				body, err := client.Open(d.DeletePolicy(c.Context(), name))
+				body, err := client.Open(d.DeletePolicy(c.Context(), name, nil))
 				if err != nil {
 					return err
 				}

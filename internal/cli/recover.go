@@ -120,7 +120,7 @@ func (t *tool) recoverBackups(ctx context.Context, d *client.Daemon, spec client
 		if id == "" || ctx.Err() != nil {
 			return
 		}
-		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id))
+		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id, nil))
 		if err == nil {
 			_, err = t.follow(ctx, d, detail.Job)
 		}

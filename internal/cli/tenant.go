@@ -12,7 +12,7 @@ import (
 
 func (t *tool) tenantCommand() *cobra.Command {
 	return t.group("tenant", "Clients' places: create, list, start, stop, delete, …",
-		t.tenantCreate(), t.tenantList(), t.tenantShow(), t.tenantStart(), t.tenantStop(), t.tenantRestart(),
+		t.tenantCreate(), t.tenantApply(), t.tenantCredentials(), t.tenantList(), t.tenantShow(), t.tenantStart(), t.tenantStop(), t.tenantRestart(),
 		t.tenantDelete(), t.tenantUndelete(), t.tenantResize(), t.tenantAdopt(), t.tenantAdoptable(),
 		t.tenantExec(), t.tenantLogs(), t.tenantSet(), t.tenantMaintenance(), t.tenantHold(), t.tenantResume(), t.tenantGuard(),
 	)

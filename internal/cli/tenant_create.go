@@ -10,12 +10,10 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
 )
 
-// credentialsFile is where the personalize hook leaves a tenant's first credentials.
-const credentialsFile = "/root/lxdfleet-credentials"
-
 func (t *tool) tenantCreate() *cobra.Command {
 	var spec client.TenantCreate
 	var labels []string
+	var admin client.Admin
 	c := &cobra.Command{
 		Use: "create NAME --image IMAGE [flags]", Short: "Clone a tenant from a golden image", Args: arguments(1, 1),
 		Example:           "  lxdfleet tenant create acme --image wordpress --domain acme.localhost --plan small",
@@ -31,6 +29,9 @@ func (t *tool) tenantCreate() *cobra.Command {
 			return err
 		}
 		spec.Name = args[0]
+		if admin != (client.Admin{}) {
+			spec.Admin = &admin
+		}
 		d, err := t.daemon()
 		if err != nil {
 			return err
@@ -49,6 +50,8 @@ func (t *tool) tenantCreate() *cobra.Command {
 	wishFlags(f, &spec.Wishes)
 	f.BoolVar(&spec.Wishes.Pinned, "pin", false, "keep it on its member whatever becomes of the member")
 	f.StringVar(&spec.DisplayName, "display-name", "", "`name` for people")
+	f.StringVar(&admin.Email, "admin-email", "", "mail `address` of who administers the application first")
+	f.StringVar(&admin.Name, "admin-name", "", "`name` of who administers the application first, for people")
 	f.StringVar(&spec.Contact, "contact", "", "whom to tell when something is wrong, such as a mail `address`")
 	complete(c, "image", t.words(-1, imageNames))
 	complete(c, "plan", t.words(-1, planNames))
@@ -74,7 +77,7 @@ func (t *tool) welcome(ctx context.Context, d *client.Daemon, name string) error
 	image, version := splitRef(x.Image)
 	i, err := client.Decode[client.Image](d.GetImage(ctx, image, version))
 	if err == nil && slices.Contains(i.Hooks, "personalize") {
-		fmt.Fprintf(t.Out, "Its credentials: lxdfleet tenant exec %s -- cat %s\n", x.Name, credentialsFile)
+		fmt.Fprintf(t.Out, "Its credentials: lxdfleet tenant credentials %s --show\n", x.Name)
 	}
 	return nil
 }

@@ -43,10 +43,10 @@ func (t *tool) tenantGuard() *cobra.Command {
 			case f.reset && changes:
 				return usagef("--reset goes alone")
 			case f.reset:
-				x, err := client.Decode[client.Tenant](d.DropGuard(c.Context(), args[0]))
+				x, err := client.Decode[client.Tenant](d.DropGuard(c.Context(), args[0], nil))
 				return t.said(x, err, "has no rules of its own")
 			case changes:
-				x, err := client.Decode[client.Tenant](d.EditGuard(c.Context(), args[0], edit))
+				x, err := client.Decode[client.Tenant](d.EditGuard(c.Context(), args[0], nil, edit))
 				return t.said(x, err, "is guarded: "+guardWords(x.Guard))
 			}
 			x, err := client.Decode[client.Tenant](d.GetTenant(c.Context(), args[0]))

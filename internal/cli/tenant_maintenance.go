@@ -38,10 +38,10 @@ func (t *tool) tenantMaintenance() *cobra.Command {
 				return err
 			}
 			if args[1] == "off" {
-				x, err := client.Decode[client.Tenant](d.EndMaintenance(c.Context(), args[0]))
+				x, err := client.Decode[client.Tenant](d.EndMaintenance(c.Context(), args[0], nil))
 				return t.said(x, err, "is open to visitors")
 			}
-			x, err := client.Decode[client.Tenant](d.StartMaintenance(c.Context(), args[0], spec))
+			x, err := client.Decode[client.Tenant](d.StartMaintenance(c.Context(), args[0], nil, spec))
 			return t.said(x, err, "is closed to visitors"+t.until(x.Maintenance))
 		},
 	}
@@ -90,7 +90,7 @@ func (t *tool) tenantHold() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Tenant](d.HoldTenant(c.Context(), args[0], spec))
+			x, err := client.Decode[client.Tenant](d.HoldTenant(c.Context(), args[0], nil, spec))
 			return t.said(x, err, "is held: "+holds(x))
 		},
 	}

@@ -43,7 +43,7 @@ func (t *tool) tenantSet() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Tenant](d.EditTenant(c.Context(), args[0], spec))
+			x, err := client.Decode[client.Tenant](d.EditTenant(c.Context(), args[0], nil, spec))
 			return t.said(x, err, "is changed")
 		},
 	}

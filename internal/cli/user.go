@@ -141,7 +141,7 @@ func (t *tool) userSet() *cobra.Command {
 			if disable || enable {
 				edit.Disabled = &disable
 			}
-			u, err := client.Decode[client.User](d.EditUser(c.Context(), args[0], edit))
+			u, err := client.Decode[client.User](d.EditUser(c.Context(), args[0], nil, edit))
 			if err != nil {
 				return err
 			}
@@ -216,7 +216,7 @@ func (t *tool) didUser(body io.ReadCloser, err error, verb, name, words string) 
 
 func (t *tool) userDelete() *cobra.Command {
 	c := t.onUser("delete NAME", "Remove a user, with its sessions and tokens", func(ctx context.Context, d *client.Daemon, name string) error {
-		body, err := client.Open(d.DeleteUser(ctx, name))
+		body, err := client.Open(d.DeleteUser(ctx, name, nil))
 		return t.didUser(body, err, "deleted", name, "User %s is deleted\n")
 	})
 	c.Aliases = []string{"rm"}

@@ -174,7 +174,7 @@ func (t *tool) webhookSet() *cobra.Command {
 		if disable || enable {
 			edit.Disabled = &disable
 		}
-		made, err := client.Decode[client.WebhookSecret](d.EditWebhook(c.Context(), w.Id, edit))
+		made, err := client.Decode[client.WebhookSecret](d.EditWebhook(c.Context(), w.Id, nil, edit))
 		if err != nil {
 			return err
 		}
@@ -267,7 +267,7 @@ func (t *tool) webhookReplay() *cobra.Command {
 
 func (t *tool) webhookDelete() *cobra.Command {
 	c := t.onWebhook("delete NAME", "Remove a webhook, and what is on its way to it", func(ctx context.Context, d *client.Daemon, w client.Webhook) error {
-		body, err := client.Open(d.DeleteWebhook(ctx, w.Id))
+		body, err := client.Open(d.DeleteWebhook(ctx, w.Id, nil))
 		if err != nil {
 			return err
 		}

@@ -135,7 +135,7 @@ func TestCredentialsLink(t *testing.T) {
 		do(t, err)
 		two, _, err := s.CredentialsLink(ctx, "acme")
 		do(t, err)
-		if one == two || until.Sub(time.Now()) != credentialsFor {
+		if one == two || time.Until(until) != credentialsFor {
 			t.Errorf("links %s and %s until %s", one, two, until)
 		}
 		_, err = s.UseCredentialsLink(ctx, "made up")

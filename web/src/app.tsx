@@ -2,6 +2,7 @@ import { QueryClient, QueryClientProvider, useQuery } from "@tanstack/react-quer
 import { useEffect } from "react";
 import { RouterProvider } from "react-router";
 
+import { Credentials } from "./access/credentials";
 import { Login } from "./access/login";
 import { Welcome } from "./access/welcome";
 import { onEnded } from "./api/login";
@@ -34,6 +35,7 @@ export function App() {
 function Door() {
   const who = useQuery(session);
   if (location.pathname === "/ui/welcome") return <Welcome />;
+  if (location.pathname === "/ui/credentials") return <Credentials />;
   if (who.data === null) return <Login />;
   if (who.data !== undefined) return <RouterProvider router={router} />;
   return <div className="gate">{who.isError ? <Failure error={who.error} again={who.refetch} /> : <Loading />}</div>;

@@ -182,6 +182,21 @@ func (j *Jobs) Watch(ctx context.Context, id string, after int64) iter.Seq2[flee
 	}
 }
 
+// Wait implements api.Jobs.
+func (j *Jobs) Wait(ctx context.Context, id string) (fleet.Job, error) {
+	for {
+		job, _, news, err := j.look(id)
+		if err != nil || job.State.Finished() {
+			return job, err
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fleet.Job{}, ctx.Err()
+		}
+	}
+}
+
 // Cancel implements api.Jobs: the job ends at once.
 func (j *Jobs) Cancel(_ context.Context, id string) (fleet.Job, error) {
 	if err := j.fleet.called("Cancel", id); err != nil {

@@ -21,6 +21,7 @@ type Tenants struct {
 
 	mu     sync.Mutex
 	byName map[string]tenants.View
+	shown  time.Time // when the credentials were, by a link
 	// Command runs what Exec is asked to run; it may be replaced before the first call.
 	Command func(ctx context.Context, spec fleet.ExecSpec) (int, error)
 }
@@ -113,6 +114,64 @@ func (t *Tenants) Create(_ context.Context, r tenants.CreateRequest, once tenant
 		t.byName[r.Name] = v
 	}
 	return job, err
+}
+
+// Put implements api.Tenants: what is there gets another plan by a job, and all else at once.
+func (t *Tenants) Put(ctx context.Context, name fleet.Name, r tenants.PutRequest) (fleet.Job, tenants.Outcome, error) {
+	if err := t.fleet.called("Put", name, r); err != nil {
+		return fleet.Job{}, "", err
+	}
+	v, err := t.find(name)
+	if err != nil {
+		job, err := t.Create(ctx, tenants.CreateRequest{Name: name.String(), Image: r.Image, Plan: r.Plan, Domains: r.Domains, Labels: r.Labels}, tenants.Once{})
+		return job, tenants.OutcomeCreated, err
+	}
+	if r.Image != v.Image.Name {
+		return fleet.Job{}, "", fleet.Errorf(fleet.Conflict, "tenant %s was made from the image %s", name, v.Image).WithField("image").
+			WithHint("give image %s", v.Image.Name)
+	}
+	if r.Plan != "" && r.Plan != v.Plan {
+		job, err := t.Resize(ctx, name, r.Plan, tenants.Once{})
+		return job, tenants.OutcomeChanged, err
+	}
+	return fleet.Job{}, tenants.OutcomeUnchanged, nil
+}
+
+// Secret is that of every link to credentials in this fleet, until it is used.
+const Secret = "a-secret-of-a-link-to-credentials"
+
+// CredentialsLink implements api.Tenants.
+func (t *Tenants) CredentialsLink(_ context.Context, name fleet.Name) (string, time.Time, error) {
+	if err := t.fleet.called("CredentialsLink", name); err != nil {
+		return "", time.Time{}, err
+	}
+	_, err := t.find(name)
+	return Secret, Now.Add(72 * time.Hour), err
+}
+
+// UseCredentialsLink implements api.Tenants: the credentials are acme's.
+func (t *Tenants) UseCredentialsLink(_ context.Context, secret string) (tenants.Credentials, error) {
+	if err := t.fleet.called("UseCredentialsLink"); err != nil {
+		return tenants.Credentials{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if secret != Secret || !t.shown.IsZero() {
+		return tenants.Credentials{}, fleet.Errorf(fleet.Unauthenticated, "the link is not good any more").WithField("link").
+			WithHint("ask for another: lxdfleet tenant credentials NAME")
+	}
+	t.shown = Now
+	return tenants.Credentials{Tenant: t.byName["acme"].Tenant, Text: "user: admin\npassword: only-once\n"}, nil
+}
+
+// CredentialsUsed implements api.Tenants.
+func (t *Tenants) CredentialsUsed(_ context.Context, name fleet.Name) (time.Time, error) {
+	if err := t.fleet.called("CredentialsUsed", name); err != nil {
+		return time.Time{}, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.shown, nil
 }
 
 // Adopt implements api.Tenants.

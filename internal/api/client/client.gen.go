@@ -602,6 +602,35 @@ func (e TenantMetricsDisk) Valid() bool {
 	}
 }
 
+// Defines values for TenantStateOutcome.
+const (
+	TenantStateOutcomeChanged   TenantStateOutcome = "changed"
+	TenantStateOutcomeCreated   TenantStateOutcome = "created"
+	TenantStateOutcomeUnchanged TenantStateOutcome = "unchanged"
+)
+
+// Valid indicates whether the value is a known member of the TenantStateOutcome enum.
+func (e TenantStateOutcome) Valid() bool {
+	switch e {
+	case TenantStateOutcomeChanged:
+		return true
+	case TenantStateOutcomeCreated:
+		return true
+	case TenantStateOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
+// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+type Admin struct {
+	Email string `json:"email"`
+
+	// Name For people.
+	Name string `json:"name,omitempty,omitzero"`
+}
+
 // Adoptable defines model for Adoptable.
 type Adoptable struct {
 	// Image Fingerprint of the image it was made from.
@@ -956,6 +985,29 @@ type CodeCount struct {
 
 // Consistency application: it was held still meanwhile; crash: as a power cut would have left it.
 type Consistency string
+
+// Credentials defines model for Credentials.
+type Credentials struct {
+	Tenant string `json:"tenant"`
+
+	// Text What the golden image wrote for people.
+	Text string `json:"text"`
+
+	// Url Where visitors find it.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// CredentialsState Missing where the golden image makes none.
+type CredentialsState struct {
+	// ExpiresAt When the link is good no more.
+	ExpiresAt time.Time `json:"expires_at,omitempty,omitzero"`
+
+	// Link Shows them once. Missing where somebody has seen them by a link.
+	Link string `json:"link,omitempty,omitzero"`
+
+	// ShownAt When somebody has seen them by a link.
+	ShownAt time.Time `json:"shown_at,omitempty,omitzero"`
+}
 
 // DNSRecord defines model for DNSRecord.
 type DNSRecord struct {
@@ -2207,6 +2259,9 @@ type Tenant struct {
 	// Address IP address of the instance.
 	Address string `json:"address,omitempty,omitzero"`
 
+	// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+	Admin *Admin `json:"admin,omitempty"`
+
 	// Backend Where the proxy reaches the instance, where that is not its address: address:port of its member.
 	Backend     string    `json:"backend,omitempty,omitzero"`
 	Contact     string    `json:"contact,omitempty,omitzero"`
@@ -2313,6 +2368,8 @@ type TenantCopy struct {
 
 // TenantCreate defines model for TenantCreate.
 type TenantCreate struct {
+	// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+	Admin       *Admin       `json:"admin,omitempty"`
 	Contact     string       `json:"contact,omitempty,omitzero"`
 	DisplayName string       `json:"display_name,omitempty,omitzero"`
 	Domains     []string     `json:"domains,omitempty,omitzero"`
@@ -2400,6 +2457,38 @@ type TenantMove struct {
 	To string `json:"to,omitempty,omitzero"`
 }
 
+// TenantPut defines model for TenantPut.
+type TenantPut struct {
+	// Admin Who administers the application first. The golden image makes the account; later it is the application's.
+	Admin       *Admin  `json:"admin,omitempty"`
+	Contact     *string `json:"contact,omitempty"`
+	DisplayName *string `json:"display_name,omitempty"`
+
+	// Domains Exactly these, the first the primary one.
+	Domains []string `json:"domains,omitempty,omitzero"`
+
+	// Image NAME, which any version of it is, or NAME/VERSION.
+	Image string `json:"image"`
+
+	// Labels Exactly these.
+	Labels map[string]string `json:"labels,omitempty,omitzero"`
+
+	// Plan The default plan where it is not given for a new tenant.
+	Plan string `json:"plan,omitempty,omitzero"`
+
+	// Policy Empty: none.
+	Policy *string `json:"policy,omitempty"`
+
+	// TimeZone Such as Europe/Berlin; empty: the policy's.
+	TimeZone *string `json:"time_zone,omitempty"`
+
+	// Window When it may be worked on by itself; empty: never.
+	Window *string `json:"window,omitempty"`
+
+	// Wishes Which member a tenant wants to live on.
+	Wishes *Wishes `json:"wishes,omitempty"`
+}
+
 // TenantResize defines model for TenantResize.
 type TenantResize struct {
 	Plan string `json:"plan"`
@@ -2421,6 +2510,23 @@ type TenantSchedule struct {
 	// TimeZone That the policy is read in; the daemon's where it is missing.
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
+
+// TenantState defines model for TenantState.
+type TenantState struct {
+	// Credentials Missing where the golden image makes none.
+	Credentials *CredentialsState `json:"credentials,omitempty"`
+	Job         *Job              `json:"job,omitempty"`
+
+	// Outcome Created and changed: or on the way to it, while the job has not ended.
+	Outcome TenantStateOutcome `json:"outcome"`
+	Tenant  *Tenant            `json:"tenant,omitempty"`
+
+	// Url Where visitors find it.
+	Url string `json:"url,omitempty,omitzero"`
+}
+
+// TenantStateOutcome Created and changed: or on the way to it, while the job has not ended.
+type TenantStateOutcome string
 
 // TenantTraffic defines model for TenantTraffic.
 type TenantTraffic struct {
@@ -2756,6 +2862,9 @@ type Force = bool
 // IdempotencyKey defines model for IdempotencyKey.
 type IdempotencyKey = string
 
+// IfMatch defines model for IfMatch.
+type IfMatch = string
+
 // ImageName defines model for ImageName.
 type ImageName = string
 
@@ -2767,6 +2876,9 @@ type Limit = int
 
 // PolicyName defines model for PolicyName.
 type PolicyName = string
+
+// Prefer defines model for Prefer.
+type Prefer = string
 
 // SnapshotName defines model for SnapshotName.
 type SnapshotName = string
@@ -2787,6 +2899,9 @@ type WebhookID = string
 type AdoptInstanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ListAuditParams defines parameters for ListAudit.
@@ -2850,30 +2965,54 @@ type ListBackupsParams struct {
 type CreateBackupParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // BackupControlParams defines parameters for BackupControl.
 type BackupControlParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // PruneBackupsParams defines parameters for PruneBackups.
 type PruneBackupsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // VerifyBackupsParams defines parameters for VerifyBackups.
 type VerifyBackupsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // DeleteBackupParams defines parameters for DeleteBackup.
 type DeleteBackupParams struct {
 	// Force Also where it is pinned.
 	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditBackupParams defines parameters for EditBackup.
+type EditBackupParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetBackupFileParams defines parameters for GetBackupFile.
@@ -2892,6 +3031,9 @@ type ListBackupFilesParams struct {
 type RestoreBackupParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // RemoveClusterParams defines parameters for RemoveCluster.
@@ -2932,6 +3074,9 @@ type ListDrillsParams struct {
 type RunDrillParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -2956,6 +3101,9 @@ type ListImagesParams struct {
 type BuildImageParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ImportImageParams defines parameters for ImportImage.
@@ -2964,8 +3112,17 @@ type ImportImageParams struct {
 	Version     string `form:"version" json:"version"`
 	Description string `form:"description,omitempty" json:"description,omitempty,omitzero"`
 
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// DeleteImageParams defines parameters for DeleteImage.
+type DeleteImageParams struct {
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -2987,10 +3144,19 @@ type ListJobsParams struct {
 	Unfinished bool `form:"unfinished,omitempty" json:"unfinished,omitempty,omitzero"`
 }
 
+// GetJobParams defines parameters for GetJob.
+type GetJobParams struct {
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // CancelJobParams defines parameters for CancelJob.
 type CancelJobParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StreamJobEventsParams defines parameters for StreamJobEvents.
@@ -3006,12 +3172,24 @@ type StreamJobEventsParams struct {
 type RetryJobParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// EditMemberParams defines parameters for EditMember.
+type EditMemberParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // DrainMemberParams defines parameters for DrainMember.
 type DrainMemberParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // GetMemberMetricsParams defines parameters for GetMemberMetrics.
@@ -3024,6 +3202,21 @@ type GetMemberMetricsParams struct {
 type RestoreMemberParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// DeletePolicyParams defines parameters for DeletePolicy.
+type DeletePolicyParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditPolicyParams defines parameters for EditPolicy.
+type EditPolicyParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetRebalancePlanParams defines parameters for GetRebalancePlan.
@@ -3036,6 +3229,9 @@ type GetRebalancePlanParams struct {
 type RebalanceParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // RecoverParams defines parameters for Recover.
@@ -3074,18 +3270,66 @@ type ListTenantsParams struct {
 type CreateTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // DeleteTenantParams defines parameters for DeleteTenant.
 type DeleteTenantParams struct {
 	// Now Skip the trash: delete instance and data for good.
 	Now bool `form:"now,omitempty" json:"now,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// EditTenantParams defines parameters for EditTenant.
+type EditTenantParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// PutTenantParams defines parameters for PutTenant.
+type PutTenantParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfNoneMatch *: only where there is no such tenant.
+	IfNoneMatch string `json:"If-None-Match,omitempty,omitzero"`
+}
+
+// DropGuardParams defines parameters for DropGuard.
+type DropGuardParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditGuardParams defines parameters for EditGuard.
+type EditGuardParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ResumeTenantParams defines parameters for ResumeTenant.
 type ResumeTenantParams struct {
 	// Reason Only this one; all where it is not given.
 	Reason string `form:"reason,omitempty" json:"reason,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// HoldTenantParams defines parameters for HoldTenant.
+type HoldTenantParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetTenantLogsParams defines parameters for GetTenantLogs.
@@ -3098,6 +3342,18 @@ type GetTenantLogsParams struct {
 
 	// Unit Only this systemd unit, such as nginx.
 	Unit string `form:"unit,omitempty" json:"unit,omitempty,omitzero"`
+}
+
+// EndMaintenanceParams defines parameters for EndMaintenance.
+type EndMaintenanceParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// StartMaintenanceParams defines parameters for StartMaintenance.
+type StartMaintenanceParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // GetTenantMetricsParams defines parameters for GetTenantMetrics.
@@ -3119,18 +3375,30 @@ type PlanMoveParams struct {
 type MoveTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // ResizeTenantParams defines parameters for ResizeTenant.
 type ResizeTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // RestartTenantParams defines parameters for RestartTenant.
 type RestartTenantParams struct {
 	// Timeout How long a clean stop may take, such as 30s.
 	Timeout Timeout `form:"timeout,omitempty" json:"timeout,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -3140,18 +3408,27 @@ type RestartTenantParams struct {
 type CreateSnapshotParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // DeleteSnapshotParams defines parameters for DeleteSnapshot.
 type DeleteSnapshotParams struct {
 	// Force Also where it is pinned.
 	Force Force `form:"force,omitempty" json:"force,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // CloneSnapshotParams defines parameters for CloneSnapshot.
 type CloneSnapshotParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // GetSnapshotFileParams defines parameters for GetSnapshotFile.
@@ -3176,18 +3453,27 @@ type ListSnapshotFilesParams struct {
 type RestoreSnapshotParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StartTenantParams defines parameters for StartTenant.
 type StartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
 // StopTenantParams defines parameters for StopTenant.
 type StopTenantParams struct {
 	// Timeout How long a clean stop may take, such as 30s.
 	Timeout Timeout `form:"timeout,omitempty" json:"timeout,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
@@ -3197,6 +3483,33 @@ type StopTenantParams struct {
 type UndeleteTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// DeleteUserParams defines parameters for DeleteUser.
+type DeleteUserParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditUserParams defines parameters for EditUser.
+type EditUserParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// DeleteWebhookParams defines parameters for DeleteWebhook.
+type DeleteWebhookParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditWebhookParams defines parameters for EditWebhook.
+type EditWebhookParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ListDeliveriesParams defines parameters for ListDeliveries.
@@ -3242,6 +3555,9 @@ type RunDrillJSONRequestBody = DrillRun
 // CheckLinkJSONRequestBody defines body for CheckLink for application/json ContentType.
 type CheckLinkJSONRequestBody = LinkCheck
 
+// UseCredentialsLinkJSONRequestBody defines body for UseCredentialsLink for application/json ContentType.
+type UseCredentialsLinkJSONRequestBody = LinkCheck
+
 // UseLinkJSONRequestBody defines body for UseLink for application/json ContentType.
 type UseLinkJSONRequestBody = LinkUse
 
@@ -3286,6 +3602,9 @@ type CreateTenantJSONRequestBody = TenantCreate
 
 // EditTenantJSONRequestBody defines body for EditTenant for application/json ContentType.
 type EditTenantJSONRequestBody = TenantEdit
+
+// PutTenantJSONRequestBody defines body for PutTenant for application/json ContentType.
+type PutTenantJSONRequestBody = TenantPut
 
 // AddDomainJSONRequestBody defines body for AddDomain for application/json ContentType.
 type AddDomainJSONRequestBody = DomainAdd
@@ -3569,7 +3888,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-	EditBackupWithBody(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditBackupWithBody(ctx context.Context, id BackupID, params *EditBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditBackup Pin a backup, or write something down about it
 	//
@@ -3578,7 +3897,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-	EditBackup(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditBackup(ctx context.Context, id BackupID, params *EditBackupParams, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetBackupFile A file of a backup
 	//
@@ -3762,7 +4081,7 @@ type ClientInterface interface {
 	// DeleteImage Delete a version that no tenant uses
 	//
 	// Corresponds with DELETE /v1/images/{name}/{version} (the `DeleteImage` operationId).
-	DeleteImage(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteImage(ctx context.Context, name ImageName, version string, params *DeleteImageParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetImage One version of a golden image
 	//
@@ -3777,7 +4096,7 @@ type ClientInterface interface {
 	// GetJob One job with what it did so far
 	//
 	// Corresponds with GET /v1/jobs/{id} (the `GetJob` operationId).
-	GetJob(ctx context.Context, id JobID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetJob(ctx context.Context, id JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CancelJob Ask a job to stop and take back what it did
 	//
@@ -3810,6 +4129,24 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/links/check (the `CheckLink` operationId).
 	CheckLink(ctx context.Context, body CheckLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UseCredentialsLinkWithBody See a tenant's first credentials by a one-time link
+	//
+	// The link is good no more after it. Where they cannot be read now, the link stays good.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+	UseCredentialsLinkWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UseCredentialsLink See a tenant's first credentials by a one-time link
+	//
+	// The link is good no more after it. Where they cannot be read now, the link stays good.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+	UseCredentialsLink(ctx context.Context, body UseCredentialsLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UseLinkWithBody Set a password by a one-time link
 	//
@@ -3846,7 +4183,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-	EditMemberWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditMemberWithBody(ctx context.Context, name string, params *EditMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditMember Cordon a member, or label it
 	//
@@ -3855,7 +4192,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-	EditMember(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditMember(ctx context.Context, name string, params *EditMemberParams, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDrainPlan What would be moved where to empty a member
 	//
@@ -3963,7 +4300,7 @@ type ClientInterface interface {
 	// DeletePolicy Delete a policy that no tenant has
 	//
 	// Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
-	DeletePolicy(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeletePolicy(ctx context.Context, policy PolicyName, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPolicy One policy
 	//
@@ -3977,7 +4314,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-	EditPolicyWithBody(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditPolicyWithBody(ctx context.Context, policy PolicyName, params *EditPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditPolicy Change a policy
 	//
@@ -3986,7 +4323,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-	EditPolicy(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditPolicy(ctx context.Context, policy PolicyName, params *EditPolicyParams, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListProxies Proxies on hosts of their own
 	//
@@ -4185,7 +4522,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-	EditTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditTenantWithBody(ctx context.Context, name TenantName, params *EditTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditTenant Change what is written down about a tenant
 	//
@@ -4194,7 +4531,43 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-	EditTenant(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditTenant(ctx context.Context, name TenantName, params *EditTenantParams, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutTenantWithBody Have a tenant be like this
+	//
+	// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+	// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+	// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+	// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+	// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+	// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+	PutTenantWithBody(ctx context.Context, name TenantName, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PutTenant Have a tenant be like this
+	//
+	// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+	// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+	// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+	// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+	// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+	// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+	PutTenant(ctx context.Context, name TenantName, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateCredentialsLink Make a one-time link to a tenant's first credentials
+	//
+	// Whoever opens it sees what the golden image's personalize hook wrote for people, such as a first
+	// password, once. It is good for three days; other links to them end when one is used.
+	//
+	// Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
+	CreateCredentialsLink(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenantDomains A tenant's domains by name
 	//
@@ -4238,7 +4611,7 @@ type ClientInterface interface {
 	// DropGuard Take all rules for a tenant's visitors away
 	//
 	// Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
-	DropGuard(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DropGuard(ctx context.Context, name TenantName, params *DropGuardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditGuardWithBody Change what a tenant's visitors may do
 	//
@@ -4247,7 +4620,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-	EditGuardWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditGuardWithBody(ctx context.Context, name TenantName, params *EditGuardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditGuard Change what a tenant's visitors may do
 	//
@@ -4256,7 +4629,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-	EditGuard(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditGuard(ctx context.Context, name TenantName, params *EditGuardParams, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ResumeTenant Take reasons to hold away
 	//
@@ -4270,7 +4643,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-	HoldTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	HoldTenantWithBody(ctx context.Context, name TenantName, params *HoldTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// HoldTenant Have a tenant's requests wait
 	//
@@ -4279,7 +4652,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-	HoldTenant(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	HoldTenant(ctx context.Context, name TenantName, params *HoldTenantParams, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTenantLogs The system log of a tenant's instance
 	//
@@ -4289,21 +4662,21 @@ type ClientInterface interface {
 	// EndMaintenance Open a tenant to visitors again
 	//
 	// Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
-	EndMaintenance(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EndMaintenance(ctx context.Context, name TenantName, params *EndMaintenanceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartMaintenanceWithBody Close a tenant to visitors, who see a page with status 503
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-	StartMaintenanceWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	StartMaintenanceWithBody(ctx context.Context, name TenantName, params *StartMaintenanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartMaintenance Close a tenant to visitors, who see a page with status 503
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-	StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	StartMaintenance(ctx context.Context, name TenantName, params *StartMaintenanceParams, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTenantMetrics What a tenant used lately, and what the proxy answered for it
 	//
@@ -4529,7 +4902,7 @@ type ClientInterface interface {
 	// DeleteUser Remove a user, with its sessions and tokens
 	//
 	// Corresponds with DELETE /v1/users/{user} (the `DeleteUser` operationId).
-	DeleteUser(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteUser(ctx context.Context, user UserName, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetUser One user
 	//
@@ -4543,7 +4916,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-	EditUserWithBody(ctx context.Context, user UserName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditUserWithBody(ctx context.Context, user UserName, params *EditUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditUser Change a user
 	//
@@ -4552,7 +4925,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-	EditUser(ctx context.Context, user UserName, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditUser(ctx context.Context, user UserName, params *EditUserParams, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateLink Make a one-time link by which a user sets a password
 	//
@@ -4602,7 +4975,7 @@ type ClientInterface interface {
 	// DeleteWebhook Remove a webhook, and what is on its way to it
 	//
 	// Corresponds with DELETE /v1/webhooks/{id} (the `DeleteWebhook` operationId).
-	DeleteWebhook(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteWebhook(ctx context.Context, id WebhookID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetWebhook One webhook
 	//
@@ -4616,7 +4989,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-	EditWebhookWithBody(ctx context.Context, id WebhookID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditWebhookWithBody(ctx context.Context, id WebhookID, params *EditWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditWebhook Change a webhook
 	//
@@ -4625,7 +4998,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-	EditWebhook(ctx context.Context, id WebhookID, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditWebhook(ctx context.Context, id WebhookID, params *EditWebhookParams, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeliveries What was sent to a webhook, or is to be, the newest first
 	//
@@ -5045,8 +5418,8 @@ func (c *Client) GetBackup(ctx context.Context, id BackupID, reqEditors ...Reque
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-func (c *Client) EditBackupWithBody(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditBackupRequestWithBody(c.Server, id, contentType, body)
+func (c *Client) EditBackupWithBody(ctx context.Context, id BackupID, params *EditBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditBackupRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5064,8 +5437,8 @@ func (c *Client) EditBackupWithBody(ctx context.Context, id BackupID, contentTyp
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-func (c *Client) EditBackup(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditBackupRequest(c.Server, id, body)
+func (c *Client) EditBackup(ctx context.Context, id BackupID, params *EditBackupParams, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditBackupRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5538,8 +5911,8 @@ func (c *Client) GetCurrentImage(ctx context.Context, name ImageName, reqEditors
 // DeleteImage Delete a version that no tenant uses
 //
 // Corresponds with DELETE /v1/images/{name}/{version} (the `DeleteImage` operationId).
-func (c *Client) DeleteImage(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteImageRequest(c.Server, name, version)
+func (c *Client) DeleteImage(ctx context.Context, name ImageName, version string, params *DeleteImageParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteImageRequest(c.Server, name, version, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5583,8 +5956,8 @@ func (c *Client) ListJobs(ctx context.Context, params *ListJobsParams, reqEditor
 // GetJob One job with what it did so far
 //
 // Corresponds with GET /v1/jobs/{id} (the `GetJob` operationId).
-func (c *Client) GetJob(ctx context.Context, id JobID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetJobRequest(c.Server, id)
+func (c *Client) GetJob(ctx context.Context, id JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetJobRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5677,6 +6050,44 @@ func (c *Client) CheckLink(ctx context.Context, body CheckLinkJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
+// UseCredentialsLinkWithBody See a tenant's first credentials by a one-time link
+//
+// The link is good no more after it. Where they cannot be read now, the link stays good.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+func (c *Client) UseCredentialsLinkWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUseCredentialsLinkRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UseCredentialsLink See a tenant's first credentials by a one-time link
+//
+// The link is good no more after it. Where they cannot be read now, the link stays good.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+func (c *Client) UseCredentialsLink(ctx context.Context, body UseCredentialsLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUseCredentialsLinkRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // UseLinkWithBody Set a password by a one-time link
 //
 // The link is good no more after it. Where the password is refused, the link stays good.
@@ -5752,8 +6163,8 @@ func (c *Client) GetMember(ctx context.Context, name string, reqEditors ...Reque
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-func (c *Client) EditMemberWithBody(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditMemberRequestWithBody(c.Server, name, contentType, body)
+func (c *Client) EditMemberWithBody(ctx context.Context, name string, params *EditMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditMemberRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5771,8 +6182,8 @@ func (c *Client) EditMemberWithBody(ctx context.Context, name string, contentTyp
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-func (c *Client) EditMember(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditMemberRequest(c.Server, name, body)
+func (c *Client) EditMember(ctx context.Context, name string, params *EditMemberParams, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditMemberRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6019,8 +6430,8 @@ func (c *Client) CreatePolicy(ctx context.Context, body CreatePolicyJSONRequestB
 // DeletePolicy Delete a policy that no tenant has
 //
 // Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
-func (c *Client) DeletePolicy(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeletePolicyRequest(c.Server, policy)
+func (c *Client) DeletePolicy(ctx context.Context, policy PolicyName, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePolicyRequest(c.Server, policy, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6053,8 +6464,8 @@ func (c *Client) GetPolicy(ctx context.Context, policy PolicyName, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-func (c *Client) EditPolicyWithBody(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditPolicyRequestWithBody(c.Server, policy, contentType, body)
+func (c *Client) EditPolicyWithBody(ctx context.Context, policy PolicyName, params *EditPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditPolicyRequestWithBody(c.Server, policy, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6072,8 +6483,8 @@ func (c *Client) EditPolicyWithBody(ctx context.Context, policy PolicyName, cont
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-func (c *Client) EditPolicy(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditPolicyRequest(c.Server, policy, body)
+func (c *Client) EditPolicy(ctx context.Context, policy PolicyName, params *EditPolicyParams, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditPolicyRequest(c.Server, policy, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6561,8 +6972,8 @@ func (c *Client) GetTenant(ctx context.Context, name TenantName, reqEditors ...R
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-func (c *Client) EditTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditTenantRequestWithBody(c.Server, name, contentType, body)
+func (c *Client) EditTenantWithBody(ctx context.Context, name TenantName, params *EditTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditTenantRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6580,8 +6991,74 @@ func (c *Client) EditTenantWithBody(ctx context.Context, name TenantName, conten
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-func (c *Client) EditTenant(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditTenantRequest(c.Server, name, body)
+func (c *Client) EditTenant(ctx context.Context, name TenantName, params *EditTenantParams, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditTenantRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutTenantWithBody Have a tenant be like this
+//
+// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+func (c *Client) PutTenantWithBody(ctx context.Context, name TenantName, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutTenantRequestWithBody(c.Server, name, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PutTenant Have a tenant be like this
+//
+// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+func (c *Client) PutTenant(ctx context.Context, name TenantName, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPutTenantRequest(c.Server, name, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateCredentialsLink Make a one-time link to a tenant's first credentials
+//
+// Whoever opens it sees what the golden image's personalize hook wrote for people, such as a first
+// password, once. It is good for three days; other links to them end when one is used.
+//
+// Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
+func (c *Client) CreateCredentialsLink(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCredentialsLinkRequest(c.Server, name)
 	if err != nil {
 		return nil, err
 	}
@@ -6674,8 +7151,8 @@ func (c *Client) ExecTenant(ctx context.Context, name TenantName, reqEditors ...
 // DropGuard Take all rules for a tenant's visitors away
 //
 // Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
-func (c *Client) DropGuard(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDropGuardRequest(c.Server, name)
+func (c *Client) DropGuard(ctx context.Context, name TenantName, params *DropGuardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDropGuardRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6693,8 +7170,8 @@ func (c *Client) DropGuard(ctx context.Context, name TenantName, reqEditors ...R
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-func (c *Client) EditGuardWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditGuardRequestWithBody(c.Server, name, contentType, body)
+func (c *Client) EditGuardWithBody(ctx context.Context, name TenantName, params *EditGuardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditGuardRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6712,8 +7189,8 @@ func (c *Client) EditGuardWithBody(ctx context.Context, name TenantName, content
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-func (c *Client) EditGuard(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditGuardRequest(c.Server, name, body)
+func (c *Client) EditGuard(ctx context.Context, name TenantName, params *EditGuardParams, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditGuardRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6746,8 +7223,8 @@ func (c *Client) ResumeTenant(ctx context.Context, name TenantName, params *Resu
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-func (c *Client) HoldTenantWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewHoldTenantRequestWithBody(c.Server, name, contentType, body)
+func (c *Client) HoldTenantWithBody(ctx context.Context, name TenantName, params *HoldTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHoldTenantRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6765,8 +7242,8 @@ func (c *Client) HoldTenantWithBody(ctx context.Context, name TenantName, conten
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-func (c *Client) HoldTenant(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewHoldTenantRequest(c.Server, name, body)
+func (c *Client) HoldTenant(ctx context.Context, name TenantName, params *HoldTenantParams, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewHoldTenantRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6795,8 +7272,8 @@ func (c *Client) GetTenantLogs(ctx context.Context, name TenantName, params *Get
 // EndMaintenance Open a tenant to visitors again
 //
 // Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
-func (c *Client) EndMaintenance(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEndMaintenanceRequest(c.Server, name)
+func (c *Client) EndMaintenance(ctx context.Context, name TenantName, params *EndMaintenanceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndMaintenanceRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6812,8 +7289,8 @@ func (c *Client) EndMaintenance(ctx context.Context, name TenantName, reqEditors
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-func (c *Client) StartMaintenanceWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewStartMaintenanceRequestWithBody(c.Server, name, contentType, body)
+func (c *Client) StartMaintenanceWithBody(ctx context.Context, name TenantName, params *StartMaintenanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartMaintenanceRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6829,8 +7306,8 @@ func (c *Client) StartMaintenanceWithBody(ctx context.Context, name TenantName, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-func (c *Client) StartMaintenance(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewStartMaintenanceRequest(c.Server, name, body)
+func (c *Client) StartMaintenance(ctx context.Context, name TenantName, params *StartMaintenanceParams, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartMaintenanceRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7385,8 +7862,8 @@ func (c *Client) CreateUser(ctx context.Context, body CreateUserJSONRequestBody,
 // DeleteUser Remove a user, with its sessions and tokens
 //
 // Corresponds with DELETE /v1/users/{user} (the `DeleteUser` operationId).
-func (c *Client) DeleteUser(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteUserRequest(c.Server, user)
+func (c *Client) DeleteUser(ctx context.Context, user UserName, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteUserRequest(c.Server, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7419,8 +7896,8 @@ func (c *Client) GetUser(ctx context.Context, user UserName, reqEditors ...Reque
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-func (c *Client) EditUserWithBody(ctx context.Context, user UserName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditUserRequestWithBody(c.Server, user, contentType, body)
+func (c *Client) EditUserWithBody(ctx context.Context, user UserName, params *EditUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditUserRequestWithBody(c.Server, user, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7438,8 +7915,8 @@ func (c *Client) EditUserWithBody(ctx context.Context, user UserName, contentTyp
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-func (c *Client) EditUser(ctx context.Context, user UserName, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditUserRequest(c.Server, user, body)
+func (c *Client) EditUser(ctx context.Context, user UserName, params *EditUserParams, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditUserRequest(c.Server, user, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7568,8 +8045,8 @@ func (c *Client) CreateWebhook(ctx context.Context, body CreateWebhookJSONReques
 // DeleteWebhook Remove a webhook, and what is on its way to it
 //
 // Corresponds with DELETE /v1/webhooks/{id} (the `DeleteWebhook` operationId).
-func (c *Client) DeleteWebhook(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteWebhookRequest(c.Server, id)
+func (c *Client) DeleteWebhook(ctx context.Context, id WebhookID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteWebhookRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7602,8 +8079,8 @@ func (c *Client) GetWebhook(ctx context.Context, id WebhookID, reqEditors ...Req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-func (c *Client) EditWebhookWithBody(ctx context.Context, id WebhookID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditWebhookRequestWithBody(c.Server, id, contentType, body)
+func (c *Client) EditWebhookWithBody(ctx context.Context, id WebhookID, params *EditWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditWebhookRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7621,8 +8098,8 @@ func (c *Client) EditWebhookWithBody(ctx context.Context, id WebhookID, contentT
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-func (c *Client) EditWebhook(ctx context.Context, id WebhookID, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditWebhookRequest(c.Server, id, body)
+func (c *Client) EditWebhook(ctx context.Context, id WebhookID, params *EditWebhookParams, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditWebhookRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7798,6 +8275,15 @@ func NewAdoptInstanceRequestWithBody(server string, name TenantName, params *Ado
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -8137,6 +8623,15 @@ func NewCreateBackupRequestWithBody(server string, params *CreateBackupParams, c
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -8217,6 +8712,15 @@ func NewBackupControlRequest(server string, params *BackupControlParams) (*http.
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -8283,6 +8787,15 @@ func NewPruneBackupsRequest(server string, params *PruneBackupsParams) (*http.Re
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -8431,6 +8944,15 @@ func NewVerifyBackupsRequestWithBody(server string, params *VerifyBackupsParams,
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -8490,6 +9012,28 @@ func NewDeleteBackupRequest(server string, id BackupID, params *DeleteBackupPara
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
+	}
+
 	return req, nil
 }
 
@@ -8528,18 +9072,18 @@ func NewGetBackupRequest(server string, id BackupID) (*http.Request, error) {
 }
 
 // NewEditBackupRequest calls the generic EditBackup builder with application/json body
-func NewEditBackupRequest(server string, id BackupID, body EditBackupJSONRequestBody) (*http.Request, error) {
+func NewEditBackupRequest(server string, id BackupID, params *EditBackupParams, body EditBackupJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditBackupRequestWithBody(server, id, "application/json", bodyReader)
+	return NewEditBackupRequestWithBody(server, id, params, "application/json", bodyReader)
 }
 
 // NewEditBackupRequestWithBody constructs an http.Request for the EditBackup method, with any body, and a specified content type
-func NewEditBackupRequestWithBody(server string, id BackupID, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditBackupRequestWithBody(server string, id BackupID, params *EditBackupParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8570,6 +9114,19 @@ func NewEditBackupRequestWithBody(server string, id BackupID, contentType string
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -8742,6 +9299,15 @@ func NewRestoreBackupRequestWithBody(server string, id BackupID, params *Restore
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -9377,6 +9943,15 @@ func NewRunDrillRequestWithBody(server string, params *RunDrillParams, contentTy
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -9576,6 +10151,15 @@ func NewBuildImageRequestWithBody(server string, params *BuildImageParams, conte
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -9650,12 +10234,21 @@ func NewImportImageRequestWithBody(server string, params *ImportImageParams, con
 
 		var headerParam0 string
 
-		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 		if err != nil {
 			return nil, err
 		}
 
-		req.Header.Set("Idempotency-Key", headerParam0)
+		req.Header.Set("Prefer", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam1)
 
 	}
 
@@ -9697,7 +10290,7 @@ func NewGetCurrentImageRequest(server string, name ImageName) (*http.Request, er
 }
 
 // NewDeleteImageRequest constructs an http.Request for the DeleteImage method
-func NewDeleteImageRequest(server string, name ImageName, version string) (*http.Request, error) {
+func NewDeleteImageRequest(server string, name ImageName, version string, params *DeleteImageParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9732,6 +10325,19 @@ func NewDeleteImageRequest(server string, name ImageName, version string) (*http
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam0)
+
 	}
 
 	return req, nil
@@ -9871,7 +10477,7 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 }
 
 // NewGetJobRequest constructs an http.Request for the GetJob method
-func NewGetJobRequest(server string, id JobID) (*http.Request, error) {
+func NewGetJobRequest(server string, id JobID, params *GetJobParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9899,6 +10505,19 @@ func NewGetJobRequest(server string, id JobID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam0)
+
 	}
 
 	return req, nil
@@ -9945,6 +10564,15 @@ func NewCancelJobRequest(server string, id JobID, params *CancelJobParams) (*htt
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -10063,6 +10691,15 @@ func NewRetryJobRequest(server string, id JobID, params *RetryJobParams) (*http.
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -10089,6 +10726,46 @@ func NewCheckLinkRequestWithBody(server string, contentType string, body io.Read
 	}
 
 	operationPath := fmt.Sprintf("/v1/links/check")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewUseCredentialsLinkRequest calls the generic UseCredentialsLink builder with application/json body
+func NewUseCredentialsLinkRequest(server string, body UseCredentialsLinkJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUseCredentialsLinkRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewUseCredentialsLinkRequestWithBody constructs an http.Request for the UseCredentialsLink method, with any body, and a specified content type
+func NewUseCredentialsLinkRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/links/credentials")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -10210,18 +10887,18 @@ func NewGetMemberRequest(server string, name string) (*http.Request, error) {
 }
 
 // NewEditMemberRequest calls the generic EditMember builder with application/json body
-func NewEditMemberRequest(server string, name string, body EditMemberJSONRequestBody) (*http.Request, error) {
+func NewEditMemberRequest(server string, name string, params *EditMemberParams, body EditMemberJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditMemberRequestWithBody(server, name, "application/json", bodyReader)
+	return NewEditMemberRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewEditMemberRequestWithBody constructs an http.Request for the EditMember method, with any body, and a specified content type
-func NewEditMemberRequestWithBody(server string, name string, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditMemberRequestWithBody(server string, name string, params *EditMemberParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10252,6 +10929,19 @@ func NewEditMemberRequestWithBody(server string, name string, contentType string
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -10344,6 +11034,15 @@ func NewDrainMemberRequestWithBody(server string, name string, params *DrainMemb
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -10463,6 +11162,15 @@ func NewRestoreMemberRequestWithBody(server string, name string, params *Restore
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -10631,7 +11339,7 @@ func NewCreatePolicyRequestWithBody(server string, contentType string, body io.R
 }
 
 // NewDeletePolicyRequest constructs an http.Request for the DeletePolicy method
-func NewDeletePolicyRequest(server string, policy PolicyName) (*http.Request, error) {
+func NewDeletePolicyRequest(server string, policy PolicyName, params *DeletePolicyParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10659,6 +11367,19 @@ func NewDeletePolicyRequest(server string, policy PolicyName) (*http.Request, er
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -10699,18 +11420,18 @@ func NewGetPolicyRequest(server string, policy PolicyName) (*http.Request, error
 }
 
 // NewEditPolicyRequest calls the generic EditPolicy builder with application/json body
-func NewEditPolicyRequest(server string, policy PolicyName, body EditPolicyJSONRequestBody) (*http.Request, error) {
+func NewEditPolicyRequest(server string, policy PolicyName, params *EditPolicyParams, body EditPolicyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditPolicyRequestWithBody(server, policy, "application/json", bodyReader)
+	return NewEditPolicyRequestWithBody(server, policy, params, "application/json", bodyReader)
 }
 
 // NewEditPolicyRequestWithBody constructs an http.Request for the EditPolicy method, with any body, and a specified content type
-func NewEditPolicyRequestWithBody(server string, policy PolicyName, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditPolicyRequestWithBody(server string, policy PolicyName, params *EditPolicyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10741,6 +11462,19 @@ func NewEditPolicyRequestWithBody(server string, policy PolicyName, contentType 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -10943,6 +11677,15 @@ func NewRebalanceRequestWithBody(server string, params *RebalanceParams, content
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -11528,6 +12271,15 @@ func NewCreateTenantRequestWithBody(server string, params *CreateTenantParams, c
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -11587,6 +12339,28 @@ func NewDeleteTenantRequest(server string, name TenantName, params *DeleteTenant
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
+	}
+
 	return req, nil
 }
 
@@ -11625,18 +12399,18 @@ func NewGetTenantRequest(server string, name TenantName) (*http.Request, error) 
 }
 
 // NewEditTenantRequest calls the generic EditTenant builder with application/json body
-func NewEditTenantRequest(server string, name TenantName, body EditTenantJSONRequestBody) (*http.Request, error) {
+func NewEditTenantRequest(server string, name TenantName, params *EditTenantParams, body EditTenantJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditTenantRequestWithBody(server, name, "application/json", bodyReader)
+	return NewEditTenantRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewEditTenantRequestWithBody constructs an http.Request for the EditTenant method, with any body, and a specified content type
-func NewEditTenantRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditTenantRequestWithBody(server string, name TenantName, params *EditTenantParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11667,6 +12441,131 @@ func NewEditTenantRequestWithBody(server string, name TenantName, contentType st
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewPutTenantRequest calls the generic PutTenant builder with application/json body
+func NewPutTenantRequest(server string, name TenantName, params *PutTenantParams, body PutTenantJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPutTenantRequestWithBody(server, name, params, "application/json", bodyReader)
+}
+
+// NewPutTenantRequestWithBody constructs an http.Request for the PutTenant method, with any body, and a specified content type
+func NewPutTenantRequestWithBody(server string, name TenantName, params *PutTenantParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-None-Match", headerParam2)
+
+	}
+
+	return req, nil
+}
+
+// NewCreateCredentialsLinkRequest constructs an http.Request for the CreateCredentialsLink method
+func NewCreateCredentialsLinkRequest(server string, name TenantName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tenants/%s/credentials", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -11787,7 +12686,7 @@ func NewExecTenantRequest(server string, name TenantName) (*http.Request, error)
 }
 
 // NewDropGuardRequest constructs an http.Request for the DropGuard method
-func NewDropGuardRequest(server string, name TenantName) (*http.Request, error) {
+func NewDropGuardRequest(server string, name TenantName, params *DropGuardParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11817,22 +12716,35 @@ func NewDropGuardRequest(server string, name TenantName) (*http.Request, error) 
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
 	return req, nil
 }
 
 // NewEditGuardRequest calls the generic EditGuard builder with application/json body
-func NewEditGuardRequest(server string, name TenantName, body EditGuardJSONRequestBody) (*http.Request, error) {
+func NewEditGuardRequest(server string, name TenantName, params *EditGuardParams, body EditGuardJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditGuardRequestWithBody(server, name, "application/json", bodyReader)
+	return NewEditGuardRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewEditGuardRequestWithBody constructs an http.Request for the EditGuard method, with any body, and a specified content type
-func NewEditGuardRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditGuardRequestWithBody(server string, name TenantName, params *EditGuardParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11863,6 +12775,19 @@ func NewEditGuardRequestWithBody(server string, name TenantName, contentType str
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -11921,22 +12846,35 @@ func NewResumeTenantRequest(server string, name TenantName, params *ResumeTenant
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
 	return req, nil
 }
 
 // NewHoldTenantRequest calls the generic HoldTenant builder with application/json body
-func NewHoldTenantRequest(server string, name TenantName, body HoldTenantJSONRequestBody) (*http.Request, error) {
+func NewHoldTenantRequest(server string, name TenantName, params *HoldTenantParams, body HoldTenantJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewHoldTenantRequestWithBody(server, name, "application/json", bodyReader)
+	return NewHoldTenantRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewHoldTenantRequestWithBody constructs an http.Request for the HoldTenant method, with any body, and a specified content type
-func NewHoldTenantRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+func NewHoldTenantRequestWithBody(server string, name TenantName, params *HoldTenantParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11967,6 +12905,19 @@ func NewHoldTenantRequestWithBody(server string, name TenantName, contentType st
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -12047,7 +12998,7 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 }
 
 // NewEndMaintenanceRequest constructs an http.Request for the EndMaintenance method
-func NewEndMaintenanceRequest(server string, name TenantName) (*http.Request, error) {
+func NewEndMaintenanceRequest(server string, name TenantName, params *EndMaintenanceParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12077,22 +13028,35 @@ func NewEndMaintenanceRequest(server string, name TenantName) (*http.Request, er
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
 	return req, nil
 }
 
 // NewStartMaintenanceRequest calls the generic StartMaintenance builder with application/json body
-func NewStartMaintenanceRequest(server string, name TenantName, body StartMaintenanceJSONRequestBody) (*http.Request, error) {
+func NewStartMaintenanceRequest(server string, name TenantName, params *StartMaintenanceParams, body StartMaintenanceJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewStartMaintenanceRequestWithBody(server, name, "application/json", bodyReader)
+	return NewStartMaintenanceRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewStartMaintenanceRequestWithBody constructs an http.Request for the StartMaintenance method, with any body, and a specified content type
-func NewStartMaintenanceRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+func NewStartMaintenanceRequestWithBody(server string, name TenantName, params *StartMaintenanceParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12123,6 +13087,19 @@ func NewStartMaintenanceRequestWithBody(server string, name TenantName, contentT
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -12306,6 +13283,15 @@ func NewMoveTenantRequestWithBody(server string, name TenantName, params *MoveTe
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -12365,6 +13351,24 @@ func NewResizeTenantRequestWithBody(server string, name TenantName, params *Resi
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
+		var headerParam2 string
+
+		headerParam2, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam2)
 
 	}
 
@@ -12429,12 +13433,21 @@ func NewRestartTenantRequest(server string, name TenantName, params *RestartTena
 
 		var headerParam0 string
 
-		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 		if err != nil {
 			return nil, err
 		}
 
-		req.Header.Set("Idempotency-Key", headerParam0)
+		req.Header.Set("Prefer", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam1)
 
 	}
 
@@ -12564,6 +13577,15 @@ func NewCreateSnapshotRequestWithBody(server string, name TenantName, params *Cr
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -12628,6 +13650,19 @@ func NewDeleteSnapshotRequest(server string, name TenantName, snapshot SnapshotN
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam0)
+
 	}
 
 	return req, nil
@@ -12789,6 +13824,15 @@ func NewCloneSnapshotRequestWithBody(server string, name TenantName, snapshot Sn
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -13036,6 +14080,15 @@ func NewRestoreSnapshotRequest(server string, name TenantName, snapshot Snapshot
 
 		req.Header.Set("Idempotency-Key", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
 	}
 
 	return req, nil
@@ -13082,6 +14135,15 @@ func NewStartTenantRequest(server string, name TenantName, params *StartTenantPa
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -13146,12 +14208,21 @@ func NewStopTenantRequest(server string, name TenantName, params *StopTenantPara
 
 		var headerParam0 string
 
-		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
 		if err != nil {
 			return nil, err
 		}
 
-		req.Header.Set("Idempotency-Key", headerParam0)
+		req.Header.Set("Prefer", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam1)
 
 	}
 
@@ -13199,6 +14270,15 @@ func NewUndeleteTenantRequest(server string, name TenantName, params *UndeleteTe
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
 
 	}
 
@@ -13401,7 +14481,7 @@ func NewCreateUserRequestWithBody(server string, contentType string, body io.Rea
 }
 
 // NewDeleteUserRequest constructs an http.Request for the DeleteUser method
-func NewDeleteUserRequest(server string, user UserName) (*http.Request, error) {
+func NewDeleteUserRequest(server string, user UserName, params *DeleteUserParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13429,6 +14509,19 @@ func NewDeleteUserRequest(server string, user UserName) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -13469,18 +14562,18 @@ func NewGetUserRequest(server string, user UserName) (*http.Request, error) {
 }
 
 // NewEditUserRequest calls the generic EditUser builder with application/json body
-func NewEditUserRequest(server string, user UserName, body EditUserJSONRequestBody) (*http.Request, error) {
+func NewEditUserRequest(server string, user UserName, params *EditUserParams, body EditUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditUserRequestWithBody(server, user, "application/json", bodyReader)
+	return NewEditUserRequestWithBody(server, user, params, "application/json", bodyReader)
 }
 
 // NewEditUserRequestWithBody constructs an http.Request for the EditUser method, with any body, and a specified content type
-func NewEditUserRequestWithBody(server string, user UserName, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditUserRequestWithBody(server string, user UserName, params *EditUserParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13511,6 +14604,19 @@ func NewEditUserRequestWithBody(server string, user UserName, contentType string
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -13719,7 +14825,7 @@ func NewCreateWebhookRequestWithBody(server string, contentType string, body io.
 }
 
 // NewDeleteWebhookRequest constructs an http.Request for the DeleteWebhook method
-func NewDeleteWebhookRequest(server string, id WebhookID) (*http.Request, error) {
+func NewDeleteWebhookRequest(server string, id WebhookID, params *DeleteWebhookParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13747,6 +14853,19 @@ func NewDeleteWebhookRequest(server string, id WebhookID) (*http.Request, error)
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -13787,18 +14906,18 @@ func NewGetWebhookRequest(server string, id WebhookID) (*http.Request, error) {
 }
 
 // NewEditWebhookRequest calls the generic EditWebhook builder with application/json body
-func NewEditWebhookRequest(server string, id WebhookID, body EditWebhookJSONRequestBody) (*http.Request, error) {
+func NewEditWebhookRequest(server string, id WebhookID, params *EditWebhookParams, body EditWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditWebhookRequestWithBody(server, id, "application/json", bodyReader)
+	return NewEditWebhookRequestWithBody(server, id, params, "application/json", bodyReader)
 }
 
 // NewEditWebhookRequestWithBody constructs an http.Request for the EditWebhook method, with any body, and a specified content type
-func NewEditWebhookRequestWithBody(server string, id WebhookID, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditWebhookRequestWithBody(server string, id WebhookID, params *EditWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13829,6 +14948,19 @@ func NewEditWebhookRequestWithBody(server string, id WebhookID, contentType stri
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -14180,7 +15312,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-	EditBackupWithBodyWithResponse(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditBackupResponse, error)
+	EditBackupWithBodyWithResponse(ctx context.Context, id BackupID, params *EditBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditBackupResponse, error)
 
 	// EditBackupWithResponse Pin a backup, or write something down about it
 	//
@@ -14189,7 +15321,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-	EditBackupWithResponse(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*EditBackupResponse, error)
+	EditBackupWithResponse(ctx context.Context, id BackupID, params *EditBackupParams, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*EditBackupResponse, error)
 
 	// GetBackupFileWithResponse A file of a backup
 	//
@@ -14411,7 +15543,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/images/{name}/{version} (the `DeleteImage` operationId).
-	DeleteImageWithResponse(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*DeleteImageResponse, error)
+	DeleteImageWithResponse(ctx context.Context, name ImageName, version string, params *DeleteImageParams, reqEditors ...RequestEditorFn) (*DeleteImageResponse, error)
 
 	// GetImageWithResponse One version of a golden image
 	//
@@ -14432,7 +15564,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/jobs/{id} (the `GetJob` operationId).
-	GetJobWithResponse(ctx context.Context, id JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
+	GetJobWithResponse(ctx context.Context, id JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error)
 
 	// CancelJobWithResponse Ask a job to stop and take back what it did
 	//
@@ -14471,6 +15603,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/links/check (the `CheckLink` operationId).
 	CheckLinkWithResponse(ctx context.Context, body CheckLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*CheckLinkResponse, error)
+
+	// UseCredentialsLinkWithBodyWithResponse See a tenant's first credentials by a one-time link
+	//
+	// The link is good no more after it. Where they cannot be read now, the link stays good.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+	UseCredentialsLinkWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UseCredentialsLinkResponse, error)
+
+	// UseCredentialsLinkWithResponse See a tenant's first credentials by a one-time link
+	//
+	// The link is good no more after it. Where they cannot be read now, the link stays good.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+	UseCredentialsLinkWithResponse(ctx context.Context, body UseCredentialsLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*UseCredentialsLinkResponse, error)
 
 	// UseLinkWithBodyWithResponse Set a password by a one-time link
 	//
@@ -14511,7 +15661,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-	EditMemberWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditMemberResponse, error)
+	EditMemberWithBodyWithResponse(ctx context.Context, name string, params *EditMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditMemberResponse, error)
 
 	// EditMemberWithResponse Cordon a member, or label it
 	//
@@ -14520,7 +15670,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-	EditMemberWithResponse(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*EditMemberResponse, error)
+	EditMemberWithResponse(ctx context.Context, name string, params *EditMemberParams, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*EditMemberResponse, error)
 
 	// GetDrainPlanWithResponse What would be moved where to empty a member
 	//
@@ -14640,7 +15790,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
-	DeletePolicyWithResponse(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error)
+	DeletePolicyWithResponse(ctx context.Context, policy PolicyName, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error)
 
 	// GetPolicyWithResponse One policy
 	//
@@ -14656,7 +15806,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-	EditPolicyWithBodyWithResponse(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error)
+	EditPolicyWithBodyWithResponse(ctx context.Context, policy PolicyName, params *EditPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error)
 
 	// EditPolicyWithResponse Change a policy
 	//
@@ -14665,7 +15815,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-	EditPolicyWithResponse(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error)
+	EditPolicyWithResponse(ctx context.Context, policy PolicyName, params *EditPolicyParams, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error)
 
 	// ListProxiesWithResponse Proxies on hosts of their own
 	//
@@ -14892,7 +16042,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-	EditTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditTenantResponse, error)
+	EditTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *EditTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditTenantResponse, error)
 
 	// EditTenantWithResponse Change what is written down about a tenant
 	//
@@ -14901,7 +16051,45 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-	EditTenantWithResponse(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EditTenantResponse, error)
+	EditTenantWithResponse(ctx context.Context, name TenantName, params *EditTenantParams, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EditTenantResponse, error)
+
+	// PutTenantWithBodyWithResponse Have a tenant be like this
+	//
+	// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+	// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+	// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+	// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+	// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+	// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+	PutTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutTenantResponse, error)
+
+	// PutTenantWithResponse Have a tenant be like this
+	//
+	// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+	// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+	// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+	// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+	// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+	// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+	PutTenantWithResponse(ctx context.Context, name TenantName, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*PutTenantResponse, error)
+
+	// CreateCredentialsLinkWithResponse Make a one-time link to a tenant's first credentials
+	//
+	// Whoever opens it sees what the golden image's personalize hook wrote for people, such as a first
+	// password, once. It is good for three days; other links to them end when one is used.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
+	CreateCredentialsLinkWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*CreateCredentialsLinkResponse, error)
 
 	// ListTenantDomainsWithResponse A tenant's domains by name
 	//
@@ -14951,7 +16139,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
-	DropGuardWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*DropGuardResponse, error)
+	DropGuardWithResponse(ctx context.Context, name TenantName, params *DropGuardParams, reqEditors ...RequestEditorFn) (*DropGuardResponse, error)
 
 	// EditGuardWithBodyWithResponse Change what a tenant's visitors may do
 	//
@@ -14960,7 +16148,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-	EditGuardWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditGuardResponse, error)
+	EditGuardWithBodyWithResponse(ctx context.Context, name TenantName, params *EditGuardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditGuardResponse, error)
 
 	// EditGuardWithResponse Change what a tenant's visitors may do
 	//
@@ -14969,7 +16157,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-	EditGuardWithResponse(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*EditGuardResponse, error)
+	EditGuardWithResponse(ctx context.Context, name TenantName, params *EditGuardParams, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*EditGuardResponse, error)
 
 	// ResumeTenantWithResponse Take reasons to hold away
 	//
@@ -14985,7 +16173,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-	HoldTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error)
+	HoldTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *HoldTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error)
 
 	// HoldTenantWithResponse Have a tenant's requests wait
 	//
@@ -14994,7 +16182,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-	HoldTenantWithResponse(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error)
+	HoldTenantWithResponse(ctx context.Context, name TenantName, params *HoldTenantParams, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error)
 
 	// GetTenantLogsWithResponse The system log of a tenant's instance
 	//
@@ -15008,21 +16196,21 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
-	EndMaintenanceWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*EndMaintenanceResponse, error)
+	EndMaintenanceWithResponse(ctx context.Context, name TenantName, params *EndMaintenanceParams, reqEditors ...RequestEditorFn) (*EndMaintenanceResponse, error)
 
 	// StartMaintenanceWithBodyWithResponse Close a tenant to visitors, who see a page with status 503
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-	StartMaintenanceWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
+	StartMaintenanceWithBodyWithResponse(ctx context.Context, name TenantName, params *StartMaintenanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
 
 	// StartMaintenanceWithResponse Close a tenant to visitors, who see a page with status 503
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-	StartMaintenanceWithResponse(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
+	StartMaintenanceWithResponse(ctx context.Context, name TenantName, params *StartMaintenanceParams, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error)
 
 	// GetTenantMetricsWithResponse What a tenant used lately, and what the proxy answered for it
 	//
@@ -15286,7 +16474,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/users/{user} (the `DeleteUser` operationId).
-	DeleteUserWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error)
+	DeleteUserWithResponse(ctx context.Context, user UserName, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error)
 
 	// GetUserWithResponse One user
 	//
@@ -15302,7 +16490,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-	EditUserWithBodyWithResponse(ctx context.Context, user UserName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditUserResponse, error)
+	EditUserWithBodyWithResponse(ctx context.Context, user UserName, params *EditUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditUserResponse, error)
 
 	// EditUserWithResponse Change a user
 	//
@@ -15311,7 +16499,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-	EditUserWithResponse(ctx context.Context, user UserName, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*EditUserResponse, error)
+	EditUserWithResponse(ctx context.Context, user UserName, params *EditUserParams, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*EditUserResponse, error)
 
 	// CreateLinkWithResponse Make a one-time link by which a user sets a password
 	//
@@ -15373,7 +16561,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/webhooks/{id} (the `DeleteWebhook` operationId).
-	DeleteWebhookWithResponse(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*DeleteWebhookResponse, error)
+	DeleteWebhookWithResponse(ctx context.Context, id WebhookID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*DeleteWebhookResponse, error)
 
 	// GetWebhookWithResponse One webhook
 	//
@@ -15389,7 +16577,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-	EditWebhookWithBodyWithResponse(ctx context.Context, id WebhookID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error)
+	EditWebhookWithBodyWithResponse(ctx context.Context, id WebhookID, params *EditWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error)
 
 	// EditWebhookWithResponse Change a webhook
 	//
@@ -15398,7 +16586,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-	EditWebhookWithResponse(ctx context.Context, id WebhookID, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error)
+	EditWebhookWithResponse(ctx context.Context, id WebhookID, params *EditWebhookParams, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error)
 
 	// ListDeliveriesWithResponse What was sent to a webhook, or is to be, the newest first
 	//
@@ -17202,6 +18390,39 @@ func (r CheckLinkResponse) ContentType() string {
 	return ""
 }
 
+type UseCredentialsLinkResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Credentials
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r UseCredentialsLinkResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UseCredentialsLinkResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UseCredentialsLinkResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type UseLinkResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18475,6 +19696,81 @@ func (r EditTenantResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EditTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PutTenantResponse202Headers the declared response headers of an HTTP 202 response for PutTenant
+type PutTenantResponse202Headers struct {
+	Location string
+}
+
+type PutTenantResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TenantState
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *TenantState
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PutTenantResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r PutTenantResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PutTenantResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PutTenantResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CreateCredentialsLinkResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Link
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateCredentialsLinkResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateCredentialsLinkResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateCredentialsLinkResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20491,8 +21787,8 @@ func (c *ClientWithResponses) GetBackupWithResponse(ctx context.Context, id Back
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-func (c *ClientWithResponses) EditBackupWithBodyWithResponse(ctx context.Context, id BackupID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditBackupResponse, error) {
-	rsp, err := c.EditBackupWithBody(ctx, id, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditBackupWithBodyWithResponse(ctx context.Context, id BackupID, params *EditBackupParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditBackupResponse, error) {
+	rsp, err := c.EditBackupWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20506,8 +21802,8 @@ func (c *ClientWithResponses) EditBackupWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/backups/{id} (the `EditBackup` operationId).
-func (c *ClientWithResponses) EditBackupWithResponse(ctx context.Context, id BackupID, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*EditBackupResponse, error) {
-	rsp, err := c.EditBackup(ctx, id, body, reqEditors...)
+func (c *ClientWithResponses) EditBackupWithResponse(ctx context.Context, id BackupID, params *EditBackupParams, body EditBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*EditBackupResponse, error) {
+	rsp, err := c.EditBackup(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20902,8 +22198,8 @@ func (c *ClientWithResponses) GetCurrentImageWithResponse(ctx context.Context, n
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/images/{name}/{version} (the `DeleteImage` operationId).
-func (c *ClientWithResponses) DeleteImageWithResponse(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*DeleteImageResponse, error) {
-	rsp, err := c.DeleteImage(ctx, name, version, reqEditors...)
+func (c *ClientWithResponses) DeleteImageWithResponse(ctx context.Context, name ImageName, version string, params *DeleteImageParams, reqEditors ...RequestEditorFn) (*DeleteImageResponse, error) {
+	rsp, err := c.DeleteImage(ctx, name, version, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -20941,8 +22237,8 @@ func (c *ClientWithResponses) ListJobsWithResponse(ctx context.Context, params *
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/jobs/{id} (the `GetJob` operationId).
-func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, id JobID, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
-	rsp, err := c.GetJob(ctx, id, reqEditors...)
+func (c *ClientWithResponses) GetJobWithResponse(ctx context.Context, id JobID, params *GetJobParams, reqEditors ...RequestEditorFn) (*GetJobResponse, error) {
+	rsp, err := c.GetJob(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21017,6 +22313,36 @@ func (c *ClientWithResponses) CheckLinkWithResponse(ctx context.Context, body Ch
 	return ParseCheckLinkResponse(rsp)
 }
 
+// UseCredentialsLinkWithBodyWithResponse See a tenant's first credentials by a one-time link
+//
+// The link is good no more after it. Where they cannot be read now, the link stays good.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+func (c *ClientWithResponses) UseCredentialsLinkWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UseCredentialsLinkResponse, error) {
+	rsp, err := c.UseCredentialsLinkWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUseCredentialsLinkResponse(rsp)
+}
+
+// UseCredentialsLinkWithResponse See a tenant's first credentials by a one-time link
+//
+// The link is good no more after it. Where they cannot be read now, the link stays good.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/links/credentials (the `UseCredentialsLink` operationId).
+func (c *ClientWithResponses) UseCredentialsLinkWithResponse(ctx context.Context, body UseCredentialsLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*UseCredentialsLinkResponse, error) {
+	rsp, err := c.UseCredentialsLink(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUseCredentialsLinkResponse(rsp)
+}
+
 // UseLinkWithBodyWithResponse Set a password by a one-time link
 //
 // The link is good no more after it. Where the password is refused, the link stays good.
@@ -21080,8 +22406,8 @@ func (c *ClientWithResponses) GetMemberWithResponse(ctx context.Context, name st
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-func (c *ClientWithResponses) EditMemberWithBodyWithResponse(ctx context.Context, name string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditMemberResponse, error) {
-	rsp, err := c.EditMemberWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditMemberWithBodyWithResponse(ctx context.Context, name string, params *EditMemberParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditMemberResponse, error) {
+	rsp, err := c.EditMemberWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21095,8 +22421,8 @@ func (c *ClientWithResponses) EditMemberWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/members/{name} (the `EditMember` operationId).
-func (c *ClientWithResponses) EditMemberWithResponse(ctx context.Context, name string, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*EditMemberResponse, error) {
-	rsp, err := c.EditMember(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) EditMemberWithResponse(ctx context.Context, name string, params *EditMemberParams, body EditMemberJSONRequestBody, reqEditors ...RequestEditorFn) (*EditMemberResponse, error) {
+	rsp, err := c.EditMember(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21299,8 +22625,8 @@ func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, body
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/policies/{policy} (the `DeletePolicy` operationId).
-func (c *ClientWithResponses) DeletePolicyWithResponse(ctx context.Context, policy PolicyName, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error) {
-	rsp, err := c.DeletePolicy(ctx, policy, reqEditors...)
+func (c *ClientWithResponses) DeletePolicyWithResponse(ctx context.Context, policy PolicyName, params *DeletePolicyParams, reqEditors ...RequestEditorFn) (*DeletePolicyResponse, error) {
+	rsp, err := c.DeletePolicy(ctx, policy, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21327,8 +22653,8 @@ func (c *ClientWithResponses) GetPolicyWithResponse(ctx context.Context, policy 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-func (c *ClientWithResponses) EditPolicyWithBodyWithResponse(ctx context.Context, policy PolicyName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error) {
-	rsp, err := c.EditPolicyWithBody(ctx, policy, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditPolicyWithBodyWithResponse(ctx context.Context, policy PolicyName, params *EditPolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error) {
+	rsp, err := c.EditPolicyWithBody(ctx, policy, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21342,8 +22668,8 @@ func (c *ClientWithResponses) EditPolicyWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/policies/{policy} (the `EditPolicy` operationId).
-func (c *ClientWithResponses) EditPolicyWithResponse(ctx context.Context, policy PolicyName, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error) {
-	rsp, err := c.EditPolicy(ctx, policy, body, reqEditors...)
+func (c *ClientWithResponses) EditPolicyWithResponse(ctx context.Context, policy PolicyName, params *EditPolicyParams, body EditPolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*EditPolicyResponse, error) {
+	rsp, err := c.EditPolicy(ctx, policy, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21743,8 +23069,8 @@ func (c *ClientWithResponses) GetTenantWithResponse(ctx context.Context, name Te
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-func (c *ClientWithResponses) EditTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditTenantResponse, error) {
-	rsp, err := c.EditTenantWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *EditTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditTenantResponse, error) {
+	rsp, err := c.EditTenantWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21758,12 +23084,68 @@ func (c *ClientWithResponses) EditTenantWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/tenants/{name} (the `EditTenant` operationId).
-func (c *ClientWithResponses) EditTenantWithResponse(ctx context.Context, name TenantName, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EditTenantResponse, error) {
-	rsp, err := c.EditTenant(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) EditTenantWithResponse(ctx context.Context, name TenantName, params *EditTenantParams, body EditTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*EditTenantResponse, error) {
+	rsp, err := c.EditTenant(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseEditTenantResponse(rsp)
+}
+
+// PutTenantWithBodyWithResponse Have a tenant be like this
+//
+// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+func (c *ClientWithResponses) PutTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *PutTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PutTenantResponse, error) {
+	rsp, err := c.PutTenantWithBody(ctx, name, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutTenantResponse(rsp)
+}
+
+// PutTenantWithResponse Have a tenant be like this
+//
+// Makes the tenant where there is none, and changes what differs where there is one; to repeat it
+// is safe. What is left out stays as it is. The answer is 202 with the job while one is under way, else
+// 200 with the tenant; with `Prefer: wait=N` it comes when the job has ended, and a job that has
+// failed is a problem. As long as nobody has been shown the tenant's first credentials, an answer of
+// 200 has a one-time link to them. `If-None-Match: *` refuses where the tenant is there (412).
+// What a tenant cannot become, such as one of another image, is refused with the field and the way out.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /v1/tenants/{name} (the `PutTenant` operationId).
+func (c *ClientWithResponses) PutTenantWithResponse(ctx context.Context, name TenantName, params *PutTenantParams, body PutTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*PutTenantResponse, error) {
+	rsp, err := c.PutTenant(ctx, name, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePutTenantResponse(rsp)
+}
+
+// CreateCredentialsLinkWithResponse Make a one-time link to a tenant's first credentials
+//
+// Whoever opens it sees what the golden image's personalize hook wrote for people, such as a first
+// password, once. It is good for three days; other links to them end when one is used.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
+func (c *ClientWithResponses) CreateCredentialsLinkWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*CreateCredentialsLinkResponse, error) {
+	rsp, err := c.CreateCredentialsLink(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateCredentialsLinkResponse(rsp)
 }
 
 // ListTenantDomainsWithResponse A tenant's domains by name
@@ -21838,8 +23220,8 @@ func (c *ClientWithResponses) ExecTenantWithResponse(ctx context.Context, name T
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/tenants/{name}/guard (the `DropGuard` operationId).
-func (c *ClientWithResponses) DropGuardWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*DropGuardResponse, error) {
-	rsp, err := c.DropGuard(ctx, name, reqEditors...)
+func (c *ClientWithResponses) DropGuardWithResponse(ctx context.Context, name TenantName, params *DropGuardParams, reqEditors ...RequestEditorFn) (*DropGuardResponse, error) {
+	rsp, err := c.DropGuard(ctx, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21853,8 +23235,8 @@ func (c *ClientWithResponses) DropGuardWithResponse(ctx context.Context, name Te
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-func (c *ClientWithResponses) EditGuardWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditGuardResponse, error) {
-	rsp, err := c.EditGuardWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditGuardWithBodyWithResponse(ctx context.Context, name TenantName, params *EditGuardParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditGuardResponse, error) {
+	rsp, err := c.EditGuardWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21868,8 +23250,8 @@ func (c *ClientWithResponses) EditGuardWithBodyWithResponse(ctx context.Context,
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/tenants/{name}/guard (the `EditGuard` operationId).
-func (c *ClientWithResponses) EditGuardWithResponse(ctx context.Context, name TenantName, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*EditGuardResponse, error) {
-	rsp, err := c.EditGuard(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) EditGuardWithResponse(ctx context.Context, name TenantName, params *EditGuardParams, body EditGuardJSONRequestBody, reqEditors ...RequestEditorFn) (*EditGuardResponse, error) {
+	rsp, err := c.EditGuard(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21896,8 +23278,8 @@ func (c *ClientWithResponses) ResumeTenantWithResponse(ctx context.Context, name
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-func (c *ClientWithResponses) HoldTenantWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error) {
-	rsp, err := c.HoldTenantWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) HoldTenantWithBodyWithResponse(ctx context.Context, name TenantName, params *HoldTenantParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error) {
+	rsp, err := c.HoldTenantWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21911,8 +23293,8 @@ func (c *ClientWithResponses) HoldTenantWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tenants/{name}/hold (the `HoldTenant` operationId).
-func (c *ClientWithResponses) HoldTenantWithResponse(ctx context.Context, name TenantName, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error) {
-	rsp, err := c.HoldTenant(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) HoldTenantWithResponse(ctx context.Context, name TenantName, params *HoldTenantParams, body HoldTenantJSONRequestBody, reqEditors ...RequestEditorFn) (*HoldTenantResponse, error) {
+	rsp, err := c.HoldTenant(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21937,8 +23319,8 @@ func (c *ClientWithResponses) GetTenantLogsWithResponse(ctx context.Context, nam
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/tenants/{name}/maintenance (the `EndMaintenance` operationId).
-func (c *ClientWithResponses) EndMaintenanceWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*EndMaintenanceResponse, error) {
-	rsp, err := c.EndMaintenance(ctx, name, reqEditors...)
+func (c *ClientWithResponses) EndMaintenanceWithResponse(ctx context.Context, name TenantName, params *EndMaintenanceParams, reqEditors ...RequestEditorFn) (*EndMaintenanceResponse, error) {
+	rsp, err := c.EndMaintenance(ctx, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21950,8 +23332,8 @@ func (c *ClientWithResponses) EndMaintenanceWithResponse(ctx context.Context, na
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-func (c *ClientWithResponses) StartMaintenanceWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error) {
-	rsp, err := c.StartMaintenanceWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) StartMaintenanceWithBodyWithResponse(ctx context.Context, name TenantName, params *StartMaintenanceParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error) {
+	rsp, err := c.StartMaintenanceWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -21963,8 +23345,8 @@ func (c *ClientWithResponses) StartMaintenanceWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/tenants/{name}/maintenance (the `StartMaintenance` operationId).
-func (c *ClientWithResponses) StartMaintenanceWithResponse(ctx context.Context, name TenantName, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error) {
-	rsp, err := c.StartMaintenance(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) StartMaintenanceWithResponse(ctx context.Context, name TenantName, params *StartMaintenanceParams, body StartMaintenanceJSONRequestBody, reqEditors ...RequestEditorFn) (*StartMaintenanceResponse, error) {
+	rsp, err := c.StartMaintenance(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22425,8 +23807,8 @@ func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, body C
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/users/{user} (the `DeleteUser` operationId).
-func (c *ClientWithResponses) DeleteUserWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error) {
-	rsp, err := c.DeleteUser(ctx, user, reqEditors...)
+func (c *ClientWithResponses) DeleteUserWithResponse(ctx context.Context, user UserName, params *DeleteUserParams, reqEditors ...RequestEditorFn) (*DeleteUserResponse, error) {
+	rsp, err := c.DeleteUser(ctx, user, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22453,8 +23835,8 @@ func (c *ClientWithResponses) GetUserWithResponse(ctx context.Context, user User
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-func (c *ClientWithResponses) EditUserWithBodyWithResponse(ctx context.Context, user UserName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditUserResponse, error) {
-	rsp, err := c.EditUserWithBody(ctx, user, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditUserWithBodyWithResponse(ctx context.Context, user UserName, params *EditUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditUserResponse, error) {
+	rsp, err := c.EditUserWithBody(ctx, user, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22468,8 +23850,8 @@ func (c *ClientWithResponses) EditUserWithBodyWithResponse(ctx context.Context, 
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/users/{user} (the `EditUser` operationId).
-func (c *ClientWithResponses) EditUserWithResponse(ctx context.Context, user UserName, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*EditUserResponse, error) {
-	rsp, err := c.EditUser(ctx, user, body, reqEditors...)
+func (c *ClientWithResponses) EditUserWithResponse(ctx context.Context, user UserName, params *EditUserParams, body EditUserJSONRequestBody, reqEditors ...RequestEditorFn) (*EditUserResponse, error) {
+	rsp, err := c.EditUser(ctx, user, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22578,8 +23960,8 @@ func (c *ClientWithResponses) CreateWebhookWithResponse(ctx context.Context, bod
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/webhooks/{id} (the `DeleteWebhook` operationId).
-func (c *ClientWithResponses) DeleteWebhookWithResponse(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*DeleteWebhookResponse, error) {
-	rsp, err := c.DeleteWebhook(ctx, id, reqEditors...)
+func (c *ClientWithResponses) DeleteWebhookWithResponse(ctx context.Context, id WebhookID, params *DeleteWebhookParams, reqEditors ...RequestEditorFn) (*DeleteWebhookResponse, error) {
+	rsp, err := c.DeleteWebhook(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22606,8 +23988,8 @@ func (c *ClientWithResponses) GetWebhookWithResponse(ctx context.Context, id Web
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-func (c *ClientWithResponses) EditWebhookWithBodyWithResponse(ctx context.Context, id WebhookID, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error) {
-	rsp, err := c.EditWebhookWithBody(ctx, id, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditWebhookWithBodyWithResponse(ctx context.Context, id WebhookID, params *EditWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error) {
+	rsp, err := c.EditWebhookWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22621,8 +24003,8 @@ func (c *ClientWithResponses) EditWebhookWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/webhooks/{id} (the `EditWebhook` operationId).
-func (c *ClientWithResponses) EditWebhookWithResponse(ctx context.Context, id WebhookID, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error) {
-	rsp, err := c.EditWebhook(ctx, id, body, reqEditors...)
+func (c *ClientWithResponses) EditWebhookWithResponse(ctx context.Context, id WebhookID, params *EditWebhookParams, body EditWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*EditWebhookResponse, error) {
+	rsp, err := c.EditWebhook(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24472,6 +25854,39 @@ func ParseCheckLinkResponse(rsp *http.Response) (*CheckLinkResponse, error) {
 	return response, nil
 }
 
+// ParseUseCredentialsLinkResponse parses an HTTP response from a UseCredentialsLinkWithResponse call
+func ParseUseCredentialsLinkResponse(rsp *http.Response) (*UseCredentialsLinkResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UseCredentialsLinkResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Credentials
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseUseLinkResponse parses an HTTP response from a UseLinkWithResponse call
 func ParseUseLinkResponse(rsp *http.Response) (*UseLinkResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25754,6 +27169,92 @@ func ParseEditTenantResponse(rsp *http.Response) (*EditTenantResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePutTenantResponse parses an HTTP response from a PutTenantWithResponse call
+func ParsePutTenantResponse(rsp *http.Response) (*PutTenantResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PutTenantResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TenantState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest TenantState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PutTenantResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseCreateCredentialsLinkResponse parses an HTTP response from a CreateCredentialsLinkWithResponse call
+func ParseCreateCredentialsLinkResponse(rsp *http.Response) (*CreateCredentialsLinkResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateCredentialsLinkResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Link
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
