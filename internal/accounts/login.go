@@ -95,17 +95,3 @@ func wrong() error {
 	return fleet.Errorf(fleet.Unauthenticated, "name, password or code are wrong").
 		WithHint("an admin can make a link to set another password: lxdfleet user link NAME")
 }
-
-// LoginAs begins a session of the user an OpenID provider has vouched for. fleet.Unauthenticated where
-// no user has that subject, or the user is disabled.
-func (s *Service) LoginAs(ctx context.Context, subject string, l Login) (Opened, error) {
-	u, _, err := s.store.UserBySubject(ctx, subject)
-	if fleet.CodeOf(err) == fleet.NotFound || err == nil && u.Disabled {
-		return Opened{}, fleet.Errorf(fleet.Unauthenticated, "nobody here has that identity").
-			WithHint("an admin can give it to a user: lxdfleet user set NAME --subject '%s'", subject)
-	}
-	if err != nil {
-		return Opened{}, err
-	}
-	return s.open(ctx, u, l)
-}

@@ -18,6 +18,8 @@ type Options struct {
 	LinkFor time.Duration
 	// Hash is how passwords are hashed. Default: argon2id with 64 MiB, 3 passes, 2 lanes.
 	Hash Hashing
+	// OpenID says who may log in by an OpenID provider, and as what.
+	OpenID OpenIDRules
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }

@@ -16,10 +16,18 @@ const seenEvery = time.Minute
 // open begins a session with a secret of its own: one that was known before the login is worth
 // nothing after it.
 func (s *Service) open(ctx context.Context, u fleet.User, l Login) (Opened, error) {
+	return s.openUntil(ctx, u, l, 0)
+}
+
+// openUntil is open for a session that ends after most; 0: as all do.
+func (s *Service) openUntil(ctx context.Context, u fleet.User, l Login, most time.Duration) (Opened, error) {
+	if most <= 0 || most > s.opt.SessionMost {
+		most = s.opt.SessionMost
+	}
 	now, secret := s.opt.Now(), newSecret()
 	v := fleet.Session{
-		ID: fleet.NewID(now), Hash: hashOf(secret), User: u.Name, CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(min(s.opt.SessionIdle, s.opt.SessionMost)), Address: l.Address, UserAgent: cut(l.UserAgent, 300),
+		ID: fleet.NewID(now), Hash: hashOf(secret), User: u.Name, CreatedAt: now, SeenAt: now, EndsAt: now.Add(most),
+		ExpiresAt: now.Add(min(s.opt.SessionIdle, most)), Address: l.Address, UserAgent: cut(l.UserAgent, 300),
 	}
 	if err := s.store.InsertSession(ctx, v); err != nil {
 		return Opened{}, err
@@ -54,7 +62,7 @@ func (s *Service) BySession(ctx context.Context, secret, address string) (fleet.
 	}
 	if now.Sub(v.SeenAt) >= seenEvery || v.Address != address {
 		v.SeenAt, v.Address = now, address
-		v.ExpiresAt = earlier(now.Add(s.opt.SessionIdle), v.CreatedAt.Add(s.opt.SessionMost))
+		v.ExpiresAt = earlier(now.Add(s.opt.SessionIdle), earlier(v.EndsAt, v.CreatedAt.Add(s.opt.SessionMost)))
 		if err := s.store.SaveSessionSeen(ctx, v); err != nil {
 			return fleet.Caller{}, err
 		}

@@ -18,6 +18,9 @@ type UserEdit struct {
 	Subject     *string // at an OpenID provider; empty: none
 }
 
+// mostSubject is how long an identity may be, in bytes.
+const mostSubject = 255
+
 // CreateUser adds a user who cannot log in yet: Link makes what sets a password. fleet.Taken;
 // fleet.Invalid where only a client may have tenants, or its name or role is none.
 func (s *Service) CreateUser(ctx context.Context, u fleet.User, subject string) (fleet.User, error) {
@@ -26,7 +29,7 @@ func (s *Service) CreateUser(ctx context.Context, u fleet.User, subject string) 
 		return fleet.User{}, err
 	}
 	now := s.opt.Now()
-	u = fleet.User{Name: name, DisplayName: u.DisplayName, Role: u.Role, Tenants: u.Tenants, CreatedAt: now, UpdatedAt: now, Revision: 1}
+	u = fleet.User{Name: name, DisplayName: u.DisplayName, Role: u.Role, Tenants: u.Tenants, Subject: subject, CreatedAt: now, UpdatedAt: now, Revision: 1}
 	if err := checkUser(&u); err != nil {
 		return fleet.User{}, err
 	}
@@ -56,7 +59,7 @@ func (s *Service) checkSubject(ctx context.Context, name, subject string) error 
 	if subject == "" {
 		return nil
 	}
-	if issuer, rest, ok := strings.Cut(subject, " "); !ok || issuer == "" || rest == "" || len(subject) > 255 {
+	if issuer, rest, ok := strings.Cut(subject, " "); !ok || issuer == "" || rest == "" || len(subject) > mostSubject {
 		return fleet.Errorf(fleet.Invalid, "%q is no identity", subject).WithField("subject").
 			WithHint("write the provider's address, a space and its name for the user: 'https://id.example.org 1234'")
 	}

@@ -1615,6 +1615,17 @@ type LoginSession struct {
 	UserAgent string    `json:"user_agent"`
 }
 
+// LoginWays defines model for LoginWays.
+type LoginWays struct {
+	Openid struct {
+		// Address Where a browser goes to log in there.
+		Address string `json:"address"`
+
+		// Name What people call the provider.
+		Name string `json:"name"`
+	} `json:"openid,omitempty,omitzero"`
+}
+
 // Maintenance defines model for Maintenance.
 type Maintenance struct {
 	// Message What visitors are told.
@@ -2686,6 +2697,9 @@ type User struct {
 	Revision    int64     `json:"revision"`
 	Role        Role      `json:"role"`
 
+	// Subject At an OpenID provider: its address, a space and its name for the user.
+	Subject string `json:"subject,omitempty,omitzero"`
+
 	// Tenants Those a client sees.
 	Tenants   []string  `json:"tenants"`
 	Totp      bool      `json:"totp"`
@@ -3180,6 +3194,12 @@ type RetryJobParams struct {
 type EditMemberParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// FinishOpenIDParams defines parameters for FinishOpenID.
+type FinishOpenIDParams struct {
+	Code  string `form:"code,omitempty" json:"code,omitempty,omitzero"`
+	State string `form:"state,omitempty" json:"state,omitempty,omitzero"`
 }
 
 // DrainMemberParams defines parameters for DrainMember.
@@ -3811,6 +3831,15 @@ type ServerInterface interface {
 	// UseLink Set a password by a one-time link
 	// (POST /v1/links/use)
 	UseLink(ctx echo.Context) error
+	// GetLogin How people log in
+	// (GET /v1/login)
+	GetLogin(ctx echo.Context) error
+	// BeginOpenID Log in at the OpenID provider
+	// (GET /v1/login/openid)
+	BeginOpenID(ctx echo.Context) error
+	// FinishOpenID Back from the OpenID provider
+	// (GET /v1/login/openid/callback)
+	FinishOpenID(ctx echo.Context, params FinishOpenIDParams) error
 	// ListMembers The LXD servers of the cluster
 	// (GET /v1/members)
 	ListMembers(ctx echo.Context) error
@@ -5565,6 +5594,49 @@ func (w *ServerInterfaceWrapper) UseLink(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.UseLink(ctx)
+	return err
+}
+
+// GetLogin converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLogin(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLogin(ctx)
+	return err
+}
+
+// BeginOpenID converts echo context to params.
+func (w *ServerInterfaceWrapper) BeginOpenID(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BeginOpenID(ctx)
+	return err
+}
+
+// FinishOpenID converts echo context to params.
+func (w *ServerInterfaceWrapper) FinishOpenID(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params FinishOpenIDParams
+	// ------------- Optional query parameter "code" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "code", ctx.QueryParams(), &params.Code, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter code: %s", err))
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FinishOpenID(ctx, params)
 	return err
 }
 
@@ -8071,6 +8143,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/session", wrapper.Logout, options.OperationMiddlewares["logout"]...)
 	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
 	router.POST(options.BaseURL+"/v1/session", wrapper.Login, options.OperationMiddlewares["login"]...)
+	router.GET(options.BaseURL+"/v1/login", wrapper.GetLogin, options.OperationMiddlewares["getLogin"]...)
+	router.GET(options.BaseURL+"/v1/login/openid", wrapper.BeginOpenID, options.OperationMiddlewares["beginOpenID"]...)
+	router.GET(options.BaseURL+"/v1/login/openid/callback", wrapper.FinishOpenID, options.OperationMiddlewares["finishOpenID"]...)
 	router.PUT(options.BaseURL+"/v1/session/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
 	router.POST(options.BaseURL+"/v1/session/totp", wrapper.PlanTOTP, options.OperationMiddlewares["planTOTP"]...)
 	router.PUT(options.BaseURL+"/v1/session/totp", wrapper.SetTOTP, options.OperationMiddlewares["setTOTP"]...)
@@ -10197,6 +10272,115 @@ type UseLinkdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UseLinkdefaultApplicationProblemPlusJSONResponse) VisitUseLinkResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLoginRequestObject struct{}
+
+type GetLoginResponseObject interface {
+	VisitGetLoginResponse(w http.ResponseWriter) error
+}
+
+type GetLogin200JSONResponse LoginWays
+
+func (response GetLogin200JSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLogindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetLogindefaultApplicationProblemPlusJSONResponse) VisitGetLoginResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BeginOpenIDRequestObject struct{}
+
+type BeginOpenIDResponseObject interface {
+	VisitBeginOpenIDResponse(w http.ResponseWriter) error
+}
+
+type BeginOpenID303ResponseHeaders struct {
+	Location string
+}
+
+type BeginOpenID303Response struct {
+	Headers BeginOpenID303ResponseHeaders
+}
+
+func (response BeginOpenID303Response) VisitBeginOpenIDResponse(w http.ResponseWriter) error {
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(303)
+	return nil
+}
+
+type BeginOpenIDdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response BeginOpenIDdefaultApplicationProblemPlusJSONResponse) VisitBeginOpenIDResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FinishOpenIDRequestObject struct {
+	Params FinishOpenIDParams
+}
+
+type FinishOpenIDResponseObject interface {
+	VisitFinishOpenIDResponse(w http.ResponseWriter) error
+}
+
+type FinishOpenID303ResponseHeaders struct {
+	Location string
+}
+
+type FinishOpenID303Response struct {
+	Headers FinishOpenID303ResponseHeaders
+}
+
+func (response FinishOpenID303Response) VisitFinishOpenIDResponse(w http.ResponseWriter) error {
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(303)
+	return nil
+}
+
+type FinishOpenIDdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response FinishOpenIDdefaultApplicationProblemPlusJSONResponse) VisitFinishOpenIDResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -13645,6 +13829,15 @@ type StrictServerInterface interface {
 	// UseLink Set a password by a one-time link
 	// (POST /v1/links/use)
 	UseLink(ctx context.Context, request UseLinkRequestObject) (UseLinkResponseObject, error)
+	// GetLogin How people log in
+	// (GET /v1/login)
+	GetLogin(ctx context.Context, request GetLoginRequestObject) (GetLoginResponseObject, error)
+	// BeginOpenID Log in at the OpenID provider
+	// (GET /v1/login/openid)
+	BeginOpenID(ctx context.Context, request BeginOpenIDRequestObject) (BeginOpenIDResponseObject, error)
+	// FinishOpenID Back from the OpenID provider
+	// (GET /v1/login/openid/callback)
+	FinishOpenID(ctx context.Context, request FinishOpenIDRequestObject) (FinishOpenIDResponseObject, error)
 	// ListMembers The LXD servers of the cluster
 	// (GET /v1/members)
 	ListMembers(ctx context.Context, request ListMembersRequestObject) (ListMembersResponseObject, error)
@@ -15554,6 +15747,77 @@ func (sh *strictHandler) UseLink(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(UseLinkResponseObject); ok {
 		return validResponse.VisitUseLinkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetLogin operation middleware
+func (sh *strictHandler) GetLogin(ctx echo.Context) error {
+	var request GetLoginRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLogin(ctx.Request().Context(), request.(GetLoginRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLogin")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLoginResponseObject); ok {
+		return validResponse.VisitGetLoginResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BeginOpenID operation middleware
+func (sh *strictHandler) BeginOpenID(ctx echo.Context) error {
+	var request BeginOpenIDRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BeginOpenID(ctx.Request().Context(), request.(BeginOpenIDRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BeginOpenID")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BeginOpenIDResponseObject); ok {
+		return validResponse.VisitBeginOpenIDResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FinishOpenID operation middleware
+func (sh *strictHandler) FinishOpenID(ctx echo.Context, params FinishOpenIDParams) error {
+	var request FinishOpenIDRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FinishOpenID(ctx.Request().Context(), request.(FinishOpenIDRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FinishOpenID")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FinishOpenIDResponseObject); ok {
+		return validResponse.VisitFinishOpenIDResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

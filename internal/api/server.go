@@ -28,7 +28,7 @@ var document []byte
 // Document gives the OpenAPI document the API is made from.
 func Document() []byte { return document }
 
-// Options is what a Server serves. All services are required.
+// Options is what a Server serves. All services but OpenID are required.
 type Options struct {
 	Tenants   Tenants
 	Domains   Domains
@@ -41,6 +41,8 @@ type Options struct {
 	Proxies   Proxies
 	Accounts  Accounts
 	Webhooks  Webhooks
+	// OpenID is the provider where people may log in; nil: there is none.
+	OpenID OpenID
 	// Placement knows members, and where tenants live.
 	Placement Placement
 	Moves     Moves

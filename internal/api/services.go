@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"iter"
+	"net/url"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
@@ -203,10 +204,20 @@ type Jobs interface {
 	Retry(ctx context.Context, id string) (fleet.Job, error)
 }
 
+// OpenID is an OpenID provider where people log in; openid.Provider is one.
+type OpenID interface {
+	Name() string
+	// Begin gives the provider's address, and what the browser keeps until Finish.
+	Begin(ctx context.Context) (address, kept string, err error)
+	Finish(ctx context.Context, kept string, answer url.Values) (fleet.Identity, error)
+}
+
 // Accounts is what the API needs of users, sessions, tokens and the audit log; accounts.Service
 // is one.
 type Accounts interface {
 	Login(ctx context.Context, l accounts.Login) (accounts.Opened, error)
+	// LoginByOpenID lets in whoever prove tells of.
+	LoginByOpenID(ctx context.Context, l accounts.Login, prove func(context.Context) (fleet.Identity, error)) (accounts.Opened, error)
 	BySession(ctx context.Context, secret, address string) (fleet.Caller, error)
 	ByToken(ctx context.Context, text, address string) (fleet.Caller, error)
 	Logout(ctx context.Context, caller fleet.Caller) error

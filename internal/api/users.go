@@ -114,7 +114,7 @@ func (s *Server) EndUserSessions(ctx context.Context, r EndUserSessionsRequestOb
 
 func userOut(u fleet.User) User {
 	return User{
-		Name: u.Name, DisplayName: u.DisplayName, Role: Role(u.Role), Tenants: namesOut(u.Tenants), Disabled: u.Disabled, Totp: u.TOTP,
+		Name: u.Name, DisplayName: u.DisplayName, Role: Role(u.Role), Tenants: namesOut(u.Tenants), Disabled: u.Disabled, Totp: u.TOTP, Subject: u.Subject,
 		CreatedAt: u.CreatedAt, UpdatedAt: u.UpdatedAt, LastSeenAt: u.LastSeenAt, Revision: u.Revision,
 	}
 }

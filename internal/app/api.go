@@ -23,9 +23,13 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 	if a.metrics, err = newMetrics(a.Version, a.log, seen...); err != nil {
 		return err
 	}
+	provider, err := openIDProvider(a.cfg)
+	if err != nil {
+		return err
+	}
 	server, err := api.New(api.Options{
 		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed, Proxies: proxies{a.hub},
-		Accounts: a.accounts, Webhooks: a.webhooks, Address: a.cfg.APIAddress(),
+		Accounts: a.accounts, OpenID: provider, Webhooks: a.webhooks, Address: a.cfg.APIAddress(),
 		Snapshots: a.snapshots, Policies: a.snapshots, Backups: a.backups,
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,

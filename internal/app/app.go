@@ -114,7 +114,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	a.onRelease(func() { a.store.Close() })
-	a.accounts = accounts.NewService(a.store, accounts.Options{})
+	a.accounts = accounts.NewService(a.store, accounts.Options{OpenID: openIDRules(cfg.API.OIDC)})
 	a.wireWebhooks()
 	lxd, err := connect(ctx, cfg, log, true)
 	if err != nil {

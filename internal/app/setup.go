@@ -76,6 +76,7 @@ func Doctor(ctx context.Context, cfg config.Config) []setup.Finding {
 func hostFindings(ctx context.Context, cfg config.Config) []setup.Finding {
 	findings := []setup.Finding{storeFinding(ctx, cfg), daemonFinding(ctx, cfg), debootstrapFinding()}
 	findings = append(findings, backupFindings(ctx, cfg)...)
+	findings = append(findings, openIDFindings(ctx, cfg)...)
 	if cfg.LXD.URL == "" {
 		findings = append(findings, idmapFinding("/etc/subuid"))
 	}

@@ -71,7 +71,7 @@ func (t *tool) userShow() *cobra.Command {
 func (t *tool) showUser(u client.User) error {
 	return t.print(u, func() error {
 		return t.printFields("Name", u.Name, "Display name", u.DisplayName, "Role", string(u.Role), "Tenants", strings.Join(u.Tenants, ", "),
-			"One-time codes", yesNo(u.Totp), "Disabled", yesNo(u.Disabled), "Seen", t.when(u.LastSeenAt), "Created", t.when(u.CreatedAt))
+			"Identity", u.Subject, "One-time codes", yesNo(u.Totp), "Disabled", yesNo(u.Disabled), "Seen", t.when(u.LastSeenAt), "Created", t.when(u.CreatedAt))
 	})
 }
 

@@ -52,6 +52,35 @@ type API struct {
 	Address string `yaml:"address"` // https://host:port people reach it at; use Config.APIAddress
 	Cert    string `yaml:"cert"`    // PEM file; empty: the internal authority signs one
 	Key     string `yaml:"key"`     // PEM file, with Cert
+	OIDC    OIDC   `yaml:"oidc"`
+}
+
+// OIDC is an OpenID Connect provider where people log in.
+type OIDC struct {
+	Issuer           string        `yaml:"issuer"`             // its address; empty: there is none
+	Name             string        `yaml:"name"`               // for people; empty: its host
+	ClientID         string        `yaml:"client_id"`          // what it knows lxdfleet by
+	ClientSecretFile string        `yaml:"client_secret_file"` // empty: the client has none
+	CAFile           string        `yaml:"ca_file"`            // PEM file of what its certificate comes from; empty: the system's
+	Scopes           []string      `yaml:"scopes"`             // what is asked for
+	Create           bool          `yaml:"create"`             // users are made at their first login
+	LinkEmail        bool          `yaml:"link_email"`         // a user without an identity is found by the verified address
+	Domains          []string      `yaml:"domains"`            // of the addresses that are let in; empty: all
+	RoleClaim        string        `yaml:"role_claim"`         // name of the claim that roles follow from; empty: they are set here
+	Roles            []string      `yaml:"roles"`              // ROLE=VALUE of the claim; use RoleOf
+	DefaultRole      string        `yaml:"default_role"`       // where no value gives one; empty: nobody is let in so
+	TenantsClaim     string        `yaml:"tenants_claim"`      // name of the claim with a client's tenants; empty: they are set here
+	SessionFor       time.Duration `yaml:"session_for"`        // longest a login lasts
+}
+
+// RoleOf gives the role for each value of the claim.
+func (o OIDC) RoleOf() map[string]fleet.Role {
+	roles := map[string]fleet.Role{}
+	for _, pair := range o.Roles {
+		role, value, _ := strings.Cut(pair, "=")
+		roles[value] = fleet.Role(role)
+	}
+	return roles
 }
 
 // LXD says how to reach LXD, and what of it to use.
@@ -246,8 +275,11 @@ func Default() Config {
 	return Config{
 		DataDir: "/var/lib/lxdfleet",
 		Socket:  Socket{Path: "/run/lxdfleet/lxdfleet.sock"},
-		API:     API{Listen: "127.0.0.1:8446"},
-		LXD:     LXD{Project: "lxdfleet"},
+		API: API{
+			Listen: "127.0.0.1:8446",
+			OIDC:   OIDC{Scopes: []string{"openid", "profile", "email"}, SessionFor: 12 * time.Hour},
+		},
+		LXD: LXD{Project: "lxdfleet"},
 		Proxy: Proxy{
 			HTTP: ":80", HTTPS: ":443",
 			HoldTimeout: 30 * time.Second, HoldWaiters: 1000, RetryTimeout: 10 * time.Second,

@@ -48,6 +48,7 @@ func TestYAMLReadsBack(t *testing.T) {
 	c := Default()
 	c.LXD.Pool, c.Proxy.HoldTimeout, c.Images.UploadLimit = "fast \"pool\": #1", 1500*time.Millisecond, 3*fleet.MiB
 	c.Proxy.AccessLog, c.Proxy.AccessSample, c.Metrics.Listen = "/var/log/access.log", 0.125, "[::1]:9000"
+	provided(func(o *OIDC) { o.Create, o.Roles = true, []string{"admin=a b", "viewer=c"} })(&c)
 	c.Tenants.TrashFor, c.Tenants.StopTimeout = 90*time.Minute, 61*time.Second
 	c.DNS.Zones, c.TLS.Authorities = []string{"a.example", "b-c.example"}, nil
 	got, err := Parse("x", []byte(c.YAML()))
@@ -104,11 +105,53 @@ func TestParseMistakes(t *testing.T) {
 	}
 }
 
+// provided has good settings of an OpenID provider, and one change of them.
+func provided(change func(*OIDC)) func(*Config) {
+	return func(c *Config) {
+		o := &c.API.OIDC
+		o.Issuer, o.ClientID, o.ClientSecretFile, o.CAFile = "https://id.example.org/realm", "lxdfleet", "/etc/secret", "/etc/ca.pem"
+		o.Domains, o.RoleClaim, o.Roles, o.DefaultRole = []string{"agency.example"}, "groups", []string{"admin=a=b", "viewer=staff"}, "client"
+		change(o)
+	}
+}
+
+func TestOIDC(t *testing.T) {
+	for _, issuer := range []string{"https://id.example.org/realm", "https://id.example.org:8443", "http://localhost:5556/dex", "http://127.0.0.1:1"} {
+		c := Default()
+		provided(func(o *OIDC) { o.Issuer = issuer })(&c)
+		if err := c.Validate(); err != nil {
+			t.Error(err)
+		}
+		if roles := c.API.OIDC.RoleOf(); len(roles) != 2 || roles["a=b"] != fleet.RoleAdmin {
+			t.Error(roles)
+		}
+	}
+}
+
 func TestValidate(t *testing.T) {
 	tests := []struct {
 		field  string
 		change func(*Config)
 	}{
+		{"api.oidc.issuer", provided(func(o *OIDC) { o.Issuer = "http://id.example.org" })},
+		{"api.oidc.issuer", provided(func(o *OIDC) { o.Issuer = "id.example.org" })},
+		{"api.oidc.issuer", provided(func(o *OIDC) { o.Issuer = "https://id.example.org?x=y" })},
+		{"api.oidc.issuer", func(c *Config) { c.API.OIDC.ClientID = "x" }},
+		{"api.oidc.issuer", func(c *Config) { provided(func(*OIDC) {})(c); c.API.Listen = "off" }},
+		{"api.oidc.client_id", provided(func(o *OIDC) { o.ClientID = "" })},
+		{"api.oidc.name", provided(func(o *OIDC) { o.Name = "two\nlines" })},
+		{"api.oidc.client_secret_file", provided(func(o *OIDC) { o.ClientSecretFile = "secret" })},
+		{"api.oidc.ca_file", provided(func(o *OIDC) { o.CAFile = "ca.pem" })},
+		{"api.oidc.scopes", provided(func(o *OIDC) { o.Scopes = []string{"open id"} })},
+		{"api.oidc.domains", provided(func(o *OIDC) { o.Domains = []string{"@agency.example"} })},
+		{"api.oidc.roles", provided(func(o *OIDC) { o.Roles = []string{"god=x"} })},
+		{"api.oidc.roles", provided(func(o *OIDC) { o.Roles = []string{"admin"} })},
+		{"api.oidc.roles", provided(func(o *OIDC) { o.Roles = []string{"admin=x", "viewer=x"} })},
+		{"api.oidc.roles", provided(func(o *OIDC) { o.Roles = nil; o.DefaultRole = "" })},
+		{"api.oidc.role_claim", provided(func(o *OIDC) { o.RoleClaim = "" })},
+		{"api.oidc.default_role", provided(func(o *OIDC) { o.DefaultRole = "god" })},
+		{"api.oidc.default_role", provided(func(o *OIDC) { o.RoleClaim, o.Roles, o.DefaultRole, o.Create = "", nil, "", true })},
+		{"api.oidc.session_for", provided(func(o *OIDC) { o.SessionFor = time.Second })},
 		{"data_dir", func(c *Config) { c.DataDir = "" }},
 		{"socket.path", func(c *Config) { c.Socket.Path = "/" + strings.Repeat("x", 108) }},
 		{"lxd.project", func(c *Config) { c.LXD.Project = "a b" }},

@@ -18,7 +18,7 @@ import (
 // the setting at fault, such as "proxy.https".
 func (c Config) Validate() error {
 	for _, check := range []func(Config) *fleet.Error{
-		checkPaths, checkAPI, checkLXD, checkStore, checkProxy, checkSeen, checkProxies, checkTLS, checkDNS, checkS3, checkTenants, checkNetwork, checkPlacement, checkDomains, checkSnapshots, checkBackups,
+		checkPaths, checkAPI, checkOIDC, checkLXD, checkStore, checkProxy, checkSeen, checkProxies, checkTLS, checkDNS, checkS3, checkTenants, checkNetwork, checkPlacement, checkDomains, checkSnapshots, checkBackups,
 		checkJobs, checkImages, checkLog,
 	} {
 		if err := check(c); err != nil {

@@ -15,17 +15,18 @@ var dsnPassword = regexp.MustCompile(`^(mysql://[^:@/]*:).*(@(?:tcp|unix)?\()`)
 func (c Config) YAML() string {
 	c.Store.DSN = dsnPassword.ReplaceAllString(c.Store.DSN, "${1}xxxxx${2}")
 	var b strings.Builder
-	section := ""
+	var open []string // the sections that the line before is in
 	walk(reflect.ValueOf(c), "", func(path string, value reflect.Value) {
-		key, indent := path, ""
-		if parent, child, nested := strings.Cut(path, "."); nested {
-			key, indent = child, "  "
-			if parent != section {
-				fmt.Fprintf(&b, "%s:\n", parent)
-				section = parent
+		names := strings.Split(path, ".")
+		key, sections := names[len(names)-1], names[:len(names)-1]
+		for depth, name := range sections {
+			if depth >= len(open) || open[depth] != name {
+				fmt.Fprintf(&b, "%s%s:\n", strings.Repeat("  ", depth), name)
+				open = nil // what was open deeper is not any more
 			}
 		}
-		fmt.Fprintf(&b, "%s%s: %s\n", indent, key, scalar(value))
+		open = sections
+		fmt.Fprintf(&b, "%s%s: %s\n", strings.Repeat("  ", len(sections)), key, scalar(value))
 	})
 	return b.String()
 }

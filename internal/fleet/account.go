@@ -47,7 +47,9 @@ type User struct {
 	Tenants  []Name `json:"tenants,omitempty"`
 	Disabled bool   `json:"disabled"`
 	// TOTP: a one-time code is asked for at each login.
-	TOTP       bool      `json:"totp"`
+	TOTP bool `json:"totp"`
+	// Subject is who it is at an OpenID provider, as Credentials say; empty: nobody.
+	Subject    string    `json:"subject,omitempty"`
 	CreatedAt  time.Time `json:"created_at"`
 	UpdatedAt  time.Time `json:"updated_at"`
 	LastSeenAt time.Time `json:"last_seen_at,omitzero"`
@@ -70,6 +72,7 @@ type Session struct {
 	CreatedAt time.Time `json:"created_at"`
 	SeenAt    time.Time `json:"seen_at"`
 	ExpiresAt time.Time `json:"expires_at"`
+	EndsAt    time.Time `json:"ends_at"`    // however much it is used
 	Address   string    `json:"address"`    // where it was last seen from
 	UserAgent string    `json:"user_agent"` // of its login
 }

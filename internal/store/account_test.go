@@ -17,6 +17,7 @@ func testUser(t *testing.T, db database) {
 	s, ctx := open(t, db), t.Context()
 	ada, ben := aUser("ada", fleet.RoleAdmin), aUser("ben@example.org", fleet.RoleClient, "acme", "bakery")
 	ok(t, s.InsertUser(ctx, ada, fleet.Credentials{PasswordHash: "h", Subject: "https://id a"}))
+	ada.Subject = "https://id a"
 	ok(t, s.InsertUser(ctx, ben, fleet.Credentials{}))
 	fails(t, s.InsertUser(ctx, ada, fleet.Credentials{}), fleet.Taken, "name", "ada")
 	same(t, "all", must(s.Users(ctx))(t), []fleet.User{ada, ben})
@@ -24,6 +25,10 @@ func testUser(t *testing.T, db database) {
 	ok(t, err)
 	same(t, "by subject", got, ada)
 	same(t, "credentials", c, fleet.Credentials{PasswordHash: "h", Subject: "https://id a"})
+	for _, none := range []string{"", "https://id A", "https://id", "https://id a "} {
+		_, _, err = s.UserBySubject(ctx, none)
+		fails(t, err, fleet.NotFound, "name")
+	}
 	_, _, err = s.UserBySubject(ctx, "")
 	fails(t, err, fleet.NotFound, "name")
 	_, _, err = s.User(ctx, "eve")
@@ -77,7 +82,7 @@ func testSession(t *testing.T, db database) {
 	ok(t, s.InsertUser(ctx, aUser("ada", fleet.RoleAdmin), fleet.Credentials{}))
 	ok(t, s.InsertUser(ctx, aUser("ben", fleet.RoleOperator), fleet.Credentials{}))
 	session := func(id, user string, began, ends int) fleet.Session {
-		return fleet.Session{ID: id, Hash: "hash-" + id, User: user, CreatedAt: at(began), SeenAt: at(began), ExpiresAt: at(ends), Address: "192.0.2.1", UserAgent: "lynx"}
+		return fleet.Session{ID: id, Hash: "hash-" + id, User: user, CreatedAt: at(began), SeenAt: at(began), ExpiresAt: at(ends), EndsAt: at(ends + 50), Address: "192.0.2.1", UserAgent: "lynx"}
 	}
 	one, two := session("one", "ada", 1, 50), session("two", "ada", 2, 100)
 	ok(t, s.InsertSession(ctx, one))

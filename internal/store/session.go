@@ -18,16 +18,17 @@ type sessionRow struct {
 	CreatedAt int64  `db:"created_at"`
 	SeenAt    int64  `db:"seen_at"`
 	ExpiresAt int64  `db:"expires_at"`
+	EndsAt    int64  `db:"ends_at"`
 	Address   string `db:"address"`
 	UserAgent string `db:"user_agent"`
 }
 
-const sessionColumns = `id, hash, user_name, created_at, seen_at, expires_at, address, user_agent`
+const sessionColumns = `id, hash, user_name, created_at, seen_at, expires_at, ends_at, address, user_agent`
 
 func (r sessionRow) session() fleet.Session {
 	return fleet.Session{
 		ID: r.ID, Hash: r.Hash, User: r.User, CreatedAt: fromMicros(r.CreatedAt), SeenAt: fromMicros(r.SeenAt),
-		ExpiresAt: fromMicros(r.ExpiresAt), Address: r.Address, UserAgent: r.UserAgent,
+		ExpiresAt: fromMicros(r.ExpiresAt), EndsAt: fromMicros(r.EndsAt), Address: r.Address, UserAgent: r.UserAgent,
 	}
 }
 
@@ -37,8 +38,8 @@ func (s *Store) InsertSession(ctx context.Context, v fleet.Session) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at <= ?`, micros(v.CreatedAt)); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (`+sessionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-			v.ID, v.Hash, v.User, micros(v.CreatedAt), micros(v.SeenAt), micros(v.ExpiresAt), clean(v.Address), clean(v.UserAgent))
+		_, err := tx.ExecContext(ctx, `INSERT INTO sessions (`+sessionColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			v.ID, v.Hash, v.User, micros(v.CreatedAt), micros(v.SeenAt), micros(v.ExpiresAt), micros(v.EndsAt), clean(v.Address), clean(v.UserAgent))
 		return err
 	})
 }

@@ -34,7 +34,7 @@ const userColumns = `name, display_name, role, tenants, disabled, password_hash,
 func (r userRow) user() fleet.User {
 	return fleet.User{
 		Name: r.Name, DisplayName: r.DisplayName, Role: fleet.Role(r.Role), Tenants: readNames(r.Tenants),
-		Disabled: r.Disabled != 0, TOTP: r.TOTPSecret != "",
+		Disabled: r.Disabled != 0, TOTP: r.TOTPSecret != "", Subject: r.Subject,
 		CreatedAt: fromMicros(r.CreatedAt), UpdatedAt: fromMicros(r.UpdatedAt), LastSeenAt: fromMicros(r.LastSeenAt),
 		Revision: r.Revision,
 	}
@@ -85,7 +85,11 @@ func (s *Store) User(ctx context.Context, name string) (fleet.User, fleet.Creden
 
 // UserBySubject gives the user that an OpenID provider knows under a subject; fleet.NotFound.
 func (s *Store) UserBySubject(ctx context.Context, subject string) (fleet.User, fleet.Credentials, error) {
-	return s.oneUser(ctx, `subject = ? AND subject <> ''`, subject, "with that identity")
+	u, c, err := s.oneUser(ctx, `subject = ? AND subject <> ''`, subject, "with that identity")
+	if err == nil && c.Subject != subject { // some databases compare without the blanks at the end
+		return fleet.User{}, fleet.Credentials{}, noUser(sql.ErrNoRows, "with that identity")
+	}
+	return u, c, err
 }
 
 func (s *Store) oneUser(ctx context.Context, where, arg, what string) (fleet.User, fleet.Credentials, error) {

@@ -147,7 +147,7 @@ func (m memory) UpdateUser(_ context.Context, u fleet.User, c fleet.Credentials,
 		if _, ok := m.users[u.Name]; !ok {
 			return noUser(u.Name)
 		}
-		u.TOTP = c.TOTPSecret != ""
+		u.TOTP, u.Subject = c.TOTPSecret != "", c.Subject
 		u.Revision++
 		m.users[u.Name] = account{u, c}
 		if end || u.Disabled {

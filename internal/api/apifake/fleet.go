@@ -89,7 +89,7 @@ func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
 		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f, Moves: Moves{f}, Clusters: Clusters{f},
 		Snapshots: f.Snapshots, Policies: f.Policies, Backups: f.Backups,
-		Accounts: f.Accounts, Webhooks: f.Webhooks, Address: "https://fleet.example:8446",
+		Accounts: f.Accounts, OpenID: OpenID{f}, Webhooks: f.Webhooks, Address: "https://fleet.example:8446",
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")

@@ -1616,6 +1616,17 @@ type LoginSession struct {
 	UserAgent string    `json:"user_agent"`
 }
 
+// LoginWays defines model for LoginWays.
+type LoginWays struct {
+	Openid struct {
+		// Address Where a browser goes to log in there.
+		Address string `json:"address"`
+
+		// Name What people call the provider.
+		Name string `json:"name"`
+	} `json:"openid,omitempty,omitzero"`
+}
+
 // Maintenance defines model for Maintenance.
 type Maintenance struct {
 	// Message What visitors are told.
@@ -2687,6 +2698,9 @@ type User struct {
 	Revision    int64     `json:"revision"`
 	Role        Role      `json:"role"`
 
+	// Subject At an OpenID provider: its address, a space and its name for the user.
+	Subject string `json:"subject,omitempty,omitzero"`
+
 	// Tenants Those a client sees.
 	Tenants   []string  `json:"tenants"`
 	Totp      bool      `json:"totp"`
@@ -3181,6 +3195,12 @@ type RetryJobParams struct {
 type EditMemberParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// FinishOpenIDParams defines parameters for FinishOpenID.
+type FinishOpenIDParams struct {
+	Code  string `form:"code,omitempty" json:"code,omitempty,omitzero"`
+	State string `form:"state,omitempty" json:"state,omitempty,omitzero"`
 }
 
 // DrainMemberParams defines parameters for DrainMember.
@@ -4165,6 +4185,30 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/links/use (the `UseLink` operationId).
 	UseLink(ctx context.Context, body UseLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetLogin How people log in
+	//
+	// With name and password (`POST /v1/session`), and where `openid` is there, at that provider too.
+	//
+	// Corresponds with GET /v1/login (the `GetLogin` operationId).
+	GetLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BeginOpenID Log in at the OpenID provider
+	//
+	// For browsers. It leads to the provider, and the cookie of the answer has to come back from there.
+	//
+	// Corresponds with GET /v1/login/openid (the `BeginOpenID` operationId).
+	BeginOpenID(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// FinishOpenID Back from the OpenID provider
+	//
+	// Where the provider sends browsers back to; nobody else has a use for it. The cookie of the
+	// answer is the session. Where somebody is not let in, the dashboard's address has the query
+	// `login`: `refused` (known to the provider, not here), `failed`, `wait` (too many failed) or
+	// `unavailable`.
+	//
+	// Corresponds with GET /v1/login/openid/callback (the `FinishOpenID` operationId).
+	FinishOpenID(ctx context.Context, params *FinishOpenIDParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListMembers The LXD servers of the cluster
 	//
@@ -6116,6 +6160,60 @@ func (c *Client) UseLinkWithBody(ctx context.Context, contentType string, body i
 // Corresponds with POST /v1/links/use (the `UseLink` operationId).
 func (c *Client) UseLink(ctx context.Context, body UseLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUseLinkRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetLogin How people log in
+//
+// With name and password (`POST /v1/session`), and where `openid` is there, at that provider too.
+//
+// Corresponds with GET /v1/login (the `GetLogin` operationId).
+func (c *Client) GetLogin(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLoginRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BeginOpenID Log in at the OpenID provider
+//
+// For browsers. It leads to the provider, and the cookie of the answer has to come back from there.
+//
+// Corresponds with GET /v1/login/openid (the `BeginOpenID` operationId).
+func (c *Client) BeginOpenID(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBeginOpenIDRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// FinishOpenID Back from the OpenID provider
+//
+// Where the provider sends browsers back to; nobody else has a use for it. The cookie of the
+// answer is the session. Where somebody is not let in, the dashboard's address has the query
+// `login`: `refused` (known to the provider, not here), `failed`, `wait` (too many failed) or
+// `unavailable`.
+//
+// Corresponds with GET /v1/login/openid/callback (the `FinishOpenID` operationId).
+func (c *Client) FinishOpenID(ctx context.Context, params *FinishOpenIDParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewFinishOpenIDRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10821,6 +10919,118 @@ func NewUseLinkRequestWithBody(server string, contentType string, body io.Reader
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetLoginRequest constructs an http.Request for the GetLogin method
+func NewGetLoginRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/login")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBeginOpenIDRequest constructs an http.Request for the BeginOpenID method
+func NewBeginOpenIDRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/login/openid")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewFinishOpenIDRequest constructs an http.Request for the FinishOpenID method
+func NewFinishOpenIDRequest(server string, params *FinishOpenIDParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/login/openid/callback")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "code", params.Code, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -15640,6 +15850,36 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/links/use (the `UseLink` operationId).
 	UseLinkWithResponse(ctx context.Context, body UseLinkJSONRequestBody, reqEditors ...RequestEditorFn) (*UseLinkResponse, error)
 
+	// GetLoginWithResponse How people log in
+	//
+	// With name and password (`POST /v1/session`), and where `openid` is there, at that provider too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/login (the `GetLogin` operationId).
+	GetLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLoginResponse, error)
+
+	// BeginOpenIDWithResponse Log in at the OpenID provider
+	//
+	// For browsers. It leads to the provider, and the cookie of the answer has to come back from there.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/login/openid (the `BeginOpenID` operationId).
+	BeginOpenIDWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginOpenIDResponse, error)
+
+	// FinishOpenIDWithResponse Back from the OpenID provider
+	//
+	// Where the provider sends browsers back to; nobody else has a use for it. The cookie of the
+	// answer is the session. Where somebody is not let in, the dashboard's address has the query
+	// `login`: `refused` (known to the provider, not here), `failed`, `wait` (too many failed) or
+	// `unavailable`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/login/openid/callback (the `FinishOpenID` operationId).
+	FinishOpenIDWithResponse(ctx context.Context, params *FinishOpenIDParams, reqEditors ...RequestEditorFn) (*FinishOpenIDResponse, error)
+
 	// ListMembersWithResponse The LXD servers of the cluster
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -18450,6 +18690,115 @@ func (r UseLinkResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UseLinkResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetLoginResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LoginWays
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r GetLoginResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetLoginResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetLoginResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BeginOpenIDResponse303Headers the declared response headers of an HTTP 303 response for BeginOpenID
+type BeginOpenIDResponse303Headers struct {
+	Location string
+}
+
+type BeginOpenIDResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers303 the parsed response headers for an HTTP 303 response
+	Headers303 *BeginOpenIDResponse303Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r BeginOpenIDResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BeginOpenIDResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BeginOpenIDResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// FinishOpenIDResponse303Headers the declared response headers of an HTTP 303 response for FinishOpenID
+type FinishOpenIDResponse303Headers struct {
+	Location string
+}
+
+type FinishOpenIDResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers303 the parsed response headers for an HTTP 303 response
+	Headers303 *FinishOpenIDResponse303Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r FinishOpenIDResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r FinishOpenIDResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r FinishOpenIDResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22373,6 +22722,54 @@ func (c *ClientWithResponses) UseLinkWithResponse(ctx context.Context, body UseL
 	return ParseUseLinkResponse(rsp)
 }
 
+// GetLoginWithResponse How people log in
+//
+// With name and password (`POST /v1/session`), and where `openid` is there, at that provider too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/login (the `GetLogin` operationId).
+func (c *ClientWithResponses) GetLoginWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetLoginResponse, error) {
+	rsp, err := c.GetLogin(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetLoginResponse(rsp)
+}
+
+// BeginOpenIDWithResponse Log in at the OpenID provider
+//
+// For browsers. It leads to the provider, and the cookie of the answer has to come back from there.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/login/openid (the `BeginOpenID` operationId).
+func (c *ClientWithResponses) BeginOpenIDWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BeginOpenIDResponse, error) {
+	rsp, err := c.BeginOpenID(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBeginOpenIDResponse(rsp)
+}
+
+// FinishOpenIDWithResponse Back from the OpenID provider
+//
+// Where the provider sends browsers back to; nobody else has a use for it. The cookie of the
+// answer is the session. Where somebody is not let in, the dashboard's address has the query
+// `login`: `refused` (known to the provider, not here), `failed`, `wait` (too many failed) or
+// `unavailable`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/login/openid/callback (the `FinishOpenID` operationId).
+func (c *ClientWithResponses) FinishOpenIDWithResponse(ctx context.Context, params *FinishOpenIDParams, reqEditors ...RequestEditorFn) (*FinishOpenIDResponse, error) {
+	rsp, err := c.FinishOpenID(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseFinishOpenIDResponse(rsp)
+}
+
 // ListMembersWithResponse The LXD servers of the cluster
 //
 // Returns a wrapper object for the known response body format(s).
@@ -25915,6 +26312,123 @@ func ParseUseLinkResponse(rsp *http.Response) (*UseLinkResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetLoginResponse parses an HTTP response from a GetLoginWithResponse call
+func ParseGetLoginResponse(rsp *http.Response) (*GetLoginResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetLoginResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LoginWays
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBeginOpenIDResponse parses an HTTP response from a BeginOpenIDWithResponse call
+func ParseBeginOpenIDResponse(rsp *http.Response) (*BeginOpenIDResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BeginOpenIDResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 303:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 303:
+		var headers BeginOpenIDResponse303Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers303 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseFinishOpenIDResponse parses an HTTP response from a FinishOpenIDWithResponse call
+func ParseFinishOpenIDResponse(rsp *http.Response) (*FinishOpenIDResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &FinishOpenIDResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 303:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 303:
+		var headers FinishOpenIDResponse303Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers303 = &headers
 	}
 
 	return response, nil

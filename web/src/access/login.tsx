@@ -1,12 +1,43 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 
+import { api, ask } from "../api/client";
 import { Problem, asError } from "../api/problem";
 import { session } from "../shell/session";
 import { Field } from "../show/field";
 import { Failure, sentence } from "../show/nothing";
 import { Gate } from "./gate";
 import { send } from "./send";
+
+// Why the provider sent somebody back without a session: the daemon says no more than this.
+const lost: Record<string, string> = {
+  refused: "You are known there, but not let in here. Ask an admin.",
+  failed: "That login did not work. Try again.",
+  wait: "Too many logins failed. Wait a few minutes.",
+  unavailable: "The other service does not answer. Try again, or log in with name and password.",
+};
+
+const ways = { queryKey: ["session", "ways"], queryFn: () => ask(api.GET("/v1/login")) };
+
+/** The way in by an OpenID provider, where there is one. */
+function Elsewhere() {
+  const { data } = useQuery(ways);
+  const why = lost[new URLSearchParams(location.search).get("login") ?? ""];
+  return (
+    <>
+      {why !== undefined && (
+        <p className="wrong" role="alert">
+          {why}
+        </p>
+      )}
+      {data?.openid !== undefined && (
+        <a className="p-button" href={data.openid.address}>
+          Sign in with {data.openid.name}
+        </a>
+      )}
+    </>
+  );
+}
 
 /** Asks who it is; afterwards the page that was asked for is shown. */
 export function Login() {
@@ -53,6 +84,7 @@ export function Login() {
           Log in
         </button>
       </form>
+      <Elsewhere />
     </Gate>
   );
 }
