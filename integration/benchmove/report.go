@@ -26,7 +26,7 @@ const (
 	mostSent   = 1.15   // times the tenant's own data
 	drainPart  = 0.8    // of lxc's time
 	gigabyte   = 1e9
-	fleetSteps = "hold,stop,last pass,swap,start,await,release"
+	fleetSteps = "hold,last pass,swap,start,await,release"
 	bareSteps  = "stop,move,start"
 )
 

@@ -55,13 +55,13 @@ func (c *crew) copyAll(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err != nil {
 		return fmt.Errorf("look at the pool: %w", err)
 	}
-	s.Fresh = driver == "btrfs"
+	s.Marked = driver == "btrfs"
 	if s.KeepIDs, err = c.idsAreFree(ctx, run, s, source); err != nil {
 		return err
 	}
 	say(run, fmt.Sprintf("Copying %s from %s to %s while it runs.", s.Name, s.From, s.To))
-	if err := c.LXD.EnsureSnapshot(ctx, s.tenant(), passSnapshot(run, 0)); err != nil {
-		return fmt.Errorf("take a snapshot of %s to send: %w", s.Name, err)
+	if err := c.snapshot(ctx, run, s, 0); err != nil {
+		return err
 	}
 	began, sent := time.Now(), fleet.Size(0)
 	err = c.LXD.EnsureCopy(ctx, c.spec(run, s, source), counting(run, &sent))
@@ -96,15 +96,27 @@ func counting(run *jobs.Run, sent *fleet.Size) func(fleet.Progress) {
 	}
 }
 
-// catchUp sends what was written meanwhile until that is little.
+// catchUp sends what was written meanwhile until that is little. The snapshot that the last pass
+// sends is taken at the end, as visitors do not wait for it yet.
 func (c *crew) catchUp(ctx context.Context, run *jobs.Run, s *moveState) error {
+	if err := c.shrink(ctx, run, s); err != nil {
+		return err
+	}
+	if err := c.dropOlder(ctx, run, s); err != nil {
+		return err
+	}
+	return c.snapshot(ctx, run, s, len(s.Passes))
+}
+
+// shrink repeats passes until they are short, or do not get shorter.
+func (c *crew) shrink(ctx context.Context, run *jobs.Run, s *moveState) error {
 	for s.WasUp {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		switch Judge(s.Passes, s.MostHold) {
 		case CutOver:
-			return c.dropOlder(ctx, run, s)
+			return nil
 		case Hopeless:
 			return c.hopeless(s)
 		}
@@ -140,19 +152,31 @@ func (c *crew) hopeless(s *moveState) error {
 
 // pass sends one difference. Done again after a crash it sends another, which is as good.
 func (c *crew) pass(ctx context.Context, run *jobs.Run, s *moveState) error {
+	began := time.Now()
+	if err := c.snapshot(ctx, run, s, len(s.Passes)); err != nil {
+		return err
+	}
+	return c.send(ctx, run, s, began)
+}
+
+// send sends to the copy the snapshots that it lacks, and what was written since.
+func (c *crew) send(ctx context.Context, run *jobs.Run, s *moveState, began time.Time) error {
 	source, err := c.source(ctx, s)
 	if err != nil {
 		return err
 	}
-	n := len(s.Passes)
-	began, sent := time.Now(), fleet.Size(0)
-	if err := c.LXD.EnsureSnapshot(ctx, s.tenant(), passSnapshot(run, n)); err != nil {
-		return fmt.Errorf("take a snapshot of %s to send: %w", s.Name, err)
-	}
+	sent := fleet.Size(0)
 	if err := c.LXD.EnsureRefreshed(ctx, c.spec(run, s, source), counting(run, &sent)); err != nil {
 		return fmt.Errorf("send what %s has written to %s: %w", s.Name, s.To, err)
 	}
 	s.Passes = append(s.Passes, Pass{Bytes: sent, Took: time.Since(began)})
+	return nil
+}
+
+func (c *crew) snapshot(ctx context.Context, run *jobs.Run, s *moveState, n int) error {
+	if err := c.LXD.EnsureSnapshot(ctx, s.tenant(), passSnapshot(run, n)); err != nil {
+		return fmt.Errorf("take a snapshot of %s to send: %w", s.Name, err)
+	}
 	return nil
 }
 

@@ -38,15 +38,6 @@ func (c *crew) unhold(ctx context.Context, run *jobs.Run, s *moveState) error {
 	return nil
 }
 
-// stop stops the original.
-func (c *crew) stop(ctx context.Context, run *jobs.Run, s *moveState) error {
-	defer s.took("stop", time.Now())
-	if _, err := c.source(ctx, s); err != nil {
-		return err
-	}
-	return c.Tenants.Stop(ctx, run, fleet.Tenant{ID: s.ID, Name: s.Name}, s.StopTimeout)
-}
-
 func (c *crew) unstop(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if !s.WasUp {
 		return nil
@@ -70,20 +61,14 @@ func (c *crew) unstop(ctx context.Context, run *jobs.Run, s *moveState) error {
 	return nil
 }
 
-// lastPass sends what was written up to the stop, while nothing is.
-func (c *crew) lastPass(ctx context.Context, run *jobs.Run, s *moveState) error {
-	defer s.took("last pass", time.Now())
-	s.BytesPerSecond = 0 // visitors wait
-	return c.pass(ctx, run, s)
-}
-
 // swap gives the copy the tenant's name, its keys and its network addresses. The original keeps
 // its keys under another role, and does not start by itself any more, not with its member either.
 //
 // Where the copy has to be Fresh, a clone of it, which shares its blocks, becomes the tenant: btrfs
 // marks a subvolume with the one it was received from, for good, and LXD (5.0 to 6.3, by its source)
 // compares those marks in the wrong way when a snapshot that was received is sent on. The next
-// move could not send differences. A clone has no such marks.
+// move could not send differences. A clone has no such marks. A tenant that has no snapshots of its
+// own does without: those of the passes are deleted.
 func (c *crew) swap(ctx context.Context, run *jobs.Run, s *moveState) error {
 	defer s.took("swap", time.Now())
 	defer c.Tenants.Grip(s.tenant())()

@@ -63,8 +63,10 @@ type moveState struct {
 
 	// KeepIDs: the copy has the original's user ids.
 	KeepIDs bool `json:"keep_ids,omitempty"`
-	// Fresh: the copy does not become the tenant itself, a clone of it does; see swap.
-	Fresh bool `json:"fresh,omitempty"`
+	// Marked: the pool's driver marks what was received. Fresh: for that, the copy does not become
+	// the tenant itself, a clone of it does; see swap.
+	Marked bool `json:"marked,omitempty"`
+	Fresh  bool `json:"fresh,omitempty"`
 
 	Passes []Pass `json:"passes,omitempty"`
 	// Times are where the hold's seconds went.
@@ -87,10 +89,8 @@ func (c *crew) move() jobs.Kind[moveState] {
 			{Name: "catch up", Do: c.catchUp},
 			// Undo: visitors go on.
 			{Name: "hold", Do: c.hold, Undo: c.unhold},
-			// Undo: the original runs again, if it ran.
-			{Name: "stop", Do: c.stop, Undo: c.unstop},
-			// No undo: it is that of copy.
-			{Name: "last pass", Do: c.lastPass},
+			// Undo: the original runs again, if it ran. What was sent goes with the copy.
+			{Name: "last pass", Do: c.lastPass, Undo: c.unstop},
 			// Undo: each instance has its name again.
 			{Name: "swap", Do: c.swap, Undo: c.unswap},
 			// Undo: the copy, which no visitor has reached, is stopped.

@@ -37,8 +37,8 @@ const (
 // writes as it did.
 func Judge(passes []Pass, mostHold time.Duration) Verdict {
 	n := len(passes)
-	if n < 2 {
-		return Again // the first pass took long, and much was written meanwhile
+	if n == 0 {
+		return Again
 	}
 	last := passes[n-1].Took
 	stuck := n > 2 && float64(last) > shrinks*float64(passes[n-2].Took) || n >= mostPasses
