@@ -30,6 +30,20 @@ func (w *world) zfsRestore() {
 	}
 }
 
+// zfsFollows: all snapshots of a tenant that is moved go with it, also those that restores have put
+// aside with the instance they were taken of.
+func (w *world) zfsFollows() {
+	start := time.Now()
+	w.must("move", "gamma", "--to", "n2")
+	w.t.Logf("moved with its histories after %s", time.Since(start).Round(time.Millisecond))
+	w.wantNote("gamma", "one")
+	w.wantPage("gamma.localhost", "tenant=gamma")
+	w.wantSnapshots("gamma", "one", "two")
+	if on := w.lxc("list", "-f", "csv", "-c", "nL", "^lxdfleet-history-"); strings.Count(on, ",n2") != 2 || strings.Contains(on, ",n1") {
+		w.t.Errorf("the histories are not where the tenant is:\n%s", on)
+	}
+}
+
 // zfsClones: a snapshot becomes a tenant of its own that shares what has not changed, also one
 // that a restore has gone back behind; the original may be deleted first.
 func (w *world) zfsClones() {

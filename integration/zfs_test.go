@@ -43,6 +43,7 @@ func TestZFS(t *testing.T) {
 		{"Clone", (*world).zfsClone},
 		{"Quota", (*world).zfsQuota},
 		{"Restore", (*world).zfsRestore},
+		{"Follows", (*world).zfsFollows},
 		{"Clones", (*world).zfsClones},
 		{"Rows", (*world).zfsRows},
 		{"Refresh", (*world).zfsRefresh},

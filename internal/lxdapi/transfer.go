@@ -177,8 +177,7 @@ func (c *Client) watchSending(ctx context.Context, op api.Operation, tell func(f
 //
 // Only what has changed is sent where spec.Snapshots is set, the source has a snapshot newer than
 // the copy's newest, and the copy has none that the source has not; otherwise LXD reads all files
-// of both. What the source writes after its newest snapshot may be left out: for the last refresh
-// it is stopped, and has a snapshot of that state.
+// of both, or sends all. What a stopped source has written after its newest snapshot is sent too.
 func (c *Client) EnsureRefreshed(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error {
 	return Link{Source: c, Target: c}.EnsureRefreshed(ctx, spec, progress)
 }

@@ -282,8 +282,7 @@ func (s *moveState) summary(now time.Time) string {
 		now.Sub(s.HeldAt).Round(10*time.Millisecond), strings.Join(parts, ", "))
 }
 
-// clean deletes the original and what the passes left. Where the source's member is away, the
-// sweep deletes it once the member is back: the tenant does not wait for that.
+// clean deletes the original and what the passes left, and has the tenant's histories follow.
 func (c *crew) clean(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err := c.dropPasses(ctx, run, s.tenant()); err != nil {
 		return err
@@ -297,6 +296,15 @@ func (c *crew) clean(ctx context.Context, run *jobs.Run, s *moveState) error {
 			return err
 		}
 	}
+	if err := c.dropOriginal(ctx, run, s); err != nil {
+		return err
+	}
+	return c.carry(ctx, run, s)
+}
+
+// dropOriginal deletes the original. Where its member is away, the sweep deletes it once the member
+// is back: the tenant does not wait for that.
+func (c *crew) dropOriginal(ctx context.Context, run *jobs.Run, s *moveState) error {
 	left := leftName(run.JobID)
 	inst, err := c.LXD.Instance(ctx, left)
 	if fleet.CodeOf(err) == fleet.NotFound {

@@ -75,7 +75,16 @@ func scenarios() map[string]jobstest.Scenario {
 		w.wantOn(now.Member)
 	}
 	return map[string]jobstest.Scenario{
-		"move":          scenario("zfs", KindMove, "tenant/acme", nil, moveArgs, served("n2"), served("n1")),
+		"move": scenario("zfs", KindMove, "tenant/acme", nil, moveArgs, served("n2"), served("n1")),
+		"move with a history": scenario("zfs", KindMove, "tenant/acme", func(w *world) { w.aside("n1") }, moveArgs, func(w *world) {
+			w.t.Helper()
+			w.wantServed("n2")
+			w.wantHistory("n2")
+		}, func(w *world) {
+			w.t.Helper()
+			w.wantServed("n1")
+			w.wantHistory("n1")
+		}),
 		"move on btrfs": scenario("btrfs", KindMove, "tenant/acme", nil, moveArgs, served("n2"), served("n1")),
 		"drain": scenario("zfs", KindDrain, "member/n1", nil, func(*world) any {
 			return shiftState{Member: "n1", Options: Options{AtOnce: 2}}

@@ -322,6 +322,7 @@ func (w *world) wantServed(member string) {
 	synctest.Wait()
 	list, err := w.lxd.Instances(context.Background(), false)
 	do(w.t, err)
+	list = slices.DeleteFunc(list, func(inst fleet.Instance) bool { return inst.Config[fleet.KeyRole] == fleet.RoleHistory })
 	if len(list) != 1 || list[0].Name != "acme" {
 		w.t.Fatalf("instances %+v", list)
 	}

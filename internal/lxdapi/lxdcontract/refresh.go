@@ -37,13 +37,18 @@ func (s *suite) testRefresh(t *testing.T) {
 			ok(t, s.lxd.EnsureSnapshot(ctx, "acme", "s4"))
 			spec.BytesPerSecond = 50 * fleet.MiB
 		}, []string{"s2", "s3", "s4"}},
+		{"stopped, and written after its newest snapshot", func() {
+			spec.BytesPerSecond = 0
+			ok(t, s.lxd.EnsureSnapshot(ctx, "acme", "s5"))
+			s.write(t, "acme", "/root/note", "s5 and more")
+		}, []string{"s2", "s3", "s4", "s5"}},
 	} {
-		newest := c.want[len(c.want)-1]
-		s.write(t, "acme", "/root/note", newest)
+		s.write(t, "acme", "/root/note", c.want[len(c.want)-1])
 		c.edit()
+		newest := s.read(t, "acme", "/root/note")
 		ok(t, s.lxd.EnsureRefreshed(ctx, spec, func(fleet.Progress) {}))
 		if got := s.read(t, "copy", "/root/note"); got != newest {
-			t.Errorf("%s: the note is %q", c.name, got)
+			t.Errorf("%s: the note is %q, want %q", c.name, got, newest)
 		}
 		if names := s.snapshotNames(t, "copy"); !slices.Equal(names, c.want) {
 			t.Errorf("%s: snapshots are %v", c.name, names)
@@ -57,7 +62,7 @@ func (s *suite) testRefresh(t *testing.T) {
 	s.testRefreshErrors(t, spec)
 	ok(t, s.lxd.EnsureStarted(ctx, "copy"))
 	code(t, s.lxd.EnsureRefreshed(ctx, spec, nil), fleet.Conflict)
-	if got := s.read(t, "copy", "/root/note"); got != "s4" {
+	if got := s.read(t, "copy", "/root/note"); got != "s5 and more" {
 		t.Errorf("started, the note is %q", got)
 	}
 }
