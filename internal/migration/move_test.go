@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/lxdapi/lxdfake"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
@@ -159,6 +160,39 @@ func TestSourceAwayAfterRelease(t *testing.T) {
 		do(t, w.sweep().Once(t.Context()))
 		w.wantServed("n2")
 	})
+}
+
+// Whatever LXD refuses, the tenant serves on from where it was, and the error says why.
+func TestMoveThatLXDRefuses(t *testing.T) {
+	full := fleet.Errorf(fleet.Exhausted, "the pool of n2 is full")
+	for name, refuse := range map[string]func(job string) lxdfake.Fault{
+		"no room for the copy": func(string) lxdfake.Fault { return faultErr("EnsureCopy", full) },
+		"no room for the rest": func(string) lxdfake.Fault { return faultErr("EnsureRefreshed", full) },
+		"the name is taken": func(job string) lxdfake.Fault {
+			f := faultErr("EnsureRenamed", fleet.Errorf(fleet.Taken, "there is an instance acme: the pool of n2 is full of them"))
+			f.Name = copyName(job)
+			return f
+		},
+		"the copy does not start": func(string) lxdfake.Fault {
+			f := faultErr("EnsureStarted", fleet.Errorf(fleet.Failed, "LXD: the pool of n2 is full"))
+			f.Times = 1
+			return f
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				job, err := w.service.Move(t.Context(), "acme", Request{To: "n2"}, Once{})
+				do(t, err)
+				remove := w.lxd.Inject(refuse(job.ID))
+				job = w.ended(job, nil)
+				remove()
+				if job.State != fleet.JobUndone || !strings.Contains(job.Error, "the pool of n2 is full") {
+					t.Errorf("job %+v", job)
+				}
+				w.wantServed("n1")
+			})
+		})
+	}
 }
 
 // A tenant that was stopped is moved, and stays stopped.
