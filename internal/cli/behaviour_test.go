@@ -21,7 +21,7 @@ import (
 )
 
 func TestEveryCommandIsTested(t *testing.T) {
-	tested := map[string]bool{"lxdfleet events": true, "lxdfleet config example": true, "lxdfleet job cancel": true, "lxdfleet job retry": true}
+	tested := map[string]bool{"lxdfleet man": true, "lxdfleet events": true, "lxdfleet config example": true, "lxdfleet job cancel": true, "lxdfleet job retry": true}
 	root := Root(testApp(), Streams{})
 	for _, args := range quick(t) {
 		c, _, err := root.Find(args)

@@ -26,6 +26,10 @@ func (t *tool) print(value any, people func() error) error {
 	if t.output == "table" {
 		return people()
 	}
+	value, err := t.pickItems(value, people)
+	if err != nil {
+		return err
+	}
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err == nil && t.output == "yaml" {
 		text, err = yaml.JSONToYAML(text)
@@ -37,14 +41,25 @@ func (t *tool) print(value any, people func() error) error {
 	return err
 }
 
-// printTable writes a table as lxc does.
+// printTable writes a table as lxc does, of the rows and columns that were asked for.
 func (t *tool) printTable(header []string, rows [][]string) error {
+	kept, err := t.pick.keep(header, rows)
+	if err != nil {
+		return err
+	}
+	if t.pick.look {
+		t.pick.seen.header, t.pick.seen.rows, t.pick.seen.kept = header, rows, kept
+		return nil
+	}
+	if header, rows, err = t.pick.cut(header, rowsAt(rows, kept)); err != nil {
+		return err
+	}
 	w := table.NewWriter()
 	w.AppendHeader(row(header))
 	for _, r := range rows {
 		w.AppendRow(row(r))
 	}
-	_, err := fmt.Fprintln(t.Out, w.Render())
+	_, err = fmt.Fprintln(t.Out, w.Render())
 	return err
 }
 

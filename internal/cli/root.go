@@ -82,8 +82,9 @@ func (t *tool) root() *cobra.Command {
 		t.tenantCommand(), t.snapshotCommand(), t.backupCommand(), t.drillCommand(), t.policyCommand(), t.imageCommand(), t.jobCommand(), t.planCommand(), t.memberCommand(), t.clusterCommand(), t.placementCommand(), t.moveCommand(), t.rebalanceCommand(), t.domainCommand(), t.routeCommand(), t.proxyCommand(),
 		t.eventsCommand(), t.initCommand(), t.doctorCommand(), t.serveCommand(), t.versionCommand(),
 		t.userCommand(), t.tokenCommand(), t.auditCommand(), t.webhookCommand(), t.loginCommand(), t.logoutCommand(), t.whoamiCommand(), t.contextCommand(),
-		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(),
+		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(), t.manCommand(),
 	)
+	t.pickFlags(root)
 	return root
 }
 

@@ -21,6 +21,7 @@ type tool struct {
 
 	socket, config, output, context string
 	began                           bool // the command line was understood
+	pick                            pick // what of a list is shown
 }
 
 // daemon gives the connection to the daemon: the one at the socket that was named, else that of
