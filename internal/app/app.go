@@ -23,7 +23,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/handover"
 	"github.com/lxdfleet/lxdfleet/internal/images"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
-	"github.com/lxdfleet/lxdfleet/internal/lxdapi"
+	"github.com/lxdfleet/lxdfleet/internal/lxdapi/realm"
 	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/proxy"
 	"github.com/lxdfleet/lxdfleet/internal/proxy/certs"
@@ -46,7 +46,8 @@ type App struct {
 
 	lock     *lock
 	store    *store.Store
-	lxd      reached
+	home     *reached     // the cluster it runs on
+	lxd      *realm.Realm // that and others
 	feed     *api.Feed
 	engine   *jobs.Engine
 	observer *tenants.Observer
@@ -54,7 +55,7 @@ type App struct {
 	images   *images.Service
 	spread   *images.Distributor
 
-	clusters *clusters.Service[*lxdapi.Client]
+	clusters *clusters.Service[*reached]
 
 	snapshots *snapshots.Service
 	scheduler *snapshots.Scheduler
@@ -120,9 +121,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) 
 	if err != nil {
 		return nil, fmt.Errorf("reach LXD: %w", err)
 	}
-	a.lxd = withWays(lxd, cfg, log)
-	a.onRelease(a.lxd.Close)
-	a.wireClusters()
+	a.home = withWays(lxd, cfg, log)
+	a.onRelease(a.home.Close)
+	if err := a.wireClusters(ctx); err != nil {
+		return nil, err
+	}
 	prober := tenants.NewHTTPProber(nil, a.httpsPort)
 	a.observer = tenants.NewObserver(a.lxd, a.store, a.store, prober, tenants.ObserverOptions{
 		HealthEvery: a.cfg.Tenants.HealthInterval, Changed: a.tenantChanged, Logger: a.log,
@@ -153,7 +156,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	imageDeps := a.imageDeps()
 	tenantDeps := tenants.KindDeps{
 		LXD: a.lxd, Store: a.store, Observer: a.observer, Prober: prober, HTTPSPort: a.httpsPort(), Gates: gates{a},
-		Direct: a.lxd.ways.Direct,
+		Direct: a.direct,
 	}
 	snapshotDeps := a.snapshotDeps(tenantDeps)
 	a.vault = vaultOf(a.cfg)
@@ -194,7 +197,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 
 func (a *App) imageDeps() images.Deps {
 	return images.Deps{
-		LXD: a.lxd, Store: a.store, WorkDir: filepath.Join(a.cfg.DataDir, "images"),
+		LXD: homely{a.home, a.lxd}, Store: a.store, WorkDir: filepath.Join(a.cfg.DataDir, "images"),
 		Changed: a.imageChanged, Log: a.log,
 	}
 }
@@ -363,7 +366,7 @@ func (a *App) succession() *succession {
 
 func (a *App) loops() []func(context.Context) {
 	loops := []func(context.Context){
-		a.observer.Run, a.lxd.ways.Keep, a.clusters.Run,
+		a.observer.Run, a.home.ways.Keep, a.clusters.Run, a.lxd.Run,
 		(&tenants.Trash{Service: a.tenants, Every: 5 * time.Second, Logger: a.log}).Run,
 		(&tenants.Lapses{Service: a.tenants, Logger: a.log}).Run,
 		(&tenants.DomainWatch{Service: a.tenants, Logger: a.log}).Run,

@@ -20,33 +20,47 @@ func connect(ctx context.Context, cfg config.Config, log *slog.Logger, lazy bool
 	})
 }
 
-// reached is LXD with the ways that lead to its instances.
+// reached is an LXD cluster with the ways that lead to its instances.
 type reached struct {
 	*lxdapi.Client
 	ways *reach.Reach
+	stop context.CancelFunc // ends what looks after the ways; nil: nothing does by itself
 }
 
-func withWays(lxd *lxdapi.Client, cfg config.Config, log *slog.Logger) reached {
+// withWays is for the cluster that lxdfleet runs on.
+func withWays(lxd *lxdapi.Client, cfg config.Config, log *slog.Logger) *reached {
+	return waysTo(lxd, cfg, cfg.LXD.Project, cfg.LXD.URL == "", log)
+}
+
+func waysTo(lxd *lxdapi.Client, cfg config.Config, project string, local bool, log *slog.Logger) *reached {
 	first, last, _ := cfg.Network.PortRange() // validated
-	return reached{lxd, reach.New(lxd, reach.Options{
+	return &reached{Client: lxd, ways: reach.New(lxd, reach.Options{
 		Way: reach.Way(cfg.Network.Reach), First: first, Last: last, Listen: cfg.Network.Listen,
-		Local: cfg.LXD.URL == "", Project: cfg.LXD.Project, Logger: log,
+		Local: local, Project: project, Logger: log,
 	})}
 }
 
+// Close ends the connection.
+func (l *reached) Close() {
+	if l.stop != nil {
+		l.stop()
+	}
+	l.Client.Close()
+}
+
 // Backends is that of reach.Reach, as are the methods that follow.
-func (l reached) Backends(ctx context.Context, name string, port int) ([]fleet.Backend, error) {
+func (l *reached) Backends(ctx context.Context, name string, port int) ([]fleet.Backend, error) {
 	return l.ways.Backends(ctx, name, port)
 }
 
-func (l reached) Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error) {
+func (l *reached) Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error) {
 	return l.ways.Instances(ctx, withAddresses)
 }
 
-func (l reached) EnsureStarted(ctx context.Context, name string) error {
+func (l *reached) EnsureStarted(ctx context.Context, name string) error {
 	return l.ways.EnsureStarted(ctx, name)
 }
 
-func (l reached) EnsureDeleted(ctx context.Context, name string) error {
+func (l *reached) EnsureDeleted(ctx context.Context, name string) error {
 	return l.ways.EnsureDeleted(ctx, name)
 }

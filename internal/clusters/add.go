@@ -61,6 +61,7 @@ func (s *Service[C]) Add(ctx context.Context, req AddRequest) (View, error) {
 		}
 		return View{}, err
 	}
+	s.Changed(ctx)
 	v := s.ask(ctx, c)
 	v.Prepared = told
 	return v, nil
@@ -143,15 +144,24 @@ func (s *Service[C]) draft(ctx context.Context, req AddRequest) (c fleet.Cluster
 	return c, secret, nil
 }
 
-// Remove has the cluster trust us no more and forgets it. What is there stays. Where the cluster is
-// away it is refused, fleet.Unavailable, without force.
+// Remove has the cluster trust us no more and forgets it. It is refused, fleet.Conflict, while
+// something of lxdfleet's is there, and, fleet.Unavailable, where the cluster is away: force is for a
+// cluster that does not come back.
 func (s *Service[C]) Remove(ctx context.Context, name fleet.Name, force bool) error {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if _, err := s.cluster(ctx, name); err != nil {
 		return err
 	}
-	err := s.farewell(ctx, name)
+	what, away, err := s.InUse(ctx, name)
+	switch {
+	case err != nil:
+		return fmt.Errorf("see what is in the cluster %s: %w", name, err)
+	case what != "" && (!away || !force):
+		return fleet.Errorf(fleet.Conflict, "the cluster %s has %s", name, what).
+			WithHint("move tenants away first, or delete them: lxdfleet move TENANT --to MEMBER; of a cluster that is lost for good, --force forgets them")
+	}
+	err = s.farewell(ctx, name)
 	if err != nil && !force {
 		return fleet.Errorf(fleet.Unavailable, "the cluster %s cannot be told to trust us no more: %w", name, err).
 			WithHint("forget it all the same: lxdfleet cluster remove --force %s; then remove the certificate %q there: lxc config trust remove", name, trustedAs)
@@ -160,6 +170,7 @@ func (s *Service[C]) Remove(ctx context.Context, name fleet.Name, force bool) er
 	if err := s.Store.DeleteCluster(ctx, name); err != nil {
 		return fmt.Errorf("forget the cluster %s: %w", name, err)
 	}
+	s.Changed(ctx)
 	return s.keys.drop(name)
 }
 

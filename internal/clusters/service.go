@@ -47,6 +47,11 @@ type Deps[C LXD] struct {
 	Fingerprint func(certificate string) string
 	// Own gives the certificate of the cluster that lxdfleet runs on.
 	Own func(ctx context.Context) (string, error)
+	// Changed is told that a cluster was added or removed. It must return soon. nil: nobody is.
+	Changed func(ctx context.Context)
+	// InUse says what of lxdfleet's is in a cluster, for people; empty: nothing. away: the cluster does
+	// not answer, and it is what is known of it.
+	InUse func(ctx context.Context, name fleet.Name) (what string, away bool, err error)
 	// Prepare makes project and profiles there, and tells line by line what it did.
 	Prepare func(ctx context.Context, lxd C, c fleet.Cluster) (told string, err error)
 	Now     func() time.Time // nil: time.Now
@@ -68,6 +73,12 @@ type Service[C LXD] struct {
 func NewService[C LXD](deps Deps[C]) *Service[C] {
 	if deps.Now == nil {
 		deps.Now = time.Now
+	}
+	if deps.Changed == nil {
+		deps.Changed = func(context.Context) {}
+	}
+	if deps.InUse == nil {
+		deps.InUse = func(context.Context, fleet.Name) (string, bool, error) { return "", false, nil }
 	}
 	if deps.Logger == nil {
 		deps.Logger = slog.New(slog.DiscardHandler)

@@ -51,7 +51,7 @@ func (c *crew) copyAll(ctx context.Context, run *jobs.Run, s *moveState) error {
 		return err
 	}
 	s.Autostart = source.Config[keyAutostart]
-	driver, err := c.LXD.PoolDriver(ctx)
+	driver, err := c.LXD.DriverOn(ctx, s.To)
 	if err != nil {
 		return fmt.Errorf("look at the pool: %w", err)
 	}

@@ -26,8 +26,8 @@ type LXD interface {
 	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)
 	EnsureDeleted(ctx context.Context, name string) error
 	SetConfig(ctx context.Context, name string, set map[string]string) error
-	// PoolDriver is that of the pool tenants live in, such as "zfs".
-	PoolDriver(ctx context.Context) (string, error)
+	// DriverOn is that of the pool that tenants on the member live in, such as "zfs".
+	DriverOn(ctx context.Context, member string) (string, error)
 	// DiskUsed is what an instance alone holds on its pool, in bytes.
 	DiskUsed(ctx context.Context, instance string) (fleet.Size, error)
 }

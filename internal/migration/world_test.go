@@ -59,6 +59,9 @@ type single struct {
 	t *testing.T
 }
 
+// DriverOn is the driver of the one pool.
+func (l *single) DriverOn(ctx context.Context, _ string) (string, error) { return l.PoolDriver(ctx) }
+
 func (l *single) EnsureStarted(ctx context.Context, name string) error {
 	all, err := l.Instances(ctx, false)
 	if err != nil {

@@ -29,10 +29,11 @@ type Choice struct {
 // equal score go by name. Errors: fleet.Invalid with field "member" where the wish pins a
 // member that does not exist; fleet.Unavailable where every member in question is offline;
 // fleet.Exhausted where none has room or none is as wished. The message says why for each member.
-// The Choice carries the verdicts also when there is an error.
+// Members of other clusters than the wish is about are left out; so the wish is about the home cluster
+// where it does not say another. The Choice carries the verdicts also when there is an error.
 func Choose(view View, wish Wish) (Choice, error) {
 	w := ready(wish)
-	return openFor(view, w).choose(w)
+	return openFor(view.inCluster(wish.cluster()), w).choose(w)
 }
 
 func (l *ledger) choose(w *want) (Choice, error) {
@@ -87,11 +88,14 @@ func refusal(verdicts []Verdict, wish Wish, rejected map[string]int) error {
 	var names, reasons []string
 	for _, v := range verdicts {
 		names = append(names, v.Member)
-		if wish.Member == "" || v.Member == wish.Member {
+		if wish.Member == "" || isAny(wish.Member) || v.Member == wish.Member {
 			reasons = append(reasons, v.Member+" "+v.Reason)
 		}
 	}
 	switch {
+	case len(verdicts) == 0 && wish.cluster() != "":
+		return fleet.Errorf(fleet.Invalid, "there is no member %q: no cluster %s is known", wish.Member, wish.cluster()).WithField("member").
+			WithHint("lxdfleet cluster list shows the clusters, lxdfleet member list their members")
 	case len(verdicts) == 0:
 		return fleet.Errorf(fleet.Unavailable, "no member is known").
 			WithHint("is LXD running? lxdfleet doctor says what is wrong")

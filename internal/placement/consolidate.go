@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// Consolidate plans to empty as many members as it can, filling the others up to the targets.
+// Consolidate plans to empty as many members of the home cluster as it can, filling the others up to the targets.
 // Members are emptied whole or not at all, those with the fewest tenants first; a tenant is moved
 // once at most. Tenants of members that cannot be emptied stay where they are.
 func Consolidate(view View, targets Targets) Plan {
 	view.Rules.Strategy = Pack
-	p := newPlanner(view)
+	p := newPlanner(view.inCluster(""))
 	open := slices.DeleteFunc(slices.Clone(p.places), func(m *place) bool { return m.tenants == 0 || !m.Online })
 	slices.SortStableFunc(open, func(a, b *place) int { return cmp.Compare(a.tenants, b.tenants) })
 	for _, from := range open {

@@ -10,10 +10,10 @@ import (
 // Drain plans to move every tenant away from a member, the shortest expected hold first. Where
 // tenants must stay, or there is no room for all of them, the plan's Left has each of those with
 // the reason, and its Moves are what can be done. The member drained is one of Rules.SpareMembers:
-// it is for this that they are kept. The error is fleet.NotFound where there is no such member.
+// it is for this that they are kept. Tenants stay in their cluster. The error is fleet.NotFound where there is no such member.
 func Drain(view View, member string) (Plan, error) {
 	view.Rules.SpareMembers = max(0, view.Rules.SpareMembers-1)
-	p := newPlanner(view)
+	p := newPlanner(view.inCluster(fleet.ClusterOf(member)))
 	from := p.byName[member]
 	if from == nil {
 		var names []string

@@ -43,7 +43,9 @@ func (l *ledger) firstRejecting(p *place, w *want) *filter {
 	return nil
 }
 
-func isPinned(_ *ledger, p *place, w *want) bool { return w.Member == "" || w.Member == p.Name }
+func isPinned(_ *ledger, p *place, w *want) bool {
+	return w.Member == "" || w.Member == p.Name || isAny(w.Member)
+}
 
 func leaves(_ *ledger, p *place, w *want) bool { return w.Leave == "" || w.Leave != p.Name }
 

@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Rebalance plans the fewest moves it can find that bring every member under its targets, and
+// Rebalance plans the fewest moves it can find that bring every member of the home cluster under its targets, and
 // every tenant to a member that is as it wishes. A fleet where all is so already gets no moves.
 //
 // For each member above a target, the fullest first, it moves the one tenant that is enough and
 // has the shortest hold, where there is one; else the one that takes most off, and again.
 func Rebalance(view View, targets Targets) Plan {
-	p := newPlanner(view)
+	p := newPlanner(view.inCluster(""))
 	p.mend(targets)
 	over := slices.Clone(p.places)
 	slices.SortStableFunc(over, func(a, b *place) int {

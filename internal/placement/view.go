@@ -82,7 +82,8 @@ type Wish struct {
 	Labels map[string]string
 	Needs  Needs
 	Wishes fleet.Wishes
-	// Member is the only one in question; empty: any.
+	// Member is the only one in question; empty: any of the cluster of Leave; "west:": any of that
+	// cluster.
 	Member string
 	// Leave is the member it is to leave; empty: none.
 	Leave string

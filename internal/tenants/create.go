@@ -113,7 +113,7 @@ func (c *crew) personalise(ctx context.Context, run *jobs.Run, s *createState) e
 		}
 		return err
 	}
-	if c.Direct == nil || c.Direct(ctx) {
+	if c.Direct == nil || c.Direct(ctx, s.Tenant.Member) {
 		s.Address = address
 	}
 	return nil

@@ -51,6 +51,9 @@ func (s *Service) Explain(ctx context.Context, req ExplainRequest) (Explanation,
 	out := Explanation{Strategy: cmp.Or(view.Rules.Strategy, placement.Spread)}
 	if req.Tenant != "" {
 		out.Location = cmp.Or(s.Observer.Observation(t).Location, t.Member)
+		if cluster := fleet.ClusterOf(out.Location); cluster != "" && w.Member == "" {
+			w.Member = cluster + ":"
+		}
 	}
 	choice, err := placement.Choose(view, w)
 	if fleet.CodeOf(err) == fleet.Invalid || len(choice.Verdicts) == 0 && err != nil {

@@ -33,8 +33,8 @@ type KindDeps struct {
 	// HTTPSPort is where visitors reach the proxy, for the address that the personalize hook
 	// is told. Default 443.
 	HTTPSPort int
-	// Direct reports whether instances' own addresses can be dialled; nil: they can.
-	Direct func(ctx context.Context) bool
+	// Direct reports whether the own addresses of instances on the member can be dialled; nil: they can.
+	Direct func(ctx context.Context, member string) bool
 	// Now is the clock of what is stored. Default time.Now.
 	Now func() time.Time
 }
