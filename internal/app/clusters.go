@@ -83,12 +83,12 @@ func (a *App) clusterInUse(ctx context.Context, name fleet.Name) (what string, a
 	}
 	for _, inst := range all {
 		if _, known := settled[inst.Name]; fleet.ClusterOf(inst.Location) == name.String() {
-			away = away || inst.Status == fleet.InstanceError
 			if !known && inst.Config[fleet.KeyRole] != "" {
 				found = append(found, inst.Name)
 			}
 		}
 	}
+	away = a.lxd.Away(name.String())
 	if len(found) == 0 {
 		return "", away, nil
 	}

@@ -309,6 +309,28 @@ func TestRemoveOneThatIsAway(t *testing.T) {
 	}
 }
 
+func TestRemoveOneInUse(t *testing.T) {
+	w := newWorld(t)
+	w.add("west")
+	gone := false
+	w.service.InUse = func(context.Context, fleet.Name) (string, bool, error) { return "the instance acme", gone, nil }
+	for _, force := range []bool{false, true} {
+		err := w.service.Remove(t.Context(), "west", force)
+		if fleet.CodeOf(err) != fleet.Conflict || !strings.Contains(err.Error(), "has the instance acme") || len(w.clusters) != 1 {
+			t.Errorf("force %t: %v; stored %v", force, err, w.clusters)
+		}
+	}
+	gone, w.away = true, true
+	if err := w.service.Remove(t.Context(), "west", false); fleet.CodeOf(err) != fleet.Conflict {
+		t.Errorf("away: %v", err)
+	}
+	told := 0
+	w.service.Changed = func(context.Context) { told++ }
+	if err := w.service.Remove(t.Context(), "west", true); err != nil || len(w.clusters) != 0 || told != 1 {
+		t.Errorf("lost for good: %v; stored %v, told %d times", err, w.clusters, told)
+	}
+}
+
 // An exchange that is cut off at any call leaves a cluster that is reached, and the next exchange
 // leaves one certificate.
 func TestRotate(t *testing.T) {

@@ -73,7 +73,7 @@ func (r *Realm) ask(ctx context.Context, name string) whereabouts {
 		return at
 	}
 	settled, err := r.opt.Settled(ctx)
-	if member, ok := settled[name]; err == nil && ok && r.isAway(fleet.ClusterOf(member)) {
+	if member, ok := settled[name]; err == nil && ok && r.Away(fleet.ClusterOf(member)) {
 		return whereabouts{cluster: fleet.ClusterOf(member), found: true}
 	}
 	return at
@@ -95,7 +95,8 @@ func (r *Realm) hasNow(ctx context.Context, o *other, name string) bool {
 	return err == nil
 }
 
-func (r *Realm) isAway(cluster string) bool {
+// Away reports whether another cluster does not answer.
+func (r *Realm) Away(cluster string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	o := r.others[cluster]

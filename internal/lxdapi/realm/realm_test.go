@@ -296,7 +296,7 @@ func TestEvents(t *testing.T) {
 		if got := heard(); !slices.ContainsFunc(got, func(s string) bool { return strings.HasPrefix(s, fleet.EventsResumed) }) {
 			t.Errorf("after it went away %q", got)
 		}
-		if !w.isAway("west") {
+		if !w.Away("west") {
 			t.Error("west is not away")
 		}
 		w.west.SetDown(false)
