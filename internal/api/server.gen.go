@@ -3051,7 +3051,7 @@ type RestoreBackupParams struct {
 
 // RemoveClusterParams defines parameters for RemoveCluster.
 type RemoveClusterParams struct {
-	// Force Also where it is away and goes on trusting.
+	// Force Also where it is away: it goes on trusting, and what is there is forgotten.
 	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
 }
 

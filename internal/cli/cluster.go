@@ -180,7 +180,8 @@ func (t *tool) clusterRemove() *cobra.Command {
 	var force bool
 	c := &cobra.Command{
 		Use: "remove NAME...", Aliases: []string{"rm", "delete"}, Short: "Have clusters trust lxdfleet no more, and forget them", Args: arguments(1, -1),
-		Long:              "Have clusters trust lxdfleet no more, and forget them. What is there stays.",
+		Long:              "Have clusters trust lxdfleet no more, and forget them. It is refused while a tenant, or anything else\n" +
+			"of lxdfleet's, is there.",
 		ValidArgsFunction: t.words(-1, clusterNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			d, err := t.daemon()
@@ -203,7 +204,7 @@ func (t *tool) clusterRemove() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().BoolVar(&force, "force", false, "also where it is away and goes on trusting")
+	c.Flags().BoolVar(&force, "force", false, "also where it is away: it goes on trusting, and what is there is forgotten")
 	return c
 }
 

@@ -30,12 +30,13 @@ func (t *tool) moveCommand() *cobra.Command {
 	var dry bool
 	var l limits
 	c := &cobra.Command{
-		Use: "move TENANT... [flags]", Short: "Move tenants to other members", Args: arguments(1, -1), ValidArgsFunction: t.words(-1, tenantNames),
-		Long: "Move tenants to another member, one after another. Each is copied while it runs, and then again\n" +
+		Use: "move TENANT... [flags]", Short: "Move tenants to other members, also of other clusters", Args: arguments(1, -1), ValidArgsFunction: t.words(-1, tenantNames),
+		Long: "Move tenants to another member, of this cluster or of another one (west:n1, or west: for any of\n" +
+			"its members), one after another. Each is copied while it runs, and then again\n" +
 			"what it wrote meanwhile; only then its requests wait, for a few seconds, and none of them fails.\n" +
 			"Until it is healthy on the other member it can go back: where something fails, or the job is\n" +
 			"cancelled (lxdfleet job cancel), it serves on from where it was.",
-		Example: "  lxdfleet move acme --to n2\n  lxdfleet move acme --dry-run",
+		Example: "  lxdfleet move acme --to n2\n  lxdfleet move acme --to west:\n  lxdfleet move acme --dry-run",
 	}
 	w := t.waitFlags(c)
 	w.keyFlag(c)

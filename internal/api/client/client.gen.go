@@ -3052,7 +3052,7 @@ type RestoreBackupParams struct {
 
 // RemoveClusterParams defines parameters for RemoveCluster.
 type RemoveClusterParams struct {
-	// Force Also where it is away and goes on trusting.
+	// Force Also where it is away: it goes on trusting, and what is there is forgotten.
 	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
 }
 
@@ -3977,7 +3977,7 @@ type ClientInterface interface {
 
 	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
 	//
-	// What is there stays.
+	// Refused while a tenant, or another instance of lxdfleet's, is there.
 	//
 	// Corresponds with DELETE /v1/clusters/{cluster} (the `RemoveCluster` operationId).
 	RemoveCluster(ctx context.Context, cluster string, params *RemoveClusterParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5631,7 +5631,7 @@ func (c *Client) AddCluster(ctx context.Context, body AddClusterJSONRequestBody,
 
 // RemoveCluster Have a cluster trust lxdfleet no more, and forget it
 //
-// What is there stays.
+// Refused while a tenant, or another instance of lxdfleet's, is there.
 //
 // Corresponds with DELETE /v1/clusters/{cluster} (the `RemoveCluster` operationId).
 func (c *Client) RemoveCluster(ctx context.Context, cluster string, params *RemoveClusterParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -15599,7 +15599,7 @@ type ClientWithResponsesInterface interface {
 
 	// RemoveClusterWithResponse Have a cluster trust lxdfleet no more, and forget it
 	//
-	// What is there stays.
+	// Refused while a tenant, or another instance of lxdfleet's, is there.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22273,7 +22273,7 @@ func (c *ClientWithResponses) AddClusterWithResponse(ctx context.Context, body A
 
 // RemoveClusterWithResponse Have a cluster trust lxdfleet no more, and forget it
 //
-// What is there stays.
+// Refused while a tenant, or another instance of lxdfleet's, is there.
 //
 // Returns a wrapper object for the known response body format(s).
 //
