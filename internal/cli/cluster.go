@@ -180,7 +180,7 @@ func (t *tool) clusterRemove() *cobra.Command {
 	var force bool
 	c := &cobra.Command{
 		Use: "remove NAME...", Aliases: []string{"rm", "delete"}, Short: "Have clusters trust lxdfleet no more, and forget them", Args: arguments(1, -1),
-		Long:              "Have clusters trust lxdfleet no more, and forget them. It is refused while a tenant, or anything else\n" +
+		Long: "Have clusters trust lxdfleet no more, and forget them. It is refused while a tenant, or anything else\n" +
 			"of lxdfleet's, is there.",
 		ValidArgsFunction: t.words(-1, clusterNames),
 		RunE: func(c *cobra.Command, args []string) error {

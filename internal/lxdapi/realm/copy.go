@@ -14,7 +14,7 @@ func (r *Realm) EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress fu
 	if r.alone() && fleet.ClusterOf(spec.Member) == "" {
 		return r.LXD.EnsureCopy(ctx, spec, progress)
 	}
-	r.forget(spec.Source) // where it is matters
+	r.doubt(spec.Source) // where it is matters
 	source, err := r.find(ctx, spec.Source)
 	if err != nil {
 		return err

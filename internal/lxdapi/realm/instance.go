@@ -70,7 +70,7 @@ func (r *Realm) EnsureStopped(ctx context.Context, name string, timeout time.Dur
 
 // EnsureDeleted deletes it, wherever it is now.
 func (r *Realm) EnsureDeleted(ctx context.Context, name string) error {
-	r.forget(name) // a cluster that has it no more would call that success
+	r.doubt(name) // a cluster that has it no more would call that success
 	err := with(ctx, r, name, func(lxd LXD) error { return lxd.EnsureDeleted(ctx, name) })
 	if err == nil {
 		r.forget(name)
@@ -83,7 +83,7 @@ func (r *Realm) EnsureRenamed(ctx context.Context, from, to string) error {
 	if r.alone() {
 		return r.LXD.EnsureRenamed(ctx, from, to)
 	}
-	r.forget(from)
+	r.doubt(from)
 	place, err := r.find(ctx, from)
 	if err == nil && !place.found { // renamed before, perhaps
 		place, err = r.find(ctx, to)

@@ -49,7 +49,7 @@ func (r *Realm) Instances(ctx context.Context, withAddresses bool) ([]fleet.Inst
 			return err
 		}
 		o.mu.Lock()
-		o.instances, o.listed = list, true
+		o.instances = list
 		o.mu.Unlock()
 		mu.Lock()
 		fresh[o.name] = true
@@ -91,29 +91,50 @@ func (r *Realm) merged(ctx context.Context, homes []fleet.Instance, fresh map[st
 	return slices.SortedFunc(maps.Values(byName), func(a, b fleet.Instance) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// lastOf gives the instances of another cluster, as it has just told, or as they are known.
+// lastOf gives the instances of another cluster, as it has just told, or as they are known: from its
+// last list, from what was found or made there since, and from where tenants are said to be.
 func (r *Realm) lastOf(ctx context.Context, o *other, fresh bool) []fleet.Instance {
 	o.mu.Lock()
-	list, listed := slices.Clone(o.instances), o.listed
+	list := slices.Clone(o.instances)
 	o.mu.Unlock()
 	if fresh {
 		return list
 	}
-	if !listed && r.opt.Settled != nil {
-		settled, err := r.opt.Settled(ctx)
-		if err != nil {
-			r.log.Debug("what is known of a cluster that is away cannot be read", "cluster", o.name, "error", err)
-		}
-		for name, member := range settled {
-			if cluster, own := fleet.SplitMember(member); cluster == o.name {
-				list = append(list, fleet.Instance{Name: name, Location: own})
-			}
+	locations := map[string]string{}
+	for _, inst := range list {
+		locations[inst.Name] = inst.Location
+	}
+	r.mu.Lock()
+	for name, cluster := range r.places {
+		if _, listed := locations[name]; cluster == o.name && !listed {
+			locations[name] = ""
+		} else if cluster != o.name {
+			delete(locations, name) // it is elsewhere by now
 		}
 	}
-	for i := range list {
-		list[i] = fleet.Instance{Name: list[i].Name, Location: list[i].Location, Status: fleet.InstanceError}
+	r.mu.Unlock()
+	for name, member := range r.settled(ctx) {
+		if cluster, own := fleet.SplitMember(member); cluster == o.name {
+			locations[name] = own
+		}
+	}
+	list = list[:0]
+	for name, location := range locations {
+		list = append(list, fleet.Instance{Name: name, Location: location, Status: fleet.InstanceError})
 	}
 	return list
+}
+
+// settled is what Settled tells; nothing where it cannot.
+func (r *Realm) settled(ctx context.Context) map[string]string {
+	if r.opt.Settled == nil {
+		return nil
+	}
+	settled, err := r.opt.Settled(ctx)
+	if err != nil {
+		r.log.Debug("where tenants are said to be cannot be read", "error", err)
+	}
+	return settled
 }
 
 // Members lists those of all clusters. Those of a cluster that is away are offline; where it has not

@@ -16,7 +16,6 @@ type other struct {
 	away error // why it does not answer; nil: it does, or was not asked yet
 	// What it told last. Locations and members are as its own words have them.
 	instances []fleet.Instance
-	listed    bool
 	members   []fleet.Member
 	snapshots map[string][]fleet.InstanceSnapshot
 	reads     map[int]context.CancelFunc // what is being read of it
@@ -68,13 +67,9 @@ func (o *other) trouble() error {
 
 func (o *other) isAway() bool { return o.trouble() != nil }
 
-// has tells the location of an instance as last listed; ok is false where it was not there.
-func (o *other) has(name string) (location string, ok bool) {
+// has reports whether the instance was there when they were last listed.
+func (o *other) has(name string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	i := slices.IndexFunc(o.instances, func(inst fleet.Instance) bool { return inst.Name == name })
-	if i < 0 {
-		return "", false
-	}
-	return o.instances[i].Location, true
+	return slices.ContainsFunc(o.instances, func(inst fleet.Instance) bool { return inst.Name == name })
 }

@@ -64,16 +64,18 @@ func (r *Realm) ask(ctx context.Context, name string) whereabouts {
 		if !o.isAway() {
 			continue
 		}
-		if _, was := o.has(name); was {
+		r.mu.Lock()
+		last := r.places[name]
+		r.mu.Unlock()
+		if o.has(name) || last == o.name {
 			return whereabouts{cluster: o.name, found: true}
 		}
 		at.unsure = true
 	}
-	if !at.unsure || r.opt.Settled == nil {
+	if !at.unsure {
 		return at
 	}
-	settled, err := r.opt.Settled(ctx)
-	if member, ok := settled[name]; err == nil && ok && r.Away(fleet.ClusterOf(member)) {
+	if member, ok := r.settled(ctx)[name]; ok && r.Away(fleet.ClusterOf(member)) {
 		return whereabouts{cluster: fleet.ClusterOf(member), found: true}
 	}
 	return at
@@ -89,8 +91,7 @@ func (r *Realm) hasNow(ctx context.Context, o *other, name string) bool {
 	_, err = lxd.Instance(there, name)
 	if err != nil && fleet.CodeOf(err) != fleet.NotFound {
 		r.look(ctx, o)
-		_, was := o.has(name)
-		return was && !o.isAway() // its member is offline
+		return o.has(name) && !o.isAway() // its member is offline
 	}
 	return err == nil
 }
@@ -113,6 +114,16 @@ func (r *Realm) forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.places, name)
+}
+
+// doubt has the next call look for an instance anew, unless it was last in a cluster that is away.
+func (r *Realm) doubt(name string) {
+	r.mu.Lock()
+	cluster := r.places[name]
+	r.mu.Unlock()
+	if !r.Away(cluster) {
+		r.forget(name)
+	}
 }
 
 // free fails with fleet.Taken where another cluster than the given one has an instance of the name.

@@ -194,6 +194,18 @@ func TestAway(t *testing.T) {
 	_, err = w.Members(ctx)
 	do(t, err)
 	w.locations(t)
+	do(t, w.EnsureRenamed(ctx, "copy", "renamed")) // after the last list
+	do(t, w.EnsureRenamed(ctx, "renamed", "copy"))
+	do(t, w.EnsureCopy(ctx, fleet.CopySpec{Source: "copy", Name: "new", Config: map[string]string{fleet.KeyJob: "j"}}, nil))
+	w.away(t, true)
+	wantCode(t, w.EnsureDeleted(ctx, "new"), fleet.Unavailable)
+	wantCode(t, w.EnsureRenamed(ctx, "acme", "new"), fleet.Taken)
+	if got := w.locations(t); got != "acme@n1 copy@west:none! new@!" {
+		t.Errorf("instances %s", got)
+	}
+	w.away(t, false)
+	do(t, w.EnsureDeleted(ctx, "new"))
+	w.locations(t)
 	w.away(t, true)
 	calls := w.west.Calls("Instances")
 	if got := w.locations(t); got != "acme@n1 copy@west:none!" {
