@@ -179,9 +179,9 @@ func (w *world) clusterAway(t *testing.T, s *west) {
 	w.daemon.stop()
 	w.start() // knows of it only what the store has
 	eventually(t, 30*time.Second, "acme is known", func() bool { return w.tenant("acme").Location == "west:none" })
-	w.wantPage("acme.localhost", "says now")
 	s.devcluster("start-member", "n1")
 	eventually(t, time.Minute, "it is back", func() bool { return string(w.tenant("acme").Status) == "running" })
+	w.wantPage("acme.localhost", "says now")
 	w.must("tenant", "delete", "acme", "--now")
 	if got := s.instances(w.project); len(got) > 0 {
 		t.Errorf("instances there %v", got)

@@ -39,7 +39,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		Routes:        a.observer.Routes,
 		Traffic:       a.traffic,
 		Gauges:        a.gauges,
-		DiskCount:     a.lxd.DiskCount,
+		DiskCount:     a.home.DiskCount,
 		Metrics:       a.metrics,
 		LXD:           a.lxd.Server,
 		CA:            a.authority,
