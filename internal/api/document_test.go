@@ -212,6 +212,7 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/domains/b%C3%BCcher.localhost", status: 200},
 		{method: "GET", path: "/v1/domains/*.acme.localhost", status: 200},
 		{method: "GET", path: "/v1/domains/www.acme.com", status: 200},
+		{method: "GET", path: "/v1/domains/b%C3%BCcher.example/dns", status: 200},
 		{method: "PATCH", path: "/v1/domains/www.acme.com", status: 200, body: `{"primary":true,"redirect":0}`},
 		{method: "POST", path: "/v1/domains/www.acme.com/check", status: 200},
 		{method: "DELETE", path: "/v1/domains/%2A.acme.localhost", status: 204},
@@ -415,7 +416,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 	c := newContract(t, f)
 	for _, method := range []string{
 		"Ping", "Doctor", "CA", "Recover", "List", "Create", "Put", "CredentialsLink", "UseCredentialsLink", "Get", "Remove", "Start", "Stop", "Restart", "Resize", "Undelete",
-		"Edit", "Maintain", "Open", "EditGuard", "DropGuard", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "Domain", "Domains",
+		"Edit", "Maintain", "Open", "EditGuard", "DropGuard", "Hold", "Resume", "AddDomain", "ChangeDomain", "RemoveDomain", "CheckDomain", "PreviewDomain", "Domain", "Domains",
 		"Logs", "Adoptable", "Adopt", "Images", "Build", "Import", "Delete", "Jobs", "Job", "Cancel", "Retry", "Plans", "Members", "Member", "EditMember", "DrainPlan", "RebalancePlan", "Explain", "Routes", "Traffic",
 		"RemoveProxy", "ProxyToken", "Snapshots", "Snapshot", "CreateSnapshot", "EditSnapshot", "DeleteSnapshot", "RestoreSnapshot", "CloneSnapshot",
 		"Diff", "SnapshotFiles", "ReadSnapshotFile", "Policies", "Policy", "SavePolicy", "DeletePolicy", "Plan",

@@ -95,6 +95,23 @@ func (s *Server) CheckDomain(ctx context.Context, r CheckDomainRequestObject) (C
 	return CheckDomain200JSONResponse(domainOut(view)), nil
 }
 
+// PreviewDomain tells what DNS says of a name.
+func (s *Server) PreviewDomain(ctx context.Context, r PreviewDomainRequestObject) (PreviewDomainResponseObject, error) {
+	view, err := s.Domains.PreviewDomain(ctx, r.Domain)
+	if err != nil {
+		return nil, err
+	}
+	shown := domainOut(view)
+	out := DomainPreview{Domain: shown.Domain, Unicode: shown.Unicode, Dns: DomainDNS{Addresses: []string{}}, ToSet: shown.ToSet}
+	if shown.Dns != nil {
+		out.Dns = *shown.Dns
+	}
+	if out.ToSet == nil {
+		out.ToSet = []DNSRecord{}
+	}
+	return PreviewDomain200JSONResponse(out), nil
+}
+
 func domainList(views []tenants.DomainView) DomainList {
 	list := DomainList{Items: make([]Domain, len(views))}
 	for i, v := range views {

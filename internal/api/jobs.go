@@ -76,11 +76,15 @@ func (s *Server) accepted(ctx context.Context, job fleet.Job) JobJSONResponse {
 }
 
 func jobOut(j fleet.Job) Job {
-	return Job{
+	out := Job{
 		Id: j.ID, Kind: j.Kind, Subject: j.Subject, State: JobState(j.State), Finished: j.State.Finished(),
 		Error: j.Error, ErrorCode: string(j.ErrorCode), Hint: j.Hint, Cancel: j.Cancel,
 		CreatedAt: j.CreatedAt, UpdatedAt: j.UpdatedAt,
 	}
+	if j.State == fleet.JobQueued && j.NotBefore.After(j.CreatedAt) {
+		out.NotBefore = j.NotBefore
+	}
+	return out
 }
 
 func jobEventOut(e fleet.JobEvent) JobEvent {

@@ -1146,6 +1146,21 @@ type DomainList struct {
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
 
+// DomainPreview defines model for DomainPreview.
+type DomainPreview struct {
+	// Dns What DNS says now.
+	Dns DomainDNS `json:"dns"`
+
+	// Domain In its ASCII form.
+	Domain string `json:"domain"`
+
+	// ToSet DNS records that are missing; none where it is not known what leads here (domains.target).
+	ToSet []DNSRecord `json:"to_set"`
+
+	// Unicode As people write it, where that is another form.
+	Unicode string `json:"unicode,omitempty,omitzero"`
+}
+
 // DomainState defines model for DomainState.
 type DomainState string
 
@@ -1473,10 +1488,13 @@ type Job struct {
 	ErrorCode string    `json:"error_code,omitempty,omitzero"`
 
 	// Finished It will not go on by itself.
-	Finished  bool      `json:"finished"`
-	Hint      string    `json:"hint,omitempty,omitzero"`
-	Id        string    `json:"id"`
-	Kind      string    `json:"kind"`
+	Finished bool   `json:"finished"`
+	Hint     string `json:"hint,omitempty,omitzero"`
+	Id       string `json:"id"`
+	Kind     string `json:"kind"`
+
+	// NotBefore It waits in the queue until then; missing where it does not wait for a time.
+	NotBefore time.Time `json:"not_before,omitempty,omitzero"`
 	State     JobState  `json:"state"`
 	Subject   string    `json:"subject"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -3190,16 +3208,16 @@ type RetryJobParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
-// EditMemberParams defines parameters for EditMember.
-type EditMemberParams struct {
-	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
-	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-}
-
 // FinishOpenIDParams defines parameters for FinishOpenID.
 type FinishOpenIDParams struct {
 	Code  string `form:"code,omitempty" json:"code,omitempty,omitzero"`
 	State string `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// EditMemberParams defines parameters for EditMember.
+type EditMemberParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // DrainMemberParams defines parameters for DrainMember.
@@ -3777,6 +3795,9 @@ type ServerInterface interface {
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	// (POST /v1/domains/{domain}/check)
 	CheckDomain(ctx echo.Context, domain DomainName) error
+	// PreviewDomain What DNS says of a name, and what to set so that it leads here
+	// (GET /v1/domains/{domain}/dns)
+	PreviewDomain(ctx echo.Context, domain DomainName) error
 	// ListDrills Drills, newest first
 	// (GET /v1/drills)
 	ListDrills(ctx echo.Context, params ListDrillsParams) error
@@ -4976,6 +4997,22 @@ func (w *ServerInterfaceWrapper) CheckDomain(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.CheckDomain(ctx, domain)
+	return err
+}
+
+// PreviewDomain converts echo context to params.
+func (w *ServerInterfaceWrapper) PreviewDomain(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "domain" -------------
+	var domain DomainName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "domain", ctx.Param("domain"), &domain, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PreviewDomain(ctx, domain)
 	return err
 }
 
@@ -8068,6 +8105,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/domains/:domain", wrapper.RemoveDomain, options.OperationMiddlewares["removeDomain"]...)
 	router.GET(options.BaseURL+"/v1/domains/:domain", wrapper.GetDomain, options.OperationMiddlewares["getDomain"]...)
 	router.PATCH(options.BaseURL+"/v1/domains/:domain", wrapper.ChangeDomain, options.OperationMiddlewares["changeDomain"]...)
+	router.GET(options.BaseURL+"/v1/domains/:domain/dns", wrapper.PreviewDomain, options.OperationMiddlewares["previewDomain"]...)
 	router.POST(options.BaseURL+"/v1/domains/:domain/check", wrapper.CheckDomain, options.OperationMiddlewares["checkDomain"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/logs", wrapper.GetTenantLogs, options.OperationMiddlewares["getTenantLogs"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/exec", wrapper.ExecTenant, options.OperationMiddlewares["execTenant"]...)
@@ -9532,6 +9570,43 @@ type CheckDomaindefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CheckDomaindefaultApplicationProblemPlusJSONResponse) VisitCheckDomainResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewDomainRequestObject struct {
+	Domain DomainName `json:"domain"`
+}
+
+type PreviewDomainResponseObject interface {
+	VisitPreviewDomainResponse(w http.ResponseWriter) error
+}
+
+type PreviewDomain200JSONResponse DomainPreview
+
+func (response PreviewDomain200JSONResponse) VisitPreviewDomainResponse(w http.ResponseWriter) error {
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewDomaindefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewDomaindefaultApplicationProblemPlusJSONResponse) VisitPreviewDomainResponse(w http.ResponseWriter) error {
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
@@ -13775,6 +13850,9 @@ type StrictServerInterface interface {
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	// (POST /v1/domains/{domain}/check)
 	CheckDomain(ctx context.Context, request CheckDomainRequestObject) (CheckDomainResponseObject, error)
+	// PreviewDomain What DNS says of a name, and what to set so that it leads here
+	// (GET /v1/domains/{domain}/dns)
+	PreviewDomain(ctx context.Context, request PreviewDomainRequestObject) (PreviewDomainResponseObject, error)
 	// ListDrills Drills, newest first
 	// (GET /v1/drills)
 	ListDrills(ctx context.Context, request ListDrillsRequestObject) (ListDrillsResponseObject, error)
@@ -15200,6 +15278,31 @@ func (sh *strictHandler) CheckDomain(ctx echo.Context, domain DomainName) error 
 		return err
 	} else if validResponse, ok := response.(CheckDomainResponseObject); ok {
 		return validResponse.VisitCheckDomainResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PreviewDomain operation middleware
+func (sh *strictHandler) PreviewDomain(ctx echo.Context, domain DomainName) error {
+	var request PreviewDomainRequestObject
+
+	request.Domain = domain
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewDomain(ctx.Request().Context(), request.(PreviewDomainRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewDomain")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PreviewDomainResponseObject); ok {
+		return validResponse.VisitPreviewDomainResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

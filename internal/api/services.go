@@ -71,6 +71,8 @@ type Domains interface {
 	// CheckDomain looks for the proof again and retries the certificate.
 	CheckDomain(ctx context.Context, domain string) (tenants.DomainView, error)
 	Domain(ctx context.Context, domain string) (tenants.DomainView, error)
+	// PreviewDomain tells of any name what DNS says, and what is to be set.
+	PreviewDomain(ctx context.Context, domain string) (tenants.DomainView, error)
 	Domains(ctx context.Context, filter tenants.DomainFilter) ([]tenants.DomainView, error)
 }
 

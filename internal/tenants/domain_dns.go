@@ -50,6 +50,18 @@ type DNSSeen struct {
 	Error     string   // why no address was found
 }
 
+// PreviewDomain tells what DNS says of a domain, whoever has it, and which records are missing for
+// it to lead to the proxy.
+func (s *Service) PreviewDomain(ctx context.Context, domain string) (DomainView, error) {
+	d, err := fleet.ParseDomainPattern(domain)
+	if err != nil {
+		return DomainView{}, err
+	}
+	v := DomainView{Domain: d, DNS: s.lookUp(ctx, d)}
+	v.ToSet = s.toSet(ctx, fleet.Tenant{}, d, v.DNS)
+	return v, nil
+}
+
 // lookUp asks DNS for d. Of a wildcard it asks for a name that the wildcard covers.
 func (s *Service) lookUp(ctx context.Context, d fleet.Domain) DNSSeen {
 	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)

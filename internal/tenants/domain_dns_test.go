@@ -83,3 +83,26 @@ func TestResolverAsksItsServer(t *testing.T) {
 		t.Error(missing)
 	}
 }
+
+func TestPreviewOfADomain(t *testing.T) {
+	s := &Service{ServiceDeps: ServiceDeps{DNS: NewResolver(serveDNS(t))}, opt: ServiceOptions{Target: "front.agency.net"}}
+	for name, c := range map[string]struct {
+		domain string
+		set    []DNSRecord
+	}{
+		"it leads here":       {domain: "WWW.acme.com"},
+		"nobody has set it":   {domain: "shop.acme.com", set: []DNSRecord{{"CNAME", "shop.acme.com", "front.agency.net"}}},
+		"it is none of DNS's": {domain: "acme.localhost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			view, err := s.PreviewDomain(t.Context(), c.domain)
+			do(t, err)
+			if diff := cmp.Diff(c.set, view.ToSet); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	if _, err := s.PreviewDomain(t.Context(), "no domain"); fleet.CodeOf(err) != fleet.Invalid {
+		t.Error(err)
+	}
+}

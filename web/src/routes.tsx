@@ -45,6 +45,7 @@ const pages: RouteObject[] = [
   { path: "settings", lazy: async () => ({ Component: (await import("./settings/settings")).Settings }) },
   { path: "users", lazy: async () => ({ Component: (await import("./access/users")).Users }) },
   { path: "tokens", lazy: async () => ({ Component: (await import("./access/tokens")).Tokens }) },
+  { path: "webhooks", lazy: async () => ({ Component: (await import("./webhooks/webhooks")).Webhooks }) },
   { path: "audit", lazy: async () => ({ Component: (await import("./access/audit")).Audit }) },
   { path: "account", lazy: async () => ({ Component: (await import("./access/account")).Account }) },
   { path: "*", element: <Lost /> },

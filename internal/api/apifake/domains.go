@@ -171,3 +171,15 @@ func (d *Domains) Domains(ctx context.Context, f tenants.DomainFilter) ([]tenant
 	}
 	return found, nil
 }
+
+// PreviewDomain gives a name with a CNAME to set.
+func (d *Domains) PreviewDomain(_ context.Context, name string) (tenants.DomainView, error) {
+	domain, err := fleet.ParseDomainPattern(name)
+	if err != nil {
+		return tenants.DomainView{}, err
+	}
+	return tenants.DomainView{
+		Domain: domain, DNS: tenants.DNSSeen{Error: "DNS has no address for it"},
+		ToSet: []tenants.DNSRecord{{Type: "CNAME", Name: domain.String(), Value: "front.agency.example"}},
+	}, d.fleet.called("PreviewDomain", domain)
+}

@@ -1147,6 +1147,21 @@ type DomainList struct {
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
 
+// DomainPreview defines model for DomainPreview.
+type DomainPreview struct {
+	// Dns What DNS says now.
+	Dns DomainDNS `json:"dns"`
+
+	// Domain In its ASCII form.
+	Domain string `json:"domain"`
+
+	// ToSet DNS records that are missing; none where it is not known what leads here (domains.target).
+	ToSet []DNSRecord `json:"to_set"`
+
+	// Unicode As people write it, where that is another form.
+	Unicode string `json:"unicode,omitempty,omitzero"`
+}
+
 // DomainState defines model for DomainState.
 type DomainState string
 
@@ -1474,10 +1489,13 @@ type Job struct {
 	ErrorCode string    `json:"error_code,omitempty,omitzero"`
 
 	// Finished It will not go on by itself.
-	Finished  bool      `json:"finished"`
-	Hint      string    `json:"hint,omitempty,omitzero"`
-	Id        string    `json:"id"`
-	Kind      string    `json:"kind"`
+	Finished bool   `json:"finished"`
+	Hint     string `json:"hint,omitempty,omitzero"`
+	Id       string `json:"id"`
+	Kind     string `json:"kind"`
+
+	// NotBefore It waits in the queue until then; missing where it does not wait for a time.
+	NotBefore time.Time `json:"not_before,omitempty,omitzero"`
 	State     JobState  `json:"state"`
 	Subject   string    `json:"subject"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -3191,16 +3209,16 @@ type RetryJobParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
-// EditMemberParams defines parameters for EditMember.
-type EditMemberParams struct {
-	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
-	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
-}
-
 // FinishOpenIDParams defines parameters for FinishOpenID.
 type FinishOpenIDParams struct {
 	Code  string `form:"code,omitempty" json:"code,omitempty,omitzero"`
 	State string `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// EditMemberParams defines parameters for EditMember.
+type EditMemberParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // DrainMemberParams defines parameters for DrainMember.
@@ -4037,6 +4055,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
 	CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewDomain What DNS says of a name, and what to set so that it leads here
+	//
+	// Of any name, before a tenant has it. Whether it has to be proven is told when a tenant gets it.
+	//
+	// Corresponds with GET /v1/domains/{domain}/dns (the `PreviewDomain` operationId).
+	PreviewDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDrills Drills, newest first
 	//
@@ -5792,6 +5817,23 @@ func (c *Client) ChangeDomain(ctx context.Context, domain DomainName, body Chang
 // Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
 func (c *Client) CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCheckDomainRequest(c.Server, domain)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewDomain What DNS says of a name, and what to set so that it leads here
+//
+// Of any name, before a tenant has it. Whether it has to be proven is told when a tenant gets it.
+//
+// Corresponds with GET /v1/domains/{domain}/dns (the `PreviewDomain` operationId).
+func (c *Client) PreviewDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewDomainRequest(c.Server, domain)
 	if err != nil {
 		return nil, err
 	}
@@ -9902,6 +9944,40 @@ func NewCheckDomainRequest(server string, domain DomainName) (*http.Request, err
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPreviewDomainRequest constructs an http.Request for the PreviewDomain method
+func NewPreviewDomainRequest(server string, domain DomainName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "domain", domain, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/domains/%s/dns", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -15678,6 +15754,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
 	CheckDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error)
 
+	// PreviewDomainWithResponse What DNS says of a name, and what to set so that it leads here
+	//
+	// Of any name, before a tenant has it. Whether it has to be proven is told when a tenant gets it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/domains/{domain}/dns (the `PreviewDomain` operationId).
+	PreviewDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*PreviewDomainResponse, error)
+
 	// ListDrillsWithResponse Drills, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -18058,6 +18143,39 @@ func (r CheckDomainResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CheckDomainResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PreviewDomainResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DomainPreview
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewDomainResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewDomainResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewDomainResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22418,6 +22536,21 @@ func (c *ClientWithResponses) CheckDomainWithResponse(ctx context.Context, domai
 	return ParseCheckDomainResponse(rsp)
 }
 
+// PreviewDomainWithResponse What DNS says of a name, and what to set so that it leads here
+//
+// Of any name, before a tenant has it. Whether it has to be proven is told when a tenant gets it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/domains/{domain}/dns (the `PreviewDomain` operationId).
+func (c *ClientWithResponses) PreviewDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*PreviewDomainResponse, error) {
+	rsp, err := c.PreviewDomain(ctx, domain, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewDomainResponse(rsp)
+}
+
 // ListDrillsWithResponse Drills, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -25644,6 +25777,39 @@ func ParseCheckDomainResponse(rsp *http.Response) (*CheckDomainResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Domain
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePreviewDomainResponse parses an HTTP response from a PreviewDomainWithResponse call
+func ParsePreviewDomainResponse(rsp *http.Response) (*PreviewDomainResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewDomainResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DomainPreview
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

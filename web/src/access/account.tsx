@@ -1,5 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { lazy, Suspense, useState } from "react";
 
 import { api, ask } from "../api/client";
 import { useAct } from "../shell/act";
@@ -9,6 +9,8 @@ import { Box } from "../show/box";
 import { Field } from "../show/field";
 import { Query } from "../show/query";
 import { Ago } from "../show/time";
+
+const QR = lazy(() => import("./qr"));
 
 /** One's own password, one-time codes and sessions. */
 export function Account() {
@@ -76,7 +78,7 @@ function AddCodes() {
     return (
       <>
         <p>With them a password alone is not enough to log in.</p>
-        <button onClick={() => void act("Begin", async () => setOffer(await ask(api.POST("/v1/session/totp"))))}>Set up</button>
+        <button onClick={() => void act("Make a secret", async () => setOffer(await ask(api.POST("/v1/session/totp"))))}>Set up</button>
       </>
     );
   }
@@ -87,7 +89,10 @@ function AddCodes() {
         void renew("Ask for codes", () => ask(api.PUT("/v1/session/totp", { body: { secret: offer.secret, code, password } })));
       }}
     >
-      <p>Enter this secret in your authenticator, then the code that it shows:</p>
+      <p>Read this with your authenticator, or type the secret; then enter the code that it shows.</p>
+      <Suspense fallback={null}>
+        <QR text={offer.address} label="The secret as a QR code" />
+      </Suspense>
       <p className="mono">{offer.secret}</p>
       <Field label="Code">{(p) => <input {...p} type="text" inputMode="numeric" autoComplete="one-time-code" value={code} onChange={(e) => setCode(e.target.value)} />}</Field>
       <Field label="Password">{(p) => <input {...p} type="password" autoComplete="current-password" value={password} onChange={(e) => setPassword(e.target.value)} />}</Field>

@@ -30,7 +30,7 @@ function gather(queries: QueryClient): (news: News) => void {
   const flush = () => {
     timer = undefined;
     for (const key of keys.values()) void queries.invalidateQueries({ queryKey: key });
-    if (!keys.has("")) void refreshRows(queries, rows);
+    if (!keys.has("")) refreshRows(queries, rows).catch(() => queries.invalidateQueries({ queryKey: ["tenants"] }));
     keys = new Map();
     rows = new Set();
   };

@@ -1,8 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 
 import { api, ask } from "../api/client";
 import type { Finding, Plan, Policy } from "../api/types";
 import { Page } from "../shell/page";
+import { useMay } from "../shell/session";
 import { Box } from "../show/box";
 import { Facts } from "../show/facts";
 import { Nothing, sentence } from "../show/nothing";
@@ -10,6 +12,7 @@ import { Query } from "../show/query";
 import { Rows, type Column } from "../show/rows";
 import { State, type Tone } from "../show/state";
 import { Ago } from "../show/time";
+import { PolicyForm } from "./policy";
 import { doctorQuery, serverQuery } from "./query";
 
 const tones: Record<Finding["state"], Tone> = { ok: "good", warn: "warn", fail: "bad" };
@@ -20,6 +23,18 @@ export function Settings() {
   const doctor = useQuery(doctorQuery);
   const plans = useQuery({ queryKey: ["plans"], queryFn: () => ask(api.GET("/v1/plans")) });
   const policies = useQuery({ queryKey: ["policies"], queryFn: () => ask(api.GET("/v1/policies")) });
+  const operator = useMay("operator");
+  const [editing, setEditing] = useState<Policy | "new">();
+  const change: Column<Policy> = {
+    key: "change",
+    title: "",
+    width: "7rem",
+    show: (p) => (
+      <button className="p-button is-small is-inline" aria-label={`Change ${p.name}`} onClick={() => setEditing(p)}>
+        Change
+      </button>
+    ),
+  };
   return (
     <Page title="Settings">
       <div className="two">
@@ -64,18 +79,22 @@ export function Settings() {
         <Query query={plans}>{({ items }) => <Rows label="Plans" rows={items} columns={planColumns} id={(p) => p.name} empty={<Nothing title="No plans" />} />}</Query>
       </Box>
       <Box title="Policies">
+        {operator && editing === undefined && (
+          <div className="tools">
+            <button onClick={() => setEditing("new")}>Make a policy</button>
+          </div>
+        )}
+        {editing !== undefined && <PolicyForm key={editing === "new" ? "" : editing.name} policy={editing === "new" ? undefined : editing} onClose={() => setEditing(undefined)} />}
         <Query query={policies}>
           {({ items }) => (
             <Rows
               label="Policies"
               rows={items}
-              columns={policyColumns}
+              columns={operator ? [...policyColumns, change] : policyColumns}
               id={(p) => p.name}
               empty={
                 <Nothing title="No policies">
-                  <p>
-                    A policy says when tenants are snapshotted and backed up: <span className="mono">lxdfleet policy create --help</span>
-                  </p>
+                  <p>A policy says when tenants are snapshotted and backed up, and how long that is kept.</p>
                 </Nothing>
               }
             />

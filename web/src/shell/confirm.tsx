@@ -1,6 +1,8 @@
 import { ConfirmationModal } from "@canonical/react-components";
 import { useId, useState, type ReactNode } from "react";
 
+import { Lxc } from "../show/lxc";
+
 interface Props {
   title: string;
   /** What the button says. */
@@ -8,13 +10,15 @@ interface Props {
   children: ReactNode;
   /** Has to be typed, where what is done cannot be taken back. */
   type?: string | undefined;
+  /** What does the same with lxc, and what of it is different. */
+  lxc?: readonly [command: string, note?: string];
   /** Gives whether the dialogue can close. */
   onConfirm: () => Promise<boolean>;
   onClose: () => void;
 }
 
 /** Asks before something is done. */
-export function Confirm({ title, verb, children, type, onConfirm, onClose }: Props) {
+export function Confirm({ title, verb, children, type, lxc, onConfirm, onClose }: Props) {
   const id = useId();
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
@@ -36,6 +40,7 @@ export function Confirm({ title, verb, children, type, onConfirm, onClose }: Pro
       onConfirm={() => void confirm()}
     >
       {children}
+      {lxc !== undefined && <Lxc commands={[lxc[0]]} {...(lxc[1] === undefined ? {} : { note: lxc[1] })} />}
       {type !== undefined && (
         <div className="form__row">
           <label htmlFor={id}>

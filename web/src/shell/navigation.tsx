@@ -24,6 +24,7 @@ const places: readonly Place[] = [
   { to: "/backups", name: "Backups", icon: "archive", role: "viewer" },
   { to: "/users", name: "Users", icon: "user-group", role: "admin" },
   { to: "/tokens", name: "Tokens", icon: "private-key", role: "client" },
+  { to: "/webhooks", name: "Webhooks", icon: "connected", role: "admin" },
   { to: "/audit", name: "Audit log", icon: "search", role: "admin" },
   { to: "/settings", name: "Settings", icon: "settings", role: "viewer" },
 ];

@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from "react";
+import { useEffect, useRef, type MouseEvent, type ReactNode } from "react";
 
 /** A button that opens a small panel; Escape and a click elsewhere close it. */
 export function Menu({ label, children }: { label: string; children: ReactNode }) {
@@ -20,10 +20,17 @@ export function Menu({ label, children }: { label: string; children: ReactNode }
       document.removeEventListener("keydown", close);
     };
   }, []);
+  // What was chosen is begun; what has fields of its own stays.
+  const chosen = (e: MouseEvent<HTMLDivElement>) => {
+    if (details.current === null || !(e.target instanceof HTMLButtonElement) || e.target.parentElement !== e.currentTarget) return;
+    details.current.open = false;
+  };
   return (
     <details className="menu" ref={details}>
       <summary className="p-button">{label}</summary>
-      <div className="menu__panel">{children}</div>
+      <div className="menu__panel" onClick={chosen}>
+        {children}
+      </div>
     </details>
   );
 }

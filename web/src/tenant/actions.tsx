@@ -85,13 +85,13 @@ function Questions({ tenant, question, onClose }: { tenant: Tenant; question: Qu
       return null;
     case "stop":
       return (
-        <Confirm title={`Stop ${name}?`} verb="Stop" onClose={onClose} onConfirm={() => act(`Stop ${name}`, () => ask(api.POST("/v1/tenants/{name}/stop", { params })))}>
+        <Confirm title={`Stop ${name}?`} verb="Stop" lxc={[`stop ${name} --timeout 60`]} onClose={onClose} onConfirm={() => act(`Stop ${name}`, () => ask(api.POST("/v1/tenants/{name}/stop", { params })))}>
           <p>Visitors see that it is stopped. It is stopped cleanly, and stays so until somebody starts it.</p>
         </Confirm>
       );
     case "restart":
       return (
-        <Confirm title={`Restart ${name}?`} verb="Restart" onClose={onClose} onConfirm={() => act(`Restart ${name}`, () => ask(api.POST("/v1/tenants/{name}/restart", { params })))}>
+        <Confirm title={`Restart ${name}?`} verb="Restart" lxc={[`restart ${name}`, "Requests that come meanwhile wait there too."]} onClose={onClose} onConfirm={() => act(`Restart ${name}`, () => ask(api.POST("/v1/tenants/{name}/restart", { params })))}>
           <p>Requests wait meanwhile, and are answered afterwards.</p>
         </Confirm>
       );
@@ -100,6 +100,7 @@ function Questions({ tenant, question, onClose }: { tenant: Tenant; question: Qu
         <Confirm
           title={`Delete ${name}?`}
           verb="Delete"
+          lxc={[`delete ${name} --force`, "That deletes it at once: it does not go into the trash."]}
           type={name}
           onClose={onClose}
           onConfirm={() => act(`Delete ${name}`, () => ask(api.DELETE("/v1/tenants/{name}", { params: { path: { name } } })))}

@@ -3,6 +3,7 @@ import { useState } from "react";
 
 import { api, ask } from "../api/client";
 import type { Domain } from "../api/types";
+import { Dns } from "../tenants/dns";
 import { useAct } from "../shell/act";
 import { Confirm } from "../shell/confirm";
 import { useMay } from "../shell/session";
@@ -10,6 +11,7 @@ import { Box } from "../show/box";
 import { Facts } from "../show/facts";
 import { Nothing } from "../show/nothing";
 import { Query } from "../show/query";
+import { Records } from "../show/records";
 import { State, type Tone } from "../show/state";
 import { Ago } from "../show/time";
 import { domainsQuery } from "./query";
@@ -60,6 +62,7 @@ function Add({ name }: { name: string }) {
   const { busy, change } = useChange();
   const add = () => change(`Add ${domain}`, () => ask(api.POST("/v1/tenants/{name}/domains", { params: { path: { name } }, body: { domain } })));
   return (
+    <>
     <form
       className="tools"
       onSubmit={(e) => {
@@ -72,6 +75,8 @@ function Add({ name }: { name: string }) {
       <input type="text" style={{ maxWidth: "22rem" }} aria-label="New domain" placeholder="shop.example" value={domain} onChange={(e) => setDomain(e.target.value)} />
       <button disabled={busy || domain === ""}>Add domain</button>
     </form>
+    {domain.includes(".") && <Dns domains={[domain.trim().toLowerCase()]} />}
+    </>
   );
 }
 
@@ -141,9 +146,7 @@ function ToSet({ domain }: { domain: Domain }) {
   return (
     <>
       <p>To set in DNS:</p>
-      <pre className="text" tabIndex={0}>
-        {domain.to_set?.map((record) => `${record.name}  ${record.type}  ${record.value}\n`)}
-      </pre>
+      <Records records={domain.to_set ?? []} />
     </>
   );
 }

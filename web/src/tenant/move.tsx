@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useDeferredValue, useState } from "react";
 
 import { api, ask, once } from "../api/client";
 import type { Tenant } from "../api/types";
@@ -10,22 +10,43 @@ import { Facts } from "../show/facts";
 import { Field } from "../show/field";
 import { bytes } from "../show/format";
 import { Query } from "../show/query";
+import { instant } from "./when";
 
-/** Asks where a tenant shall move, and says what that would cost. */
+type When = "now" | "window" | "at";
+
+/** Asks where a tenant shall move, when and how fast, and says what that would cost. */
 export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void }) {
   const { act } = useAct();
   const { name } = tenant;
   const [to, setTo] = useState("");
+  const [limit, setLimit] = useState("");
+  const [hold, setHold] = useState("");
+  const [when, setWhen] = useState<When>("now");
+  const [at, setAt] = useState("");
   const members = useQuery(membersQuery);
-  const wanted = to === "" ? {} : { to };
+  const where = to === "" ? {} : { to };
+  const slow = useDeferredValue(limit);
   const estimate = useQuery({
-    queryKey: ["tenant", name, "move", to],
+    queryKey: ["tenant", name, "move", to, slow],
     retry: false,
-    queryFn: ({ signal }) => ask(api.GET("/v1/tenants/{name}/move", { params: { path: { name }, query: wanted }, signal })),
+    queryFn: ({ signal }) => {
+      const query = { ...where, ...(slow === "" ? {} : { limit: slow }) };
+      return ask(api.GET("/v1/tenants/{name}/move", { params: { path: { name }, query }, signal }));
+    },
   });
-  const move = () => act(`Move ${name}`, () => ask(api.POST("/v1/tenants/{name}/move", { params: { path: { name }, header: once() }, body: wanted })));
+  const move = () => {
+    const time = when === "now" ? {} : { at: when === "window" ? "window" : instant(at) };
+    const body = { ...where, ...time, ...(limit === "" ? {} : { limit }), ...(hold === "" ? {} : { max_hold: hold }) };
+    return act(when === "now" ? `Move ${name}` : `Plan a move of ${name}`, () => ask(api.POST("/v1/tenants/{name}/move", { params: { path: { name }, header: once() }, body })));
+  };
   return (
-    <Confirm title={`Move ${name} to another member?`} verb="Move" onClose={onClose} onConfirm={move}>
+    <Confirm
+      title={`Move ${name} to another member?`}
+      verb={when === "now" ? "Move" : "Plan"}
+      lxc={[`move ${name} --target ${to === "" ? (estimate.data?.to ?? "MEMBER") : to}`, "That takes it down for as long as the copy takes, and only works while it is stopped."]}
+      onClose={onClose}
+      onConfirm={move}
+    >
       <p>It is copied while it runs. Then its requests wait while it changes over; none of them fails.</p>
       <Field label="To">
         {(p) => (
@@ -39,6 +60,27 @@ export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void 
           </select>
         )}
       </Field>
+      <Field label="When" help={tenant.window === undefined ? "It has no window; its settings give it one." : `Its window: ${tenant.window}`}>
+        {(p) => (
+          <select {...p} value={when} onChange={(e) => setWhen(e.target.value as When)}>
+            <option value="now">Now</option>
+            <option value="window" disabled={tenant.window === undefined}>
+              As soon as its window allows
+            </option>
+            <option value="at">At a time</option>
+          </select>
+        )}
+      </Field>
+      {when === "at" && <Field label="Time" help="In your time zone, within 90 days.">{(p) => <input {...p} type="datetime-local" value={at} onChange={(e) => setAt(e.target.value)} />}</Field>}
+      <details>
+        <summary>Limits</summary>
+        <Field label="Copy at most, each second" help="Such as 50MiB, while it runs.">
+          {(p) => <input {...p} type="text" placeholder="as fast as it goes" value={limit} onChange={(e) => setLimit(e.target.value)} />}
+        </Field>
+        <Field label="Requests may wait" help="Such as 20s. Where more would be needed, the move is taken back.">
+          {(p) => <input {...p} type="text" placeholder="as long as the proxy lets them" value={hold} onChange={(e) => setHold(e.target.value)} />}
+        </Field>
+      </details>
       <Query query={estimate}>
         {(data) => (
           <Facts

@@ -9,6 +9,7 @@ import { Box } from "../show/box";
 import { Field } from "../show/field";
 import { Query } from "../show/query";
 import { Why } from "../tenants/placement";
+import { GuardForm } from "./guardform";
 import { useTenant } from "./tenant";
 
 /** What is written down about a tenant, and can be changed. */
@@ -22,6 +23,9 @@ export function TenantSettings() {
       <div>
         <Box title="Plan">
           <PlanForm tenant={tenant} />
+        </Box>
+        <Box title="Visitors">
+          <GuardForm key={tenant.revision} tenant={tenant} />
         </Box>
         <Box title="Placement">
           <Where name={tenant.name} />
@@ -39,12 +43,13 @@ function About({ tenant }: { tenant: Tenant }) {
   const [contact, setContact] = useState(tenant.contact ?? "");
   const [policy, setPolicy] = useState(tenant.policy ?? "");
   const [zone, setZone] = useState(tenant.time_zone ?? "");
+  const [window, setWindow] = useState(tenant.window ?? "");
   const [labels, setLabels] = useState(() => written(tenant.labels));
   const save = async () => {
     const wanted = labelsOf(labels);
     // An empty value takes a label away.
     const gone = Object.fromEntries(Object.keys(tenant.labels).filter((key) => !(key in wanted)).map((key) => [key, ""]));
-    const body = { display_name: name, contact, policy, time_zone: zone, labels: { ...wanted, ...gone } };
+    const body = { display_name: name, contact, policy, time_zone: zone, window, labels: { ...wanted, ...gone } };
     await act(`Save ${tenant.name}`, () => ask(api.PATCH("/v1/tenants/{name}", { params: { path: { name: tenant.name } }, body })));
     await queries.invalidateQueries({ queryKey: ["tenant", tenant.name] });
   };
@@ -72,6 +77,9 @@ function About({ tenant }: { tenant: Tenant }) {
       </Field>
       <Field label="Time zone" help="That its policy is read in, such as Europe/Berlin; the policy’s where it is empty.">
         {(p) => <input {...p} type="text" value={zone} onChange={(e) => setZone(e.target.value)} />}
+      </Field>
+      <Field label="Window" help="When it may be worked on by itself, as planned moves are: 02:00-05:00, or sat,sun 22:30-04:00.">
+        {(p) => <input {...p} type="text" value={window} onChange={(e) => setWindow(e.target.value)} />}
       </Field>
       <button className="p-button--positive" disabled={busy}>
         Save

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "react-router";
 
-import { serverQuery } from "../settings/query";
 import { jobsQuery } from "../jobs/query";
 import { JobList } from "../jobs/list";
 import { safe } from "../tenants/columns";
 import { Box } from "../show/box";
 import { Facts, Labels } from "../show/facts";
+import { Lxc } from "../show/lxc";
 import { Query } from "../show/query";
 import { Ago, Moment } from "../show/time";
 import { ago } from "../show/format";
@@ -29,6 +29,7 @@ export function Summary() {
               ["Image", tenant.image],
               ["Plan", tenant.plan],
               ["Policy", tenant.policy ?? "none"],
+              ["Window", tenant.window],
               ["Labels", Object.keys(tenant.labels).length > 0 && <Labels key="l" labels={tenant.labels} />],
               ["Created", <Moment key="c" at={tenant.created_at} />],
               ["Deleted for good", tenant.purge_at !== undefined && <Moment key="p" at={tenant.purge_at} />],
@@ -47,7 +48,7 @@ export function Summary() {
               ["Last seen", <Ago key="o" at={tenant.observed_at} />],
             ]}
           />
-          <Commands name={tenant.name} />
+          <Lxc commands={[`info ${tenant.name}`, `exec ${tenant.name} -- bash`, `config show ${tenant.name} --expanded`, `restart ${tenant.name}`, `snapshot ${tenant.name}`, `stop ${tenant.name}`]} />
         </Box>
         <Kept name={tenant.name} />
       </div>
@@ -59,22 +60,6 @@ export function Summary() {
 function health(healthy: boolean | undefined): string {
   if (healthy === undefined) return "not checked yet";
   return healthy ? "good" : "bad";
-}
-
-/** What one would type to do the same with LXD's own command. */
-function Commands({ name }: { name: string }) {
-  const { data: server } = useQuery(serverQuery);
-  const project = server?.project ?? "lxdfleet";
-  const lines = [`lxc info ${name}`, `lxc exec ${name} -- bash`, `lxc restart ${name}`, `lxc snapshot ${name}`, `lxc stop ${name}`];
-  return (
-    <details>
-      <summary>With lxc</summary>
-      <p className="u-text--muted">What is done there shows here within a second.</p>
-      <pre className="text" tabIndex={0}>
-        {lines.map((line) => `${line.replace("lxc ", `lxc --project ${project} `)}\n`)}
-      </pre>
-    </details>
-  );
 }
 
 function Kept({ name }: { name: string }) {

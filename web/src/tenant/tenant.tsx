@@ -8,9 +8,10 @@ import { Page } from "../shell/page";
 import { useMay } from "../shell/session";
 import { Nothing, sentence } from "../show/nothing";
 import { Query } from "../show/query";
+import { Ago } from "../show/time";
 import { Actions } from "./actions";
 import { tenantQuery } from "./query";
-import { jobQuery } from "../jobs/query";
+import { jobQuery, jobsQuery } from "../jobs/query";
 import { Link } from "react-router";
 
 const tabs = [
@@ -78,13 +79,34 @@ export function useTenant(): Tenant {
 }
 
 function Trouble({ tenant }: { tenant: Tenant }) {
+  const viewer = useMay("viewer");
   return (
     <>
       {tenant.problem !== undefined && <Note tone="negative" title="An operator has to put something right" text={sentence(tenant.problem)} />}
       {tenant.maintenance !== undefined && <Note tone="caution" title="Closed to visitors" text={tenant.maintenance.message ?? "They see the maintenance page."} />}
       {(tenant.holds?.length ?? 0) > 0 && <Note tone="caution" title="Requests wait" text={tenant.holds?.map((hold) => hold.reason).join(", ") ?? ""} />}
       {tenant.job !== undefined && <Working id={tenant.job} />}
+      {viewer && <Planned name={tenant.name} />}
     </>
+  );
+}
+
+// A move that waits for its time.
+function Planned({ name }: { name: string }) {
+  const { data } = useQuery(jobsQuery({ subject: `planned/${name}`, unfinished: true }));
+  const job = data?.items.find((item) => item.state === "queued");
+  if (job === undefined) return null;
+  return (
+    <p>
+      <Link to={`/jobs/${job.id}`}>A move is planned</Link>
+      {job.not_before !== undefined && (
+        <>
+          {" "}
+          <Ago at={job.not_before} />
+        </>
+      )}
+      <span className="u-text--muted"> It can be cancelled until then.</span>
+    </p>
   );
 }
 

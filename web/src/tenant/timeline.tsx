@@ -125,6 +125,7 @@ function Sure({ question, onClose }: { question: Question; onClose: () => void }
         <Confirm
           title={`Delete the snapshot ${snapshot.name}?`}
           verb="Delete"
+          lxc={[`delete ${snapshot.tenant}/${snapshot.name}`]}
           type={snapshot.name}
           onClose={onClose}
           onConfirm={() => act(`Delete ${snapshot.name}`, () => ask(api.DELETE("/v1/tenants/{name}/snapshots/{snapshot}", { params: { path, query } })))}
@@ -135,7 +136,7 @@ function Sure({ question, onClose }: { question: Question; onClose: () => void }
     }
     const restore = () => act(`Restore ${snapshot.tenant}`, () => ask(api.POST("/v1/tenants/{name}/snapshots/{snapshot}/restore", { params: { path, header: once() } })));
     return (
-      <Confirm title={`Bring ${snapshot.tenant} back to ${snapshot.name}?`} verb="Restore" type={snapshot.tenant} onClose={onClose} onConfirm={restore}>
+      <Confirm title={`Bring ${snapshot.tenant} back to ${snapshot.name}?`} verb="Restore" type={snapshot.tenant} lxc={[`restore ${snapshot.tenant} ${snapshot.name}`, "On ZFS that needs newer snapshots deleted; here they stay."]} onClose={onClose} onConfirm={restore}>
         <p>What was written since is gone from it. A safety snapshot is taken first, and newer snapshots stay.</p>
       </Confirm>
     );

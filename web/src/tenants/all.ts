@@ -42,7 +42,8 @@ async function readRow(name: string): Promise<Tenant | undefined> {
   try {
     return await ask(api.GET("/v1/tenants/{name}", { params: { path: { name } } }));
   } catch (thrown) {
-    if (thrown instanceof Problem && thrown.status === 404) return undefined;
+    // News is also of instances that are no tenants: of those there is no row, or the name cannot be one.
+    if (thrown instanceof Problem && (thrown.status === 404 || thrown.code === "invalid")) return undefined;
     throw thrown;
   }
 }

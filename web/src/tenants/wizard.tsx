@@ -15,7 +15,8 @@ import { Field } from "../show/field";
 import { Failure, sentence } from "../show/nothing";
 import { Query } from "../show/query";
 import { useTenants } from "./all";
-import { domainsFault, empty, nameFault, requestOf, type Draft } from "./draft";
+import { Dns } from "./dns";
+import { domainsFault, empty, nameFault, requestOf, words, type Draft } from "./draft";
 import { Placement } from "./placement";
 
 const plansQuery = { queryKey: ["plans"], queryFn: () => ask(api.GET("/v1/plans")) };
@@ -77,9 +78,10 @@ function Form({ onBegun }: { onBegun: (name: string, job: Job) => void }) {
           </Field>
         </Box>
         <Box title="Domains">
-          <Field label="Domains" wrong={faults.domains} help="One in each line; the first is the primary one. The base domain’s own name is given where there is none. What to set in DNS is shown on the tenant’s page.">
+          <Field label="Domains" wrong={faults.domains} help="One in each line; the first is the primary one. The base domain’s own name is given where there is none.">
             {(p) => <textarea {...p} rows={3} spellCheck={false} value={draft.domains} onChange={(e) => set({ domains: e.target.value })} />}
           </Field>
+          {faults.domains === "" && <Dns domains={words(draft.domains.toLowerCase())} />}
         </Box>
       </div>
       <div>
