@@ -37,6 +37,8 @@ type access struct {
 	role      fleet.Role // the least; empty: everybody
 	scope     scope
 	audit     bool
+	job       bool // it answers with a job
+	secret    bool // its answer holds a secret, which is shown once
 }
 
 // readAccess reads it from the document, by method and path as echo writes them. An operation
@@ -73,6 +75,10 @@ func newAccess(method, route string, fields map[string]any) (access, error) {
 	if audit, ok := fields["x-audit"].(bool); ok {
 		a.audit = audit
 	}
+	a.secret, _ = fields["x-secret"].(bool)
+	answers, _ := fields["responses"].(map[string]any)
+	accepted, _ := answers["202"].(map[string]any)
+	a.job = accepted["$ref"] == "#/components/responses/Job"
 	switch a.scope {
 	case scopeOpen, scopeList, scopeTenant, scopeDomain, scopeBackup, scopeDrill, scopeJob, scopeFleet:
 	default:

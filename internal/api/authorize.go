@@ -30,6 +30,9 @@ func (s *Server) authorize(next echo.HandlerFunc) echo.HandlerFunc {
 				caller = fleet.Caller{Kind: fleet.CallerSocket, Name: name, Role: fleet.RoleAdmin}
 			}
 		}
+		if err := s.limits.take(ec.Response().Header(), caller, addressOf(r)); err != nil {
+			return err
+		}
 		if err == nil {
 			err = guard(r, caller)
 		}

@@ -72,6 +72,9 @@ func problemOf(err error) Problem {
 	if _, ok := errors.AsType[*staleError](err); ok {
 		p.Status, p.Title = http.StatusPreconditionFailed, "Changed meanwhile"
 	}
+	if _, ok := errors.AsType[*limitError](err); ok {
+		p.Status, p.Title = http.StatusTooManyRequests, "Too many requests"
+	}
 	if _, ok := errors.AsType[*accounts.WaitError](err); ok {
 		p.Status, p.Title = http.StatusTooManyRequests, "Too many tries"
 	}
@@ -131,6 +134,9 @@ func (s *Server) onError(err error, c echo.Context) {
 	}
 	if wait, ok := errors.AsType[*accounts.WaitError](err); ok {
 		c.Response().Header().Set("Retry-After", strconv.Itoa(int(wait.Wait/time.Second)+1))
+	}
+	if limit, ok := errors.AsType[*limitError](err); ok {
+		c.Response().Header().Set("Retry-After", strconv.Itoa(limit.seconds))
 	}
 	if stale, ok := errors.AsType[*staleError](err); ok && stale.now != "" {
 		c.Response().Header().Set("ETag", stale.now)

@@ -3001,6 +3001,12 @@ type CreateBackupParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ConfirmBackupKeyParams defines parameters for ConfirmBackupKey.
+type ConfirmBackupKeyParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // BackupControlParams defines parameters for BackupControl.
 type BackupControlParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3010,6 +3016,12 @@ type BackupControlParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// InitBackupsParams defines parameters for InitBackups.
+type InitBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // PruneBackupsParams defines parameters for PruneBackups.
 type PruneBackupsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3017,6 +3029,18 @@ type PruneBackupsParams struct {
 
 	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// RecoverBackupsParams defines parameters for RecoverBackups.
+type RecoverBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RotateBackupKeyParams defines parameters for RotateBackupKey.
+type RotateBackupKeyParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // VerifyBackupsParams defines parameters for VerifyBackups.
@@ -3067,10 +3091,28 @@ type RestoreBackupParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// AddClusterParams defines parameters for AddCluster.
+type AddClusterParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // RemoveClusterParams defines parameters for RemoveCluster.
 type RemoveClusterParams struct {
 	// Force Also where it is away: it goes on trusting, and what is there is forgotten.
 	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
+// RotateClusterParams defines parameters for RotateCluster.
+type RotateClusterParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ReplayDeliveryParams defines parameters for ReplayDelivery.
+type ReplayDeliveryParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListDomainsParams defines parameters for ListDomains.
@@ -3081,6 +3123,12 @@ type ListDomainsParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// CheckDomainParams defines parameters for CheckDomain.
+type CheckDomainParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListDrillsParams defines parameters for ListDrills.
@@ -3244,6 +3292,18 @@ type RestoreMemberParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ExplainPlacementParams defines parameters for ExplainPlacement.
+type ExplainPlacementParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreatePolicyParams defines parameters for CreatePolicy.
+type CreatePolicyParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeletePolicyParams defines parameters for DeletePolicy.
 type DeletePolicyParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
@@ -3254,6 +3314,12 @@ type DeletePolicyParams struct {
 type EditPolicyParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// CreateProxyTokenParams defines parameters for CreateProxyToken.
+type CreateProxyTokenParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetRebalancePlanParams defines parameters for GetRebalancePlan.
@@ -3342,6 +3408,18 @@ type PutTenantParams struct {
 	IfNoneMatch string `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// CreateCredentialsLinkParams defines parameters for CreateCredentialsLink.
+type CreateCredentialsLinkParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// AddDomainParams defines parameters for AddDomain.
+type AddDomainParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DropGuardParams defines parameters for DropGuard.
 type DropGuardParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
@@ -3367,6 +3445,9 @@ type ResumeTenantParams struct {
 type HoldTenantParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetTenantLogsParams defines parameters for GetTenantLogs.
@@ -3525,6 +3606,18 @@ type UndeleteTenantParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// CreateTokenParams defines parameters for CreateToken.
+type CreateTokenParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
@@ -3535,6 +3628,18 @@ type DeleteUserParams struct {
 type EditUserParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// CreateLinkParams defines parameters for CreateLink.
+type CreateLinkParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // DeleteWebhookParams defines parameters for DeleteWebhook.
@@ -3557,6 +3662,12 @@ type ListDeliveriesParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor        `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // AdoptInstanceJSONRequestBody defines body for AdoptInstance for application/json ContentType.
@@ -3716,22 +3827,22 @@ type ServerInterface interface {
 	CreateBackup(ctx echo.Context, params CreateBackupParams) error
 	// ConfirmBackupKey Show that a copy of the recovery key is kept elsewhere
 	// (POST /v1/backups/confirm-key)
-	ConfirmBackupKey(ctx echo.Context) error
+	ConfirmBackupKey(ctx echo.Context, params ConfirmBackupKeyParams) error
 	// BackupControl Back up the control plane itself
 	// (POST /v1/backups/control)
 	BackupControl(ctx echo.Context, params BackupControlParams) error
 	// InitBackups Make the repository of the backups, and its recovery key
 	// (POST /v1/backups/init)
-	InitBackups(ctx echo.Context) error
+	InitBackups(ctx echo.Context, params InitBackupsParams) error
 	// PruneBackups Free what no backup needs any more
 	// (POST /v1/backups/prune)
 	PruneBackups(ctx echo.Context, params PruneBackupsParams) error
 	// RecoverBackups Bring the fleet back from the newest backup of the control plane
 	// (POST /v1/backups/recover)
-	RecoverBackups(ctx echo.Context) error
+	RecoverBackups(ctx echo.Context, params RecoverBackupsParams) error
 	// RotateBackupKey Replace the recovery key of the backups
 	// (POST /v1/backups/rotate-key)
-	RotateBackupKey(ctx echo.Context) error
+	RotateBackupKey(ctx echo.Context, params RotateBackupKeyParams) error
 	// GetBackupStatus How the repository of the backups is
 	// (GET /v1/backups/status)
 	GetBackupStatus(ctx echo.Context) error
@@ -3764,7 +3875,7 @@ type ServerInterface interface {
 	ListClusters(ctx echo.Context) error
 	// AddCluster Add another LXD cluster or stand-alone server
 	// (POST /v1/clusters)
-	AddCluster(ctx echo.Context) error
+	AddCluster(ctx echo.Context, params AddClusterParams) error
 	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
 	// (DELETE /v1/clusters/{cluster})
 	RemoveCluster(ctx echo.Context, cluster string, params RemoveClusterParams) error
@@ -3773,10 +3884,10 @@ type ServerInterface interface {
 	GetCluster(ctx echo.Context, cluster string) error
 	// RotateCluster Exchange the certificate that is shown to a cluster
 	// (POST /v1/clusters/{cluster}/rotate)
-	RotateCluster(ctx echo.Context, cluster string) error
+	RotateCluster(ctx echo.Context, cluster string, params RotateClusterParams) error
 	// ReplayDelivery Send a delivery again that is dead, or was delivered
 	// (POST /v1/deliveries/{id}/replay)
-	ReplayDelivery(ctx echo.Context, id string) error
+	ReplayDelivery(ctx echo.Context, id string, params ReplayDeliveryParams) error
 	// GetDoctor What is wrong, and how to mend it
 	// (GET /v1/doctor)
 	GetDoctor(ctx echo.Context) error
@@ -3794,7 +3905,7 @@ type ServerInterface interface {
 	ChangeDomain(ctx echo.Context, domain DomainName) error
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	// (POST /v1/domains/{domain}/check)
-	CheckDomain(ctx echo.Context, domain DomainName) error
+	CheckDomain(ctx echo.Context, domain DomainName, params CheckDomainParams) error
 	// PreviewDomain What DNS says of a name, and what to set so that it leads here
 	// (GET /v1/domains/{domain}/dns)
 	PreviewDomain(ctx echo.Context, domain DomainName) error
@@ -3887,7 +3998,7 @@ type ServerInterface interface {
 	GetDocument(ctx echo.Context) error
 	// ExplainPlacement Where a tenant would be placed now, and why
 	// (POST /v1/placement/explain)
-	ExplainPlacement(ctx echo.Context) error
+	ExplainPlacement(ctx echo.Context, params ExplainPlacementParams) error
 	// ListPlans Plans a tenant can have
 	// (GET /v1/plans)
 	ListPlans(ctx echo.Context) error
@@ -3896,7 +4007,7 @@ type ServerInterface interface {
 	ListPolicies(ctx echo.Context) error
 	// CreatePolicy Make a policy
 	// (POST /v1/policies)
-	CreatePolicy(ctx echo.Context) error
+	CreatePolicy(ctx echo.Context, params CreatePolicyParams) error
 	// DeletePolicy Delete a policy that no tenant has
 	// (DELETE /v1/policies/{policy})
 	DeletePolicy(ctx echo.Context, policy PolicyName, params DeletePolicyParams) error
@@ -3914,7 +4025,7 @@ type ServerInterface interface {
 	RemoveProxy(ctx echo.Context, name string) error
 	// CreateProxyToken Make a token that one proxy can join with, once
 	// (POST /v1/proxy-tokens)
-	CreateProxyToken(ctx echo.Context) error
+	CreateProxyToken(ctx echo.Context, params CreateProxyTokenParams) error
 	// GetRebalancePlan The fewest moves that bring the fleet under its targets
 	// (GET /v1/rebalance)
 	GetRebalancePlan(ctx echo.Context, params GetRebalancePlanParams) error
@@ -3977,13 +4088,13 @@ type ServerInterface interface {
 	PutTenant(ctx echo.Context, name TenantName, params PutTenantParams) error
 	// CreateCredentialsLink Make a one-time link to a tenant's first credentials
 	// (POST /v1/tenants/{name}/credentials)
-	CreateCredentialsLink(ctx echo.Context, name TenantName) error
+	CreateCredentialsLink(ctx echo.Context, name TenantName, params CreateCredentialsLinkParams) error
 	// ListTenantDomains A tenant's domains by name
 	// (GET /v1/tenants/{name}/domains)
 	ListTenantDomains(ctx echo.Context, name TenantName) error
 	// AddDomain Give a tenant a domain
 	// (POST /v1/tenants/{name}/domains)
-	AddDomain(ctx echo.Context, name TenantName) error
+	AddDomain(ctx echo.Context, name TenantName, params AddDomainParams) error
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	// (GET /v1/tenants/{name}/exec)
 	ExecTenant(ctx echo.Context, name TenantName) error
@@ -4070,7 +4181,7 @@ type ServerInterface interface {
 	ListTokens(ctx echo.Context) error
 	// CreateToken Make a token for a script
 	// (POST /v1/tokens)
-	CreateToken(ctx echo.Context) error
+	CreateToken(ctx echo.Context, params CreateTokenParams) error
 	// DeleteToken End a token
 	// (DELETE /v1/tokens/{id})
 	DeleteToken(ctx echo.Context, id string) error
@@ -4082,7 +4193,7 @@ type ServerInterface interface {
 	ListUsers(ctx echo.Context) error
 	// CreateUser Add a user
 	// (POST /v1/users)
-	CreateUser(ctx echo.Context) error
+	CreateUser(ctx echo.Context, params CreateUserParams) error
 	// DeleteUser Remove a user, with its sessions and tokens
 	// (DELETE /v1/users/{user})
 	DeleteUser(ctx echo.Context, user UserName, params DeleteUserParams) error
@@ -4094,7 +4205,7 @@ type ServerInterface interface {
 	EditUser(ctx echo.Context, user UserName, params EditUserParams) error
 	// CreateLink Make a one-time link by which a user sets a password
 	// (POST /v1/users/{user}/link)
-	CreateLink(ctx echo.Context, user UserName) error
+	CreateLink(ctx echo.Context, user UserName, params CreateLinkParams) error
 	// EndUserSessions End all of a user's sessions
 	// (DELETE /v1/users/{user}/sessions)
 	EndUserSessions(ctx echo.Context, user UserName) error
@@ -4109,7 +4220,7 @@ type ServerInterface interface {
 	ListWebhooks(ctx echo.Context) error
 	// CreateWebhook Have an address told what happens
 	// (POST /v1/webhooks)
-	CreateWebhook(ctx echo.Context) error
+	CreateWebhook(ctx echo.Context, params CreateWebhookParams) error
 	// DeleteWebhook Remove a webhook, and what is on its way to it
 	// (DELETE /v1/webhooks/{id})
 	DeleteWebhook(ctx echo.Context, id WebhookID, params DeleteWebhookParams) error
@@ -4124,7 +4235,7 @@ type ServerInterface interface {
 	ListDeliveries(ctx echo.Context, id WebhookID, params ListDeliveriesParams) error
 	// TestWebhook Send a webhook an event of type webhook.ping
 	// (POST /v1/webhooks/{id}/test)
-	TestWebhook(ctx echo.Context, id WebhookID) error
+	TestWebhook(ctx echo.Context, id WebhookID, params TestWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -4412,8 +4523,28 @@ func (w *ServerInterfaceWrapper) CreateBackup(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ConfirmBackupKey(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ConfirmBackupKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ConfirmBackupKey(ctx)
+	err = w.Handler.ConfirmBackupKey(ctx, params)
 	return err
 }
 
@@ -4465,8 +4596,28 @@ func (w *ServerInterfaceWrapper) BackupControl(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) InitBackups(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params InitBackupsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.InitBackups(ctx)
+	err = w.Handler.InitBackups(ctx, params)
 	return err
 }
 
@@ -4518,8 +4669,28 @@ func (w *ServerInterfaceWrapper) PruneBackups(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) RecoverBackups(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RecoverBackupsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RecoverBackups(ctx)
+	err = w.Handler.RecoverBackups(ctx, params)
 	return err
 }
 
@@ -4527,8 +4698,28 @@ func (w *ServerInterfaceWrapper) RecoverBackups(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) RotateBackupKey(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateBackupKeyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RotateBackupKey(ctx)
+	err = w.Handler.RotateBackupKey(ctx, params)
 	return err
 }
 
@@ -4817,8 +5008,28 @@ func (w *ServerInterfaceWrapper) ListClusters(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) AddCluster(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddClusterParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AddCluster(ctx)
+	err = w.Handler.AddCluster(ctx, params)
 	return err
 }
 
@@ -4874,8 +5085,28 @@ func (w *ServerInterfaceWrapper) RotateCluster(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cluster: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RotateClusterParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RotateCluster(ctx, cluster)
+	err = w.Handler.RotateCluster(ctx, cluster, params)
 	return err
 }
 
@@ -4890,8 +5121,28 @@ func (w *ServerInterfaceWrapper) ReplayDelivery(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReplayDeliveryParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ReplayDelivery(ctx, id)
+	err = w.Handler.ReplayDelivery(ctx, id, params)
 	return err
 }
 
@@ -4995,8 +5246,28 @@ func (w *ServerInterfaceWrapper) CheckDomain(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CheckDomainParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CheckDomain(ctx, domain)
+	err = w.Handler.CheckDomain(ctx, domain, params)
 	return err
 }
 
@@ -5894,8 +6165,28 @@ func (w *ServerInterfaceWrapper) GetDocument(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ExplainPlacement(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExplainPlacementParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ExplainPlacement(ctx)
+	err = w.Handler.ExplainPlacement(ctx, params)
 	return err
 }
 
@@ -5921,8 +6212,28 @@ func (w *ServerInterfaceWrapper) ListPolicies(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreatePolicy(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreatePolicyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreatePolicy(ctx)
+	err = w.Handler.CreatePolicy(ctx, params)
 	return err
 }
 
@@ -6043,8 +6354,28 @@ func (w *ServerInterfaceWrapper) RemoveProxy(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateProxyToken(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateProxyTokenParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateProxyToken(ctx)
+	err = w.Handler.CreateProxyToken(ctx, params)
 	return err
 }
 
@@ -6548,8 +6879,28 @@ func (w *ServerInterfaceWrapper) CreateCredentialsLink(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateCredentialsLinkParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateCredentialsLink(ctx, name)
+	err = w.Handler.CreateCredentialsLink(ctx, name, params)
 	return err
 }
 
@@ -6580,8 +6931,28 @@ func (w *ServerInterfaceWrapper) AddDomain(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AddDomainParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.AddDomain(ctx, name)
+	err = w.Handler.AddDomain(ctx, name, params)
 	return err
 }
 
@@ -6744,6 +7115,21 @@ func (w *ServerInterfaceWrapper) HoldTenant(ctx echo.Context) error {
 		}
 
 		params.IfMatch = IfMatch
+	}
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -7663,8 +8049,28 @@ func (w *ServerInterfaceWrapper) ListTokens(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateToken(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateTokenParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateToken(ctx)
+	err = w.Handler.CreateToken(ctx, params)
 	return err
 }
 
@@ -7706,8 +8112,28 @@ func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateUser(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateUserParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateUser(ctx)
+	err = w.Handler.CreateUser(ctx, params)
 	return err
 }
 
@@ -7810,8 +8236,28 @@ func (w *ServerInterfaceWrapper) CreateLink(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateLinkParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateLink(ctx, user)
+	err = w.Handler.CreateLink(ctx, user, params)
 	return err
 }
 
@@ -7876,8 +8322,28 @@ func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) CreateWebhook(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.CreateWebhook(ctx)
+	err = w.Handler.CreateWebhook(ctx, params)
 	return err
 }
 
@@ -8019,8 +8485,28 @@ func (w *ServerInterfaceWrapper) TestWebhook(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TestWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = IdempotencyKey
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.TestWebhook(ctx, id)
+	err = w.Handler.TestWebhook(ctx, id, params)
 	return err
 }
 
@@ -8585,7 +9071,8 @@ func (response CreateBackupdefaultApplicationProblemPlusJSONResponse) VisitCreat
 }
 
 type ConfirmBackupKeyRequestObject struct {
-	Body *ConfirmBackupKeyJSONRequestBody
+	Params ConfirmBackupKeyParams
+	Body   *ConfirmBackupKeyJSONRequestBody
 }
 
 type ConfirmBackupKeyResponseObject interface {
@@ -8653,7 +9140,9 @@ func (response BackupControldefaultApplicationProblemPlusJSONResponse) VisitBack
 	return err
 }
 
-type InitBackupsRequestObject struct{}
+type InitBackupsRequestObject struct {
+	Params InitBackupsParams
+}
 
 type InitBackupsResponseObject interface {
 	VisitInitBackupsResponse(w http.ResponseWriter) error
@@ -8727,7 +9216,8 @@ func (response PruneBackupsdefaultApplicationProblemPlusJSONResponse) VisitPrune
 }
 
 type RecoverBackupsRequestObject struct {
-	Body *RecoverBackupsJSONRequestBody
+	Params RecoverBackupsParams
+	Body   *RecoverBackupsJSONRequestBody
 }
 
 type RecoverBackupsResponseObject interface {
@@ -8763,7 +9253,9 @@ func (response RecoverBackupsdefaultApplicationProblemPlusJSONResponse) VisitRec
 	return err
 }
 
-type RotateBackupKeyRequestObject struct{}
+type RotateBackupKeyRequestObject struct {
+	Params RotateBackupKeyParams
+}
 
 type RotateBackupKeyResponseObject interface {
 	VisitRotateBackupKeyResponse(w http.ResponseWriter) error
@@ -9186,7 +9678,8 @@ func (response ListClustersdefaultApplicationProblemPlusJSONResponse) VisitListC
 }
 
 type AddClusterRequestObject struct {
-	Body *AddClusterJSONRequestBody
+	Params AddClusterParams
+	Body   *AddClusterJSONRequestBody
 }
 
 type AddClusterResponseObject interface {
@@ -9293,6 +9786,7 @@ func (response GetClusterdefaultApplicationProblemPlusJSONResponse) VisitGetClus
 
 type RotateClusterRequestObject struct {
 	Cluster string `json:"cluster"`
+	Params  RotateClusterParams
 }
 
 type RotateClusterResponseObject interface {
@@ -9329,7 +9823,8 @@ func (response RotateClusterdefaultApplicationProblemPlusJSONResponse) VisitRota
 }
 
 type ReplayDeliveryRequestObject struct {
-	Id string `json:"id"`
+	Id     string `json:"id"`
+	Params ReplayDeliveryParams
 }
 
 type ReplayDeliveryResponseObject interface {
@@ -9545,6 +10040,7 @@ func (response ChangeDomaindefaultApplicationProblemPlusJSONResponse) VisitChang
 
 type CheckDomainRequestObject struct {
 	Domain DomainName `json:"domain"`
+	Params CheckDomainParams
 }
 
 type CheckDomainResponseObject interface {
@@ -10774,7 +11270,8 @@ func (response GetDocumentdefaultApplicationProblemPlusJSONResponse) VisitGetDoc
 }
 
 type ExplainPlacementRequestObject struct {
-	Body *ExplainPlacementJSONRequestBody
+	Params ExplainPlacementParams
+	Body   *ExplainPlacementJSONRequestBody
 }
 
 type ExplainPlacementResponseObject interface {
@@ -10881,7 +11378,8 @@ func (response ListPoliciesdefaultApplicationProblemPlusJSONResponse) VisitListP
 }
 
 type CreatePolicyRequestObject struct {
-	Body *CreatePolicyJSONRequestBody
+	Params CreatePolicyParams
+	Body   *CreatePolicyJSONRequestBody
 }
 
 type CreatePolicyResponseObject interface {
@@ -11092,7 +11590,8 @@ func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemove
 }
 
 type CreateProxyTokenRequestObject struct {
-	Body *CreateProxyTokenJSONRequestBody
+	Params CreateProxyTokenParams
+	Body   *CreateProxyTokenJSONRequestBody
 }
 
 type CreateProxyTokenResponseObject interface {
@@ -11876,7 +12375,8 @@ func (response PutTenantdefaultApplicationProblemPlusJSONResponse) VisitPutTenan
 }
 
 type CreateCredentialsLinkRequestObject struct {
-	Name TenantName `json:"name"`
+	Name   TenantName `json:"name"`
+	Params CreateCredentialsLinkParams
 }
 
 type CreateCredentialsLinkResponseObject interface {
@@ -11950,8 +12450,9 @@ func (response ListTenantDomainsdefaultApplicationProblemPlusJSONResponse) Visit
 }
 
 type AddDomainRequestObject struct {
-	Name TenantName `json:"name"`
-	Body *AddDomainJSONRequestBody
+	Name   TenantName `json:"name"`
+	Params AddDomainParams
+	Body   *AddDomainJSONRequestBody
 }
 
 type AddDomainResponseObject interface {
@@ -13067,7 +13568,8 @@ func (response ListTokensdefaultApplicationProblemPlusJSONResponse) VisitListTok
 }
 
 type CreateTokenRequestObject struct {
-	Body *CreateTokenJSONRequestBody
+	Params CreateTokenParams
+	Body   *CreateTokenJSONRequestBody
 }
 
 type CreateTokenResponseObject interface {
@@ -13205,7 +13707,8 @@ func (response ListUsersdefaultApplicationProblemPlusJSONResponse) VisitListUser
 }
 
 type CreateUserRequestObject struct {
-	Body *CreateUserJSONRequestBody
+	Params CreateUserParams
+	Body   *CreateUserJSONRequestBody
 }
 
 type CreateUserResponseObject interface {
@@ -13350,7 +13853,8 @@ func (response EditUserdefaultApplicationProblemPlusJSONResponse) VisitEditUserR
 }
 
 type CreateLinkRequestObject struct {
-	User UserName `json:"user"`
+	User   UserName `json:"user"`
+	Params CreateLinkParams
 }
 
 type CreateLinkResponseObject interface {
@@ -13521,7 +14025,8 @@ func (response ListWebhooksdefaultApplicationProblemPlusJSONResponse) VisitListW
 }
 
 type CreateWebhookRequestObject struct {
-	Body *CreateWebhookJSONRequestBody
+	Params CreateWebhookParams
+	Body   *CreateWebhookJSONRequestBody
 }
 
 type CreateWebhookResponseObject interface {
@@ -13704,7 +14209,8 @@ func (response ListDeliveriesdefaultApplicationProblemPlusJSONResponse) VisitLis
 }
 
 type TestWebhookRequestObject struct {
-	Id WebhookID `json:"id"`
+	Id     WebhookID `json:"id"`
+	Params TestWebhookParams
 }
 
 type TestWebhookResponseObject interface {
@@ -14461,8 +14967,10 @@ func (sh *strictHandler) CreateBackup(ctx echo.Context, params CreateBackupParam
 }
 
 // ConfirmBackupKey operation middleware
-func (sh *strictHandler) ConfirmBackupKey(ctx echo.Context) error {
+func (sh *strictHandler) ConfirmBackupKey(ctx echo.Context, params ConfirmBackupKeyParams) error {
 	var request ConfirmBackupKeyRequestObject
+
+	request.Params = params
 
 	var body ConfirmBackupKeyJSONRequestBody
 	var err error
@@ -14532,8 +15040,10 @@ func (sh *strictHandler) BackupControl(ctx echo.Context, params BackupControlPar
 }
 
 // InitBackups operation middleware
-func (sh *strictHandler) InitBackups(ctx echo.Context) error {
+func (sh *strictHandler) InitBackups(ctx echo.Context, params InitBackupsParams) error {
 	var request InitBackupsRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.InitBackups(ctx.Request().Context(), request.(InitBackupsRequestObject))
@@ -14580,8 +15090,10 @@ func (sh *strictHandler) PruneBackups(ctx echo.Context, params PruneBackupsParam
 }
 
 // RecoverBackups operation middleware
-func (sh *strictHandler) RecoverBackups(ctx echo.Context) error {
+func (sh *strictHandler) RecoverBackups(ctx echo.Context, params RecoverBackupsParams) error {
 	var request RecoverBackupsRequestObject
+
+	request.Params = params
 
 	var body RecoverBackupsJSONRequestBody
 	var err error
@@ -14626,8 +15138,10 @@ func (sh *strictHandler) RecoverBackups(ctx echo.Context) error {
 }
 
 // RotateBackupKey operation middleware
-func (sh *strictHandler) RotateBackupKey(ctx echo.Context) error {
+func (sh *strictHandler) RotateBackupKey(ctx echo.Context, params RotateBackupKeyParams) error {
 	var request RotateBackupKeyRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RotateBackupKey(ctx.Request().Context(), request.(RotateBackupKeyRequestObject))
@@ -14967,8 +15481,10 @@ func (sh *strictHandler) ListClusters(ctx echo.Context) error {
 }
 
 // AddCluster operation middleware
-func (sh *strictHandler) AddCluster(ctx echo.Context) error {
+func (sh *strictHandler) AddCluster(ctx echo.Context, params AddClusterParams) error {
 	var request AddClusterRequestObject
+
+	request.Params = params
 
 	var body AddClusterJSONRequestBody
 	var err error
@@ -15064,10 +15580,11 @@ func (sh *strictHandler) GetCluster(ctx echo.Context, cluster string) error {
 }
 
 // RotateCluster operation middleware
-func (sh *strictHandler) RotateCluster(ctx echo.Context, cluster string) error {
+func (sh *strictHandler) RotateCluster(ctx echo.Context, cluster string, params RotateClusterParams) error {
 	var request RotateClusterRequestObject
 
 	request.Cluster = cluster
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RotateCluster(ctx.Request().Context(), request.(RotateClusterRequestObject))
@@ -15089,10 +15606,11 @@ func (sh *strictHandler) RotateCluster(ctx echo.Context, cluster string) error {
 }
 
 // ReplayDelivery operation middleware
-func (sh *strictHandler) ReplayDelivery(ctx echo.Context, id string) error {
+func (sh *strictHandler) ReplayDelivery(ctx echo.Context, id string, params ReplayDeliveryParams) error {
 	var request ReplayDeliveryRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ReplayDelivery(ctx.Request().Context(), request.(ReplayDeliveryRequestObject))
@@ -15260,10 +15778,11 @@ func (sh *strictHandler) ChangeDomain(ctx echo.Context, domain DomainName) error
 }
 
 // CheckDomain operation middleware
-func (sh *strictHandler) CheckDomain(ctx echo.Context, domain DomainName) error {
+func (sh *strictHandler) CheckDomain(ctx echo.Context, domain DomainName, params CheckDomainParams) error {
 	var request CheckDomainRequestObject
 
 	request.Domain = domain
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CheckDomain(ctx.Request().Context(), request.(CheckDomainRequestObject))
@@ -16197,8 +16716,10 @@ func (sh *strictHandler) GetDocument(ctx echo.Context) error {
 }
 
 // ExplainPlacement operation middleware
-func (sh *strictHandler) ExplainPlacement(ctx echo.Context) error {
+func (sh *strictHandler) ExplainPlacement(ctx echo.Context, params ExplainPlacementParams) error {
 	var request ExplainPlacementRequestObject
+
+	request.Params = params
 
 	var body ExplainPlacementJSONRequestBody
 	var err error
@@ -16289,8 +16810,10 @@ func (sh *strictHandler) ListPolicies(ctx echo.Context) error {
 }
 
 // CreatePolicy operation middleware
-func (sh *strictHandler) CreatePolicy(ctx echo.Context) error {
+func (sh *strictHandler) CreatePolicy(ctx echo.Context, params CreatePolicyParams) error {
 	var request CreatePolicyRequestObject
+
+	request.Params = params
 
 	var body CreatePolicyJSONRequestBody
 	var err error
@@ -16483,8 +17006,10 @@ func (sh *strictHandler) RemoveProxy(ctx echo.Context, name string) error {
 }
 
 // CreateProxyToken operation middleware
-func (sh *strictHandler) CreateProxyToken(ctx echo.Context) error {
+func (sh *strictHandler) CreateProxyToken(ctx echo.Context, params CreateProxyTokenParams) error {
 	var request CreateProxyTokenRequestObject
+
+	request.Params = params
 
 	var body CreateProxyTokenJSONRequestBody
 	var err error
@@ -17196,10 +17721,11 @@ func (sh *strictHandler) PutTenant(ctx echo.Context, name TenantName, params Put
 }
 
 // CreateCredentialsLink operation middleware
-func (sh *strictHandler) CreateCredentialsLink(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) CreateCredentialsLink(ctx echo.Context, name TenantName, params CreateCredentialsLinkParams) error {
 	var request CreateCredentialsLinkRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CreateCredentialsLink(ctx.Request().Context(), request.(CreateCredentialsLinkRequestObject))
@@ -17246,10 +17772,11 @@ func (sh *strictHandler) ListTenantDomains(ctx echo.Context, name TenantName) er
 }
 
 // AddDomain operation middleware
-func (sh *strictHandler) AddDomain(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) AddDomain(ctx echo.Context, name TenantName, params AddDomainParams) error {
 	var request AddDomainRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	var body AddDomainJSONRequestBody
 	var err error
@@ -18206,8 +18733,10 @@ func (sh *strictHandler) ListTokens(ctx echo.Context) error {
 }
 
 // CreateToken operation middleware
-func (sh *strictHandler) CreateToken(ctx echo.Context) error {
+func (sh *strictHandler) CreateToken(ctx echo.Context, params CreateTokenParams) error {
 	var request CreateTokenRequestObject
+
+	request.Params = params
 
 	var body CreateTokenJSONRequestBody
 	var err error
@@ -18323,8 +18852,10 @@ func (sh *strictHandler) ListUsers(ctx echo.Context) error {
 }
 
 // CreateUser operation middleware
-func (sh *strictHandler) CreateUser(ctx echo.Context) error {
+func (sh *strictHandler) CreateUser(ctx echo.Context, params CreateUserParams) error {
 	var request CreateUserRequestObject
+
+	request.Params = params
 
 	var body CreateUserJSONRequestBody
 	var err error
@@ -18469,10 +19000,11 @@ func (sh *strictHandler) EditUser(ctx echo.Context, user UserName, params EditUs
 }
 
 // CreateLink operation middleware
-func (sh *strictHandler) CreateLink(ctx echo.Context, user UserName) error {
+func (sh *strictHandler) CreateLink(ctx echo.Context, user UserName, params CreateLinkParams) error {
 	var request CreateLinkRequestObject
 
 	request.User = user
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.CreateLink(ctx.Request().Context(), request.(CreateLinkRequestObject))
@@ -18592,8 +19124,10 @@ func (sh *strictHandler) ListWebhooks(ctx echo.Context) error {
 }
 
 // CreateWebhook operation middleware
-func (sh *strictHandler) CreateWebhook(ctx echo.Context) error {
+func (sh *strictHandler) CreateWebhook(ctx echo.Context, params CreateWebhookParams) error {
 	var request CreateWebhookRequestObject
+
+	request.Params = params
 
 	var body CreateWebhookJSONRequestBody
 	var err error
@@ -18764,10 +19298,11 @@ func (sh *strictHandler) ListDeliveries(ctx echo.Context, id WebhookID, params L
 }
 
 // TestWebhook operation middleware
-func (sh *strictHandler) TestWebhook(ctx echo.Context, id WebhookID) error {
+func (sh *strictHandler) TestWebhook(ctx echo.Context, id WebhookID, params TestWebhookParams) error {
 	var request TestWebhookRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.TestWebhook(ctx.Request().Context(), request.(TestWebhookRequestObject))

@@ -41,6 +41,7 @@ type Options struct {
 	Proxies   Proxies
 	Accounts  Accounts
 	Webhooks  Webhooks
+	Answers   Answers
 	// OpenID is the provider where people may log in; nil: there is none.
 	OpenID OpenID
 	// Placement knows members, and where tenants live.
@@ -79,6 +80,8 @@ type Options struct {
 	UploadDir   string     // where uploaded images are put; made when missing
 	UploadLimit fleet.Size // largest image
 
+	RateLimit int // requests a minute of one user, token or address over HTTPS; 0: any number
+
 	Log         *slog.Logger
 	Now         func() time.Time
 	KeepAlive   time.Duration // between signs of life on quiet streams; 0: 15s
@@ -89,6 +92,8 @@ type Options struct {
 type Server struct {
 	Options
 	turns   turns
+	sealing []byte // seals answers to local users
+	limits  *limits
 	access  map[string]access // by method and path as echo writes it
 	log     *slog.Logger
 	started time.Time
@@ -109,7 +114,7 @@ func New(o Options) (*Server, error) {
 	if o.EventBuffer == 0 {
 		o.EventBuffer = 256
 	}
-	s := &Server{Options: o, log: o.Log, started: o.Now(), turns: turns{busy: map[string]chan struct{}{}}}
+	s := &Server{Options: o, log: o.Log, started: o.Now(), turns: turns{busy: map[string]chan struct{}{}}, sealing: newSealing(), limits: newLimits(o.RateLimit, o.Now)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -134,7 +139,7 @@ func (s *Server) Handler() http.Handler {
 	e.HideBanner, e.HidePort = true, true
 	e.Binder = binder{}
 	e.HTTPErrorHandler = s.onError
-	e.Use(s.survive, s.authorize, prepare, s.confine, s.audited)
+	e.Use(s.survive, s.authorize, prepare, s.confine, s.replayed, s.audited)
 	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{versioned}))
 	if s.Web != nil {
 		e.GET("/*", s.web)

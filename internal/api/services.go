@@ -262,6 +262,15 @@ type Gauges interface {
 	Member(name string, after time.Time) []gauges.MemberPoint
 }
 
+// Answers is where the API keeps what requests with an idempotency key were answered; store.Store
+// is one.
+type Answers interface {
+	// BeginAnswer notes a request, or gives the one that was noted with its ID before.
+	BeginAnswer(ctx context.Context, a fleet.Answer, keep time.Duration) (was fleet.Answer, begun bool, err error)
+	SaveAnswer(ctx context.Context, a fleet.Answer) error
+	DropAnswer(ctx context.Context, id string) error
+}
+
 // Webhooks is what the API needs of the webhooks; webhooks.Service is one.
 type Webhooks interface {
 	Webhooks(ctx context.Context) ([]fleet.Webhook, error)

@@ -29,7 +29,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 	}
 	server, err := api.New(api.Options{
 		Tenants: a.tenants, Domains: a.tenants, Images: a.images, Jobs: a.engine, Feed: a.feed, Proxies: proxies{a.hub},
-		Accounts: a.accounts, OpenID: provider, Webhooks: a.webhooks, Address: a.cfg.APIAddress(),
+		Accounts: a.accounts, OpenID: provider, Webhooks: a.webhooks, Answers: a.store, RateLimit: a.cfg.API.RateLimit, Address: a.cfg.APIAddress(),
 		Snapshots: a.snapshots, Policies: a.snapshots, Backups: a.backups,
 		RecoverImages: a.images.Recover,
 		Plans:         a.plans,

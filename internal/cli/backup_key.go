@@ -68,7 +68,7 @@ func (t *tool) backupInit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			key, err := client.Decode[client.BackupKey](d.InitBackups(c.Context()))
+			key, err := client.Decode[client.BackupKey](d.InitBackups(c.Context(), nil))
 			return t.newKey(c.Context(), d, "The repository is made.", key, err)
 		},
 	}
@@ -84,7 +84,7 @@ func (t *tool) backupRotateKey() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			key, err := client.Decode[client.BackupKey](d.RotateBackupKey(c.Context()))
+			key, err := client.Decode[client.BackupKey](d.RotateBackupKey(c.Context(), nil))
 			return t.newKey(c.Context(), d, "The repository has a new key. The old one opens nothing any more.", key, err)
 		},
 	}
@@ -155,7 +155,7 @@ func (t *tool) backupConfirmKey() *cobra.Command {
 }
 
 func (t *tool) confirmKey(ctx context.Context, d *client.Daemon, key string) error {
-	body, err := client.Open(d.ConfirmBackupKey(ctx, client.BackupKeyCopy{Key: key}))
+	body, err := client.Open(d.ConfirmBackupKey(ctx, nil, client.BackupKeyCopy{Key: key}))
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (t *tool) clusterAdd() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		x, err := client.Decode[client.Cluster](d.AddCluster(c.Context(), spec))
+		x, err := client.Decode[client.Cluster](d.AddCluster(c.Context(), nil, spec))
 		if err != nil {
 			return err
 		}
@@ -164,7 +164,7 @@ func (t *tool) clusterRotate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Cluster](d.RotateCluster(c.Context(), args[0]))
+			x, err := client.Decode[client.Cluster](d.RotateCluster(c.Context(), args[0], nil))
 			if err != nil {
 				return err
 			}

@@ -39,7 +39,7 @@ func (t *tool) domainAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Domain](d.AddDomain(c.Context(), args[0], spec))
+			x, err := client.Decode[client.Domain](d.AddDomain(c.Context(), args[0], nil, spec))
 			if err != nil {
 				return err
 			}
@@ -199,7 +199,7 @@ func (t *tool) domainCheck() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Domain](d.CheckDomain(c.Context(), args[0]))
+			x, err := client.Decode[client.Domain](d.CheckDomain(c.Context(), args[0], nil))
 			if err != nil {
 				return err
 			}
@@ -223,7 +223,7 @@ func (t *tool) domainPrimary() *cobra.Command {
 				return err
 			}
 			// Adding says whose domain it is where it is another tenant's.
-			x, err := client.Decode[client.Domain](d.AddDomain(c.Context(), args[0], client.DomainAdd{Domain: args[1], Primary: true}))
+			x, err := client.Decode[client.Domain](d.AddDomain(c.Context(), args[0], nil, client.DomainAdd{Domain: args[1], Primary: true}))
 			if err != nil {
 				return err
 			}

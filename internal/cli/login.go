@@ -221,7 +221,7 @@ func (t *tool) password(ctx context.Context, in *bufio.Reader, made *login, f lo
 		return nil
 	}
 	host, _ := os.Hostname()
-	token, err := client.Decode[client.TokenCreated](d.CreateToken(ctx, client.TokenCreate{
+	token, err := client.Decode[client.TokenCreated](d.CreateToken(ctx, nil, client.TokenCreate{
 		Name: "login on " + cmp.Or(host, "a host") + " at " + t.now().UTC().Format(time.RFC3339), ExpiresIn: f.expires,
 	}, prove))
 	if body, bad := client.Open(d.Logout(ctx, prove)); bad == nil {

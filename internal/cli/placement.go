@@ -49,7 +49,7 @@ func (t *tool) placementExplain() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		x, err := client.Decode[client.Explanation](d.ExplainPlacement(c.Context(), req))
+		x, err := client.Decode[client.Explanation](d.ExplainPlacement(c.Context(), nil, req))
 		if err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (t *tool) policyCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		x, err := client.Decode[client.Policy](d.CreatePolicy(c.Context(), spec))
+		x, err := client.Decode[client.Policy](d.CreatePolicy(c.Context(), nil, spec))
 		if err != nil {
 			return err
 		}

@@ -58,7 +58,7 @@ func (t *tool) proxyToken() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.ProxyToken](d.CreateProxyToken(c.Context(), spec))
+			x, err := client.Decode[client.ProxyToken](d.CreateProxyToken(c.Context(), nil, spec))
 			if err != nil {
 				return err
 			}

@@ -108,7 +108,7 @@ func (t *tool) printRecovered(report client.RecoverReport) error {
 
 // recoverBackups brings the fleet back from the backups, and waits for the restores.
 func (t *tool) recoverBackups(ctx context.Context, d *client.Daemon, spec client.BackupRecover, noWait bool) error {
-	report, err := client.Decode[client.BackupRecovery](d.RecoverBackups(ctx, spec))
+	report, err := client.Decode[client.BackupRecovery](d.RecoverBackups(ctx, nil, spec))
 	if err != nil {
 		return err
 	}

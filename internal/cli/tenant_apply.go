@@ -160,7 +160,7 @@ func (t *tool) tenantCredentials() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := client.Decode[client.Link](d.CreateCredentialsLink(c.Context(), args[0]))
+			made, err := client.Decode[client.Link](d.CreateCredentialsLink(c.Context(), args[0], nil))
 			if err != nil {
 				return err
 			}

@@ -55,7 +55,7 @@ func (t *tool) tokenCreate() *cobra.Command {
 				return err
 			}
 			x.Name, x.Role = args[0], client.Role(role)
-			made, err := client.Decode[client.TokenCreated](d.CreateToken(c.Context(), x))
+			made, err := client.Decode[client.TokenCreated](d.CreateToken(c.Context(), nil, x))
 			if err != nil {
 				return err
 			}

@@ -89,7 +89,7 @@ func (t *tool) userCreate() *cobra.Command {
 				return err
 			}
 			u.Name, u.Role = args[0], client.Role(role)
-			made, err := client.Decode[client.UserCreated](d.CreateUser(c.Context(), u))
+			made, err := client.Decode[client.UserCreated](d.CreateUser(c.Context(), nil, u))
 			if err != nil {
 				return err
 			}
@@ -162,7 +162,7 @@ func (t *tool) userSet() *cobra.Command {
 
 func (t *tool) userLink() *cobra.Command {
 	return t.onUser("link NAME", "Print a link that sets a user's password, once", func(ctx context.Context, d *client.Daemon, name string) error {
-		made, err := client.Decode[client.Link](d.CreateLink(ctx, name))
+		made, err := client.Decode[client.Link](d.CreateLink(ctx, name, nil))
 		if err != nil {
 			return err
 		}

@@ -126,7 +126,7 @@ func (t *tool) webhookCreate() *cobra.Command {
 				return err
 			}
 			w.Name, w.Url = args[0], args[1]
-			made, err := client.Decode[client.WebhookSecret](d.CreateWebhook(c.Context(), w))
+			made, err := client.Decode[client.WebhookSecret](d.CreateWebhook(c.Context(), nil, w))
 			if err != nil {
 				return err
 			}
@@ -203,7 +203,7 @@ func listOf(words []string) *[]string {
 
 func (t *tool) webhookTest() *cobra.Command {
 	return t.onWebhook("test NAME", "Send a webhook an event of type webhook.ping", func(ctx context.Context, d *client.Daemon, w client.Webhook) error {
-		sent, err := client.Decode[client.Delivery](d.TestWebhook(ctx, w.Id))
+		sent, err := client.Decode[client.Delivery](d.TestWebhook(ctx, w.Id, nil))
 		if err != nil {
 			return err
 		}
@@ -249,7 +249,7 @@ func (t *tool) webhookReplay() *cobra.Command {
 				return err
 			}
 			for _, id := range args {
-				sent, err := client.Decode[client.Delivery](d.ReplayDelivery(c.Context(), id))
+				sent, err := client.Decode[client.Delivery](d.ReplayDelivery(c.Context(), id, nil))
 				if err != nil {
 					return err
 				}

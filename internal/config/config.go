@@ -52,7 +52,9 @@ type API struct {
 	Address string `yaml:"address"` // https://host:port people reach it at; use Config.APIAddress
 	Cert    string `yaml:"cert"`    // PEM file; empty: the internal authority signs one
 	Key     string `yaml:"key"`     // PEM file, with Cert
-	OIDC    OIDC   `yaml:"oidc"`
+	// RateLimit is how many requests a minute one user, token or address may make; 0: any number.
+	RateLimit int  `yaml:"rate_limit"`
+	OIDC      OIDC `yaml:"oidc"`
 }
 
 // OIDC is an OpenID Connect provider where people log in.
@@ -276,8 +278,8 @@ func Default() Config {
 		DataDir: "/var/lib/lxdfleet",
 		Socket:  Socket{Path: "/run/lxdfleet/lxdfleet.sock"},
 		API: API{
-			Listen: "127.0.0.1:8446",
-			OIDC:   OIDC{Scopes: []string{"openid", "profile", "email"}, SessionFor: 12 * time.Hour},
+			Listen: "127.0.0.1:8446", RateLimit: 6000,
+			OIDC: OIDC{Scopes: []string{"openid", "profile", "email"}, SessionFor: 12 * time.Hour},
 		},
 		LXD: LXD{Project: "lxdfleet"},
 		Proxy: Proxy{

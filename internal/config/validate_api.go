@@ -19,6 +19,9 @@ func checkAPI(c Config) *fleet.Error {
 			return invalid("api.address", "write it as https://fleet.example:8446", "%q is not an address that people can reach", a.Address)
 		}
 	}
+	if a.RateLimit < 0 || a.RateLimit > 1_000_000 {
+		return invalid("api.rate_limit", "give 1 to 1000000 requests a minute, or 0 for any number", "%d is no limit", a.RateLimit)
+	}
 	for _, f := range []struct{ field, path, other string }{{"api.cert", a.Cert, a.Key}, {"api.key", a.Key, a.Cert}} {
 		switch {
 		case f.path == "" && f.other != "":

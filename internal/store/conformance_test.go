@@ -91,6 +91,7 @@ func conformance(t *testing.T, db database) {
 		{"user", testUser},
 		{"user link", testUserLink},
 		{"tenant link", testTenantLink},
+		{"answer", testAnswer},
 		{"session", testSession},
 		{"token", testToken},
 		{"audit", testAudit},

@@ -28,6 +28,7 @@ type Fleet struct {
 	Proxies   *Proxies
 	Accounts  *Accounts
 	Webhooks  *Webhooks
+	Answers   *Answers
 
 	mu    sync.Mutex
 	fails map[string]error
@@ -40,6 +41,7 @@ type Fleet struct {
 func New() *Fleet {
 	f := &Fleet{fails: map[string]error{}}
 	f.Jobs = newJobs(f)
+	f.Answers = &Answers{fleet: f, byID: map[string]fleet.Answer{}}
 	f.Tenants = newTenants(f)
 	f.Domains = &Domains{fleet: f}
 	f.Images = newImages(f)
@@ -89,7 +91,7 @@ func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
 		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f, Moves: Moves{f}, Clusters: Clusters{f},
 		Snapshots: f.Snapshots, Policies: f.Policies, Backups: f.Backups,
-		Accounts: f.Accounts, OpenID: OpenID{f}, Webhooks: f.Webhooks, Address: "https://fleet.example:8446",
+		Accounts: f.Accounts, OpenID: OpenID{f}, Webhooks: f.Webhooks, Answers: f.Answers, Address: "https://fleet.example:8446",
 		Feed: api.NewFeed(100, func() time.Time { return Now }),
 		RecoverImages: func(context.Context) ([]fleet.GoldenImage, error) {
 			return f.Images.images[:1], f.called("RecoverImages")

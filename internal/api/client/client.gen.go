@@ -3002,6 +3002,12 @@ type CreateBackupParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ConfirmBackupKeyParams defines parameters for ConfirmBackupKey.
+type ConfirmBackupKeyParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // BackupControlParams defines parameters for BackupControl.
 type BackupControlParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3011,6 +3017,12 @@ type BackupControlParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// InitBackupsParams defines parameters for InitBackups.
+type InitBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // PruneBackupsParams defines parameters for PruneBackups.
 type PruneBackupsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3018,6 +3030,18 @@ type PruneBackupsParams struct {
 
 	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// RecoverBackupsParams defines parameters for RecoverBackups.
+type RecoverBackupsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// RotateBackupKeyParams defines parameters for RotateBackupKey.
+type RotateBackupKeyParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // VerifyBackupsParams defines parameters for VerifyBackups.
@@ -3068,10 +3092,28 @@ type RestoreBackupParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// AddClusterParams defines parameters for AddCluster.
+type AddClusterParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // RemoveClusterParams defines parameters for RemoveCluster.
 type RemoveClusterParams struct {
 	// Force Also where it is away: it goes on trusting, and what is there is forgotten.
 	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+}
+
+// RotateClusterParams defines parameters for RotateCluster.
+type RotateClusterParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// ReplayDeliveryParams defines parameters for ReplayDelivery.
+type ReplayDeliveryParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListDomainsParams defines parameters for ListDomains.
@@ -3082,6 +3124,12 @@ type ListDomainsParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// CheckDomainParams defines parameters for CheckDomain.
+type CheckDomainParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // ListDrillsParams defines parameters for ListDrills.
@@ -3245,6 +3293,18 @@ type RestoreMemberParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// ExplainPlacementParams defines parameters for ExplainPlacement.
+type ExplainPlacementParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreatePolicyParams defines parameters for CreatePolicy.
+type CreatePolicyParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeletePolicyParams defines parameters for DeletePolicy.
 type DeletePolicyParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
@@ -3255,6 +3315,12 @@ type DeletePolicyParams struct {
 type EditPolicyParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// CreateProxyTokenParams defines parameters for CreateProxyToken.
+type CreateProxyTokenParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetRebalancePlanParams defines parameters for GetRebalancePlan.
@@ -3343,6 +3409,18 @@ type PutTenantParams struct {
 	IfNoneMatch string `json:"If-None-Match,omitempty,omitzero"`
 }
 
+// CreateCredentialsLinkParams defines parameters for CreateCredentialsLink.
+type CreateCredentialsLinkParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// AddDomainParams defines parameters for AddDomain.
+type AddDomainParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DropGuardParams defines parameters for DropGuard.
 type DropGuardParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
@@ -3368,6 +3446,9 @@ type ResumeTenantParams struct {
 type HoldTenantParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // GetTenantLogsParams defines parameters for GetTenantLogs.
@@ -3526,6 +3607,18 @@ type UndeleteTenantParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// CreateTokenParams defines parameters for CreateToken.
+type CreateTokenParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreateUserParams defines parameters for CreateUser.
+type CreateUserParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
 // DeleteUserParams defines parameters for DeleteUser.
 type DeleteUserParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
@@ -3536,6 +3629,18 @@ type DeleteUserParams struct {
 type EditUserParams struct {
 	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// CreateLinkParams defines parameters for CreateLink.
+type CreateLinkParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// CreateWebhookParams defines parameters for CreateWebhook.
+type CreateWebhookParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // DeleteWebhookParams defines parameters for DeleteWebhook.
@@ -3558,6 +3663,12 @@ type ListDeliveriesParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor        `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DeliveryState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// TestWebhookParams defines parameters for TestWebhook.
+type TestWebhookParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
 // AdoptInstanceJSONRequestBody defines body for AdoptInstance for application/json ContentType.
@@ -3831,14 +3942,14 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-	ConfirmBackupKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ConfirmBackupKeyWithBody(ctx context.Context, params *ConfirmBackupKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ConfirmBackupKey Show that a copy of the recovery key is kept elsewhere
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-	ConfirmBackupKey(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ConfirmBackupKey(ctx context.Context, params *ConfirmBackupKeyParams, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BackupControl Back up the control plane itself
 	//
@@ -3850,7 +3961,7 @@ type ClientInterface interface {
 	// InitBackups Make the repository of the backups, and its recovery key
 	//
 	// Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
-	InitBackups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	InitBackups(ctx context.Context, params *InitBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PruneBackups Free what no backup needs any more
 	//
@@ -3865,7 +3976,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-	RecoverBackupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RecoverBackupsWithBody(ctx context.Context, params *RecoverBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RecoverBackups Bring the fleet back from the newest backup of the control plane
 	//
@@ -3875,14 +3986,14 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-	RecoverBackups(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RecoverBackups(ctx context.Context, params *RecoverBackupsParams, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RotateBackupKey Replace the recovery key of the backups
 	//
 	// Nothing is uploaded again. The old key opens nothing any more.
 	//
 	// Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
-	RotateBackupKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateBackupKey(ctx context.Context, params *RotateBackupKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetBackupStatus How the repository of the backups is
 	//
@@ -3981,7 +4092,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-	AddClusterWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddClusterWithBody(ctx context.Context, params *AddClusterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddCluster Add another LXD cluster or stand-alone server
 	//
@@ -3991,7 +4102,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-	AddCluster(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddCluster(ctx context.Context, params *AddClusterParams, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RemoveCluster Have a cluster trust lxdfleet no more, and forget it
 	//
@@ -4010,12 +4121,12 @@ type ClientInterface interface {
 	// It happens by itself every 90 days.
 	//
 	// Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
-	RotateCluster(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RotateCluster(ctx context.Context, cluster string, params *RotateClusterParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ReplayDelivery Send a delivery again that is dead, or was delivered
 	//
 	// Corresponds with POST /v1/deliveries/{id}/replay (the `ReplayDelivery` operationId).
-	ReplayDelivery(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ReplayDelivery(ctx context.Context, id string, params *ReplayDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDoctor What is wrong, and how to mend it
 	//
@@ -4054,7 +4165,7 @@ type ClientInterface interface {
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	//
 	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
-	CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CheckDomain(ctx context.Context, domain DomainName, params *CheckDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PreviewDomain What DNS says of a name, and what to set so that it leads here
 	//
@@ -4327,7 +4438,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-	ExplainPlacementWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ExplainPlacementWithBody(ctx context.Context, params *ExplainPlacementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExplainPlacement Where a tenant would be placed now, and why
 	//
@@ -4336,7 +4447,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-	ExplainPlacement(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ExplainPlacement(ctx context.Context, params *ExplainPlacementParams, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListPlans Plans a tenant can have
 	//
@@ -4355,7 +4466,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-	CreatePolicyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreatePolicyWithBody(ctx context.Context, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreatePolicy Make a policy
 	//
@@ -4364,7 +4475,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-	CreatePolicy(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreatePolicy(ctx context.Context, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeletePolicy Delete a policy that no tenant has
 	//
@@ -4411,14 +4522,14 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-	CreateProxyTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateProxyTokenWithBody(ctx context.Context, params *CreateProxyTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProxyToken Make a token that one proxy can join with, once
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-	CreateProxyToken(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateProxyToken(ctx context.Context, params *CreateProxyTokenParams, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRebalancePlan The fewest moves that bring the fleet under its targets
 	//
@@ -4636,7 +4747,7 @@ type ClientInterface interface {
 	// password, once. It is good for three days; other links to them end when one is used.
 	//
 	// Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
-	CreateCredentialsLink(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateCredentialsLink(ctx context.Context, name TenantName, params *CreateCredentialsLinkParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenantDomains A tenant's domains by name
 	//
@@ -4652,7 +4763,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-	AddDomainWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddDomainWithBody(ctx context.Context, name TenantName, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AddDomain Give a tenant a domain
 	//
@@ -4663,7 +4774,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-	AddDomain(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	AddDomain(ctx context.Context, name TenantName, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ExecTenant Run a command in a tenant's instance, over a WebSocket
 	//
@@ -4922,7 +5033,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-	CreateTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateToken Make a token for a script
 	//
@@ -4931,7 +5042,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-	CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteToken End a token
 	//
@@ -4957,7 +5068,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateUser Add a user
 	//
@@ -4966,7 +5077,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUser(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteUser Remove a user, with its sessions and tokens
 	//
@@ -5001,7 +5112,7 @@ type ClientInterface interface {
 	// Earlier links of the user are good no more.
 	//
 	// Corresponds with POST /v1/users/{user}/link (the `CreateLink` operationId).
-	CreateLink(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateLink(ctx context.Context, user UserName, params *CreateLinkParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EndUserSessions End all of a user's sessions
 	//
@@ -5030,7 +5141,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-	CreateWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateWebhookWithBody(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateWebhook Have an address told what happens
 	//
@@ -5039,7 +5150,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-	CreateWebhook(ctx context.Context, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	CreateWebhook(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteWebhook Remove a webhook, and what is on its way to it
 	//
@@ -5077,7 +5188,7 @@ type ClientInterface interface {
 	// TestWebhook Send a webhook an event of type webhook.ping
 	//
 	// Corresponds with POST /v1/webhooks/{id}/test (the `TestWebhook` operationId).
-	TestWebhook(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error)
+	TestWebhook(ctx context.Context, id WebhookID, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
 // GetHealth Whether the daemon answers and its store does
@@ -5262,8 +5373,8 @@ func (c *Client) CreateBackup(ctx context.Context, params *CreateBackupParams, b
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-func (c *Client) ConfirmBackupKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewConfirmBackupKeyRequestWithBody(c.Server, contentType, body)
+func (c *Client) ConfirmBackupKeyWithBody(ctx context.Context, params *ConfirmBackupKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmBackupKeyRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5279,8 +5390,8 @@ func (c *Client) ConfirmBackupKeyWithBody(ctx context.Context, contentType strin
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-func (c *Client) ConfirmBackupKey(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewConfirmBackupKeyRequest(c.Server, body)
+func (c *Client) ConfirmBackupKey(ctx context.Context, params *ConfirmBackupKeyParams, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewConfirmBackupKeyRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5311,8 +5422,8 @@ func (c *Client) BackupControl(ctx context.Context, params *BackupControlParams,
 // InitBackups Make the repository of the backups, and its recovery key
 //
 // Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
-func (c *Client) InitBackups(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewInitBackupsRequest(c.Server)
+func (c *Client) InitBackups(ctx context.Context, params *InitBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewInitBackupsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5346,8 +5457,8 @@ func (c *Client) PruneBackups(ctx context.Context, params *PruneBackupsParams, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-func (c *Client) RecoverBackupsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRecoverBackupsRequestWithBody(c.Server, contentType, body)
+func (c *Client) RecoverBackupsWithBody(ctx context.Context, params *RecoverBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecoverBackupsRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5366,8 +5477,8 @@ func (c *Client) RecoverBackupsWithBody(ctx context.Context, contentType string,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-func (c *Client) RecoverBackups(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRecoverBackupsRequest(c.Server, body)
+func (c *Client) RecoverBackups(ctx context.Context, params *RecoverBackupsParams, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRecoverBackupsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5383,8 +5494,8 @@ func (c *Client) RecoverBackups(ctx context.Context, body RecoverBackupsJSONRequ
 // Nothing is uploaded again. The old key opens nothing any more.
 //
 // Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
-func (c *Client) RotateBackupKey(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRotateBackupKeyRequest(c.Server)
+func (c *Client) RotateBackupKey(ctx context.Context, params *RotateBackupKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateBackupKeyRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5622,8 +5733,8 @@ func (c *Client) ListClusters(ctx context.Context, reqEditors ...RequestEditorFn
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-func (c *Client) AddClusterWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddClusterRequestWithBody(c.Server, contentType, body)
+func (c *Client) AddClusterWithBody(ctx context.Context, params *AddClusterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddClusterRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5642,8 +5753,8 @@ func (c *Client) AddClusterWithBody(ctx context.Context, contentType string, bod
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-func (c *Client) AddCluster(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddClusterRequest(c.Server, body)
+func (c *Client) AddCluster(ctx context.Context, params *AddClusterParams, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddClusterRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5691,8 +5802,8 @@ func (c *Client) GetCluster(ctx context.Context, cluster string, reqEditors ...R
 // It happens by itself every 90 days.
 //
 // Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
-func (c *Client) RotateCluster(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRotateClusterRequest(c.Server, cluster)
+func (c *Client) RotateCluster(ctx context.Context, cluster string, params *RotateClusterParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateClusterRequest(c.Server, cluster, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5706,8 +5817,8 @@ func (c *Client) RotateCluster(ctx context.Context, cluster string, reqEditors .
 // ReplayDelivery Send a delivery again that is dead, or was delivered
 //
 // Corresponds with POST /v1/deliveries/{id}/replay (the `ReplayDelivery` operationId).
-func (c *Client) ReplayDelivery(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReplayDeliveryRequest(c.Server, id)
+func (c *Client) ReplayDelivery(ctx context.Context, id string, params *ReplayDeliveryParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReplayDeliveryRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5815,8 +5926,8 @@ func (c *Client) ChangeDomain(ctx context.Context, domain DomainName, body Chang
 // CheckDomain Look for a domain's proof again now, and retry its certificate
 //
 // Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
-func (c *Client) CheckDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCheckDomainRequest(c.Server, domain)
+func (c *Client) CheckDomain(ctx context.Context, domain DomainName, params *CheckDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCheckDomainRequest(c.Server, domain, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6468,8 +6579,8 @@ func (c *Client) GetDocument(ctx context.Context, reqEditors ...RequestEditorFn)
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-func (c *Client) ExplainPlacementWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewExplainPlacementRequestWithBody(c.Server, contentType, body)
+func (c *Client) ExplainPlacementWithBody(ctx context.Context, params *ExplainPlacementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPlacementRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6487,8 +6598,8 @@ func (c *Client) ExplainPlacementWithBody(ctx context.Context, contentType strin
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-func (c *Client) ExplainPlacement(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewExplainPlacementRequest(c.Server, body)
+func (c *Client) ExplainPlacement(ctx context.Context, params *ExplainPlacementParams, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainPlacementRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6536,8 +6647,8 @@ func (c *Client) ListPolicies(ctx context.Context, reqEditors ...RequestEditorFn
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-func (c *Client) CreatePolicyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreatePolicyRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreatePolicyWithBody(ctx context.Context, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6555,8 +6666,8 @@ func (c *Client) CreatePolicyWithBody(ctx context.Context, contentType string, b
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-func (c *Client) CreatePolicy(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreatePolicyRequest(c.Server, body)
+func (c *Client) CreatePolicy(ctx context.Context, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreatePolicyRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6672,8 +6783,8 @@ func (c *Client) RemoveProxy(ctx context.Context, name string, reqEditors ...Req
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-func (c *Client) CreateProxyTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateProxyTokenRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateProxyTokenWithBody(ctx context.Context, params *CreateProxyTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProxyTokenRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6689,8 +6800,8 @@ func (c *Client) CreateProxyTokenWithBody(ctx context.Context, contentType strin
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-func (c *Client) CreateProxyToken(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateProxyTokenRequest(c.Server, body)
+func (c *Client) CreateProxyToken(ctx context.Context, params *CreateProxyTokenParams, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateProxyTokenRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7197,8 +7308,8 @@ func (c *Client) PutTenant(ctx context.Context, name TenantName, params *PutTena
 // password, once. It is good for three days; other links to them end when one is used.
 //
 // Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
-func (c *Client) CreateCredentialsLink(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateCredentialsLinkRequest(c.Server, name)
+func (c *Client) CreateCredentialsLink(ctx context.Context, name TenantName, params *CreateCredentialsLinkParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateCredentialsLinkRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7233,8 +7344,8 @@ func (c *Client) ListTenantDomains(ctx context.Context, name TenantName, reqEdit
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-func (c *Client) AddDomainWithBody(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddDomainRequestWithBody(c.Server, name, contentType, body)
+func (c *Client) AddDomainWithBody(ctx context.Context, name TenantName, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequestWithBody(c.Server, name, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7254,8 +7365,8 @@ func (c *Client) AddDomainWithBody(ctx context.Context, name TenantName, content
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-func (c *Client) AddDomain(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAddDomainRequest(c.Server, name, body)
+func (c *Client) AddDomain(ctx context.Context, name TenantName, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAddDomainRequest(c.Server, name, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7883,8 +7994,8 @@ func (c *Client) ListTokens(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTokenRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateTokenWithBody(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7902,8 +8013,8 @@ func (c *Client) CreateTokenWithBody(ctx context.Context, contentType string, bo
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-func (c *Client) CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateTokenRequest(c.Server, body)
+func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateTokenRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7968,8 +8079,8 @@ func (c *Client) ListUsers(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *Client) CreateUserWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUserRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateUserWithBody(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7987,8 +8098,8 @@ func (c *Client) CreateUserWithBody(ctx context.Context, contentType string, bod
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *Client) CreateUser(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateUserRequest(c.Server, body)
+func (c *Client) CreateUser(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateUserRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8072,8 +8183,8 @@ func (c *Client) EditUser(ctx context.Context, user UserName, params *EditUserPa
 // Earlier links of the user are good no more.
 //
 // Corresponds with POST /v1/users/{user}/link (the `CreateLink` operationId).
-func (c *Client) CreateLink(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateLinkRequest(c.Server, user)
+func (c *Client) CreateLink(ctx context.Context, user UserName, params *CreateLinkParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateLinkRequest(c.Server, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8151,8 +8262,8 @@ func (c *Client) ListWebhooks(ctx context.Context, reqEditors ...RequestEditorFn
 // Takes any type of body and a specified content type.
 //
 // Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-func (c *Client) CreateWebhookWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateWebhookRequestWithBody(c.Server, contentType, body)
+func (c *Client) CreateWebhookWithBody(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWebhookRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8170,8 +8281,8 @@ func (c *Client) CreateWebhookWithBody(ctx context.Context, contentType string, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-func (c *Client) CreateWebhook(ctx context.Context, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewCreateWebhookRequest(c.Server, body)
+func (c *Client) CreateWebhook(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateWebhookRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8268,8 +8379,8 @@ func (c *Client) ListDeliveries(ctx context.Context, id WebhookID, params *ListD
 // TestWebhook Send a webhook an event of type webhook.ping
 //
 // Corresponds with POST /v1/webhooks/{id}/test (the `TestWebhook` operationId).
-func (c *Client) TestWebhook(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewTestWebhookRequest(c.Server, id)
+func (c *Client) TestWebhook(ctx context.Context, id WebhookID, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestWebhookRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8778,18 +8889,18 @@ func NewCreateBackupRequestWithBody(server string, params *CreateBackupParams, c
 }
 
 // NewConfirmBackupKeyRequest calls the generic ConfirmBackupKey builder with application/json body
-func NewConfirmBackupKeyRequest(server string, body ConfirmBackupKeyJSONRequestBody) (*http.Request, error) {
+func NewConfirmBackupKeyRequest(server string, params *ConfirmBackupKeyParams, body ConfirmBackupKeyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewConfirmBackupKeyRequestWithBody(server, "application/json", bodyReader)
+	return NewConfirmBackupKeyRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewConfirmBackupKeyRequestWithBody constructs an http.Request for the ConfirmBackupKey method, with any body, and a specified content type
-func NewConfirmBackupKeyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewConfirmBackupKeyRequestWithBody(server string, params *ConfirmBackupKeyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -8813,6 +8924,19 @@ func NewConfirmBackupKeyRequestWithBody(server string, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -8867,7 +8991,7 @@ func NewBackupControlRequest(server string, params *BackupControlParams) (*http.
 }
 
 // NewInitBackupsRequest constructs an http.Request for the InitBackups method
-func NewInitBackupsRequest(server string) (*http.Request, error) {
+func NewInitBackupsRequest(server string, params *InitBackupsParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -8888,6 +9012,19 @@ func NewInitBackupsRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -8943,18 +9080,18 @@ func NewPruneBackupsRequest(server string, params *PruneBackupsParams) (*http.Re
 }
 
 // NewRecoverBackupsRequest calls the generic RecoverBackups builder with application/json body
-func NewRecoverBackupsRequest(server string, body RecoverBackupsJSONRequestBody) (*http.Request, error) {
+func NewRecoverBackupsRequest(server string, params *RecoverBackupsParams, body RecoverBackupsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewRecoverBackupsRequestWithBody(server, "application/json", bodyReader)
+	return NewRecoverBackupsRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewRecoverBackupsRequestWithBody constructs an http.Request for the RecoverBackups method, with any body, and a specified content type
-func NewRecoverBackupsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewRecoverBackupsRequestWithBody(server string, params *RecoverBackupsParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -8979,11 +9116,24 @@ func NewRecoverBackupsRequestWithBody(server string, contentType string, body io
 
 	req.Header.Add("Content-Type", contentType)
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
 	return req, nil
 }
 
 // NewRotateBackupKeyRequest constructs an http.Request for the RotateBackupKey method
-func NewRotateBackupKeyRequest(server string) (*http.Request, error) {
+func NewRotateBackupKeyRequest(server string, params *RotateBackupKeyParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -9004,6 +9154,19 @@ func NewRotateBackupKeyRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -9509,18 +9672,18 @@ func NewListClustersRequest(server string) (*http.Request, error) {
 }
 
 // NewAddClusterRequest calls the generic AddCluster builder with application/json body
-func NewAddClusterRequest(server string, body AddClusterJSONRequestBody) (*http.Request, error) {
+func NewAddClusterRequest(server string, params *AddClusterParams, body AddClusterJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewAddClusterRequestWithBody(server, "application/json", bodyReader)
+	return NewAddClusterRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewAddClusterRequestWithBody constructs an http.Request for the AddCluster method, with any body, and a specified content type
-func NewAddClusterRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewAddClusterRequestWithBody(server string, params *AddClusterParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -9544,6 +9707,19 @@ func NewAddClusterRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -9640,7 +9816,7 @@ func NewGetClusterRequest(server string, cluster string) (*http.Request, error) 
 }
 
 // NewRotateClusterRequest constructs an http.Request for the RotateCluster method
-func NewRotateClusterRequest(server string, cluster string) (*http.Request, error) {
+func NewRotateClusterRequest(server string, cluster string, params *RotateClusterParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9670,11 +9846,24 @@ func NewRotateClusterRequest(server string, cluster string) (*http.Request, erro
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
+
 	return req, nil
 }
 
 // NewReplayDeliveryRequest constructs an http.Request for the ReplayDelivery method
-func NewReplayDeliveryRequest(server string, id string) (*http.Request, error) {
+func NewReplayDeliveryRequest(server string, id string, params *ReplayDeliveryParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9702,6 +9891,19 @@ func NewReplayDeliveryRequest(server string, id string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -9918,7 +10120,7 @@ func NewChangeDomainRequestWithBody(server string, domain DomainName, contentTyp
 }
 
 // NewCheckDomainRequest constructs an http.Request for the CheckDomain method
-func NewCheckDomainRequest(server string, domain DomainName) (*http.Request, error) {
+func NewCheckDomainRequest(server string, domain DomainName, params *CheckDomainParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9946,6 +10148,19 @@ func NewCheckDomainRequest(server string, domain DomainName) (*http.Request, err
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -11491,18 +11706,18 @@ func NewGetDocumentRequest(server string) (*http.Request, error) {
 }
 
 // NewExplainPlacementRequest calls the generic ExplainPlacement builder with application/json body
-func NewExplainPlacementRequest(server string, body ExplainPlacementJSONRequestBody) (*http.Request, error) {
+func NewExplainPlacementRequest(server string, params *ExplainPlacementParams, body ExplainPlacementJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewExplainPlacementRequestWithBody(server, "application/json", bodyReader)
+	return NewExplainPlacementRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewExplainPlacementRequestWithBody constructs an http.Request for the ExplainPlacement method, with any body, and a specified content type
-func NewExplainPlacementRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewExplainPlacementRequestWithBody(server string, params *ExplainPlacementParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -11526,6 +11741,19 @@ func NewExplainPlacementRequestWithBody(server string, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -11585,18 +11813,18 @@ func NewListPoliciesRequest(server string) (*http.Request, error) {
 }
 
 // NewCreatePolicyRequest calls the generic CreatePolicy builder with application/json body
-func NewCreatePolicyRequest(server string, body CreatePolicyJSONRequestBody) (*http.Request, error) {
+func NewCreatePolicyRequest(server string, params *CreatePolicyParams, body CreatePolicyJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreatePolicyRequestWithBody(server, "application/json", bodyReader)
+	return NewCreatePolicyRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreatePolicyRequestWithBody constructs an http.Request for the CreatePolicy method, with any body, and a specified content type
-func NewCreatePolicyRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreatePolicyRequestWithBody(server string, params *CreatePolicyParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -11620,6 +11848,19 @@ func NewCreatePolicyRequestWithBody(server string, contentType string, body io.R
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -11827,18 +12068,18 @@ func NewRemoveProxyRequest(server string, name string) (*http.Request, error) {
 }
 
 // NewCreateProxyTokenRequest calls the generic CreateProxyToken builder with application/json body
-func NewCreateProxyTokenRequest(server string, body CreateProxyTokenJSONRequestBody) (*http.Request, error) {
+func NewCreateProxyTokenRequest(server string, params *CreateProxyTokenParams, body CreateProxyTokenJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateProxyTokenRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateProxyTokenRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateProxyTokenRequestWithBody constructs an http.Request for the CreateProxyToken method, with any body, and a specified content type
-func NewCreateProxyTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateProxyTokenRequestWithBody(server string, params *CreateProxyTokenParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -11862,6 +12103,19 @@ func NewCreateProxyTokenRequestWithBody(server string, contentType string, body 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -12823,7 +13077,7 @@ func NewPutTenantRequestWithBody(server string, name TenantName, params *PutTena
 }
 
 // NewCreateCredentialsLinkRequest constructs an http.Request for the CreateCredentialsLink method
-func NewCreateCredentialsLinkRequest(server string, name TenantName) (*http.Request, error) {
+func NewCreateCredentialsLinkRequest(server string, name TenantName, params *CreateCredentialsLinkParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12851,6 +13105,19 @@ func NewCreateCredentialsLinkRequest(server string, name TenantName) (*http.Requ
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -12891,18 +13158,18 @@ func NewListTenantDomainsRequest(server string, name TenantName) (*http.Request,
 }
 
 // NewAddDomainRequest calls the generic AddDomain builder with application/json body
-func NewAddDomainRequest(server string, name TenantName, body AddDomainJSONRequestBody) (*http.Request, error) {
+func NewAddDomainRequest(server string, name TenantName, params *AddDomainParams, body AddDomainJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewAddDomainRequestWithBody(server, name, "application/json", bodyReader)
+	return NewAddDomainRequestWithBody(server, name, params, "application/json", bodyReader)
 }
 
 // NewAddDomainRequestWithBody constructs an http.Request for the AddDomain method, with any body, and a specified content type
-func NewAddDomainRequestWithBody(server string, name TenantName, contentType string, body io.Reader) (*http.Request, error) {
+func NewAddDomainRequestWithBody(server string, name TenantName, params *AddDomainParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12933,6 +13200,19 @@ func NewAddDomainRequestWithBody(server string, name TenantName, contentType str
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -13202,6 +13482,15 @@ func NewHoldTenantRequestWithBody(server string, name TenantName, params *HoldTe
 		}
 
 		req.Header.Set("If-Match", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam1)
 
 	}
 
@@ -14599,18 +14888,18 @@ func NewListTokensRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateTokenRequest calls the generic CreateToken builder with application/json body
-func NewCreateTokenRequest(server string, body CreateTokenJSONRequestBody) (*http.Request, error) {
+func NewCreateTokenRequest(server string, params *CreateTokenParams, body CreateTokenJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateTokenRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateTokenRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateTokenRequestWithBody constructs an http.Request for the CreateToken method, with any body, and a specified content type
-func NewCreateTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -14634,6 +14923,19 @@ func NewCreateTokenRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -14727,18 +15029,18 @@ func NewListUsersRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateUserRequest calls the generic CreateUser builder with application/json body
-func NewCreateUserRequest(server string, body CreateUserJSONRequestBody) (*http.Request, error) {
+func NewCreateUserRequest(server string, params *CreateUserParams, body CreateUserJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateUserRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateUserRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateUserRequestWithBody constructs an http.Request for the CreateUser method, with any body, and a specified content type
-func NewCreateUserRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateUserRequestWithBody(server string, params *CreateUserParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -14762,6 +15064,19 @@ func NewCreateUserRequestWithBody(server string, contentType string, body io.Rea
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -14908,7 +15223,7 @@ func NewEditUserRequestWithBody(server string, user UserName, params *EditUserPa
 }
 
 // NewCreateLinkRequest constructs an http.Request for the CreateLink method
-func NewCreateLinkRequest(server string, user UserName) (*http.Request, error) {
+func NewCreateLinkRequest(server string, user UserName, params *CreateLinkParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -14936,6 +15251,19 @@ func NewCreateLinkRequest(server string, user UserName) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -15071,18 +15399,18 @@ func NewListWebhooksRequest(server string) (*http.Request, error) {
 }
 
 // NewCreateWebhookRequest calls the generic CreateWebhook builder with application/json body
-func NewCreateWebhookRequest(server string, body CreateWebhookJSONRequestBody) (*http.Request, error) {
+func NewCreateWebhookRequest(server string, params *CreateWebhookParams, body CreateWebhookJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewCreateWebhookRequestWithBody(server, "application/json", bodyReader)
+	return NewCreateWebhookRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewCreateWebhookRequestWithBody constructs an http.Request for the CreateWebhook method, with any body, and a specified content type
-func NewCreateWebhookRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewCreateWebhookRequestWithBody(server string, params *CreateWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -15106,6 +15434,19 @@ func NewCreateWebhookRequestWithBody(server string, contentType string, body io.
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -15327,7 +15668,7 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 }
 
 // NewTestWebhookRequest constructs an http.Request for the TestWebhook method
-func NewTestWebhookRequest(server string, id WebhookID) (*http.Request, error) {
+func NewTestWebhookRequest(server string, id WebhookID, params *TestWebhookParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -15355,6 +15696,19 @@ func NewTestWebhookRequest(server string, id WebhookID) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
 	}
 
 	return req, nil
@@ -15489,14 +15843,14 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-	ConfirmBackupKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error)
+	ConfirmBackupKeyWithBodyWithResponse(ctx context.Context, params *ConfirmBackupKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error)
 
 	// ConfirmBackupKeyWithResponse Show that a copy of the recovery key is kept elsewhere
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-	ConfirmBackupKeyWithResponse(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error)
+	ConfirmBackupKeyWithResponse(ctx context.Context, params *ConfirmBackupKeyParams, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error)
 
 	// BackupControlWithResponse Back up the control plane itself
 	//
@@ -15512,7 +15866,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
-	InitBackupsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*InitBackupsResponse, error)
+	InitBackupsWithResponse(ctx context.Context, params *InitBackupsParams, reqEditors ...RequestEditorFn) (*InitBackupsResponse, error)
 
 	// PruneBackupsWithResponse Free what no backup needs any more
 	//
@@ -15529,7 +15883,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-	RecoverBackupsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error)
+	RecoverBackupsWithBodyWithResponse(ctx context.Context, params *RecoverBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error)
 
 	// RecoverBackupsWithResponse Bring the fleet back from the newest backup of the control plane
 	//
@@ -15539,7 +15893,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-	RecoverBackupsWithResponse(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error)
+	RecoverBackupsWithResponse(ctx context.Context, params *RecoverBackupsParams, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error)
 
 	// RotateBackupKeyWithResponse Replace the recovery key of the backups
 	//
@@ -15548,7 +15902,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
-	RotateBackupKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RotateBackupKeyResponse, error)
+	RotateBackupKeyWithResponse(ctx context.Context, params *RotateBackupKeyParams, reqEditors ...RequestEditorFn) (*RotateBackupKeyResponse, error)
 
 	// GetBackupStatusWithResponse How the repository of the backups is
 	//
@@ -15661,7 +16015,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-	AddClusterWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClusterResponse, error)
+	AddClusterWithBodyWithResponse(ctx context.Context, params *AddClusterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClusterResponse, error)
 
 	// AddClusterWithResponse Add another LXD cluster or stand-alone server
 	//
@@ -15671,7 +16025,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-	AddClusterWithResponse(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClusterResponse, error)
+	AddClusterWithResponse(ctx context.Context, params *AddClusterParams, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClusterResponse, error)
 
 	// RemoveClusterWithResponse Have a cluster trust lxdfleet no more, and forget it
 	//
@@ -15696,14 +16050,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
-	RotateClusterWithResponse(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*RotateClusterResponse, error)
+	RotateClusterWithResponse(ctx context.Context, cluster string, params *RotateClusterParams, reqEditors ...RequestEditorFn) (*RotateClusterResponse, error)
 
 	// ReplayDeliveryWithResponse Send a delivery again that is dead, or was delivered
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/deliveries/{id}/replay (the `ReplayDelivery` operationId).
-	ReplayDeliveryWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*ReplayDeliveryResponse, error)
+	ReplayDeliveryWithResponse(ctx context.Context, id string, params *ReplayDeliveryParams, reqEditors ...RequestEditorFn) (*ReplayDeliveryResponse, error)
 
 	// GetDoctorWithResponse What is wrong, and how to mend it
 	//
@@ -15752,7 +16106,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
-	CheckDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error)
+	CheckDomainWithResponse(ctx context.Context, domain DomainName, params *CheckDomainParams, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error)
 
 	// PreviewDomainWithResponse What DNS says of a name, and what to set so that it leads here
 	//
@@ -16067,7 +16421,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-	ExplainPlacementWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error)
+	ExplainPlacementWithBodyWithResponse(ctx context.Context, params *ExplainPlacementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error)
 
 	// ExplainPlacementWithResponse Where a tenant would be placed now, and why
 	//
@@ -16076,7 +16430,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-	ExplainPlacementWithResponse(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error)
+	ExplainPlacementWithResponse(ctx context.Context, params *ExplainPlacementParams, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error)
 
 	// ListPlansWithResponse Plans a tenant can have
 	//
@@ -16099,7 +16453,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-	CreatePolicyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+	CreatePolicyWithBodyWithResponse(ctx context.Context, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
 
 	// CreatePolicyWithResponse Make a policy
 	//
@@ -16108,7 +16462,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-	CreatePolicyWithResponse(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
+	CreatePolicyWithResponse(ctx context.Context, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error)
 
 	// DeletePolicyWithResponse Delete a policy that no tenant has
 	//
@@ -16163,14 +16517,14 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-	CreateProxyTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
+	CreateProxyTokenWithBodyWithResponse(ctx context.Context, params *CreateProxyTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
 
 	// CreateProxyTokenWithResponse Make a token that one proxy can join with, once
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-	CreateProxyTokenWithResponse(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
+	CreateProxyTokenWithResponse(ctx context.Context, params *CreateProxyTokenParams, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error)
 
 	// GetRebalancePlanWithResponse The fewest moves that bring the fleet under its targets
 	//
@@ -16414,7 +16768,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
-	CreateCredentialsLinkWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*CreateCredentialsLinkResponse, error)
+	CreateCredentialsLinkWithResponse(ctx context.Context, name TenantName, params *CreateCredentialsLinkParams, reqEditors ...RequestEditorFn) (*CreateCredentialsLinkResponse, error)
 
 	// ListTenantDomainsWithResponse A tenant's domains by name
 	//
@@ -16432,7 +16786,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-	AddDomainWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+	AddDomainWithBodyWithResponse(ctx context.Context, name TenantName, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
 
 	// AddDomainWithResponse Give a tenant a domain
 	//
@@ -16443,7 +16797,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-	AddDomainWithResponse(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
+	AddDomainWithResponse(ctx context.Context, name TenantName, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error)
 
 	// ExecTenantWithResponse Run a command in a tenant's instance, over a WebSocket
 	//
@@ -16742,7 +17096,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-	CreateTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+	CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
 
 	// CreateTokenWithResponse Make a token for a script
 	//
@@ -16751,7 +17105,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-	CreateTokenWithResponse(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
+	CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error)
 
 	// DeleteTokenWithResponse End a token
 	//
@@ -16783,7 +17137,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+	CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
 	// CreateUserWithResponse Add a user
 	//
@@ -16792,7 +17146,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/users (the `CreateUser` operationId).
-	CreateUserWithResponse(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
+	CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error)
 
 	// DeleteUserWithResponse Remove a user, with its sessions and tokens
 	//
@@ -16833,7 +17187,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/users/{user}/link (the `CreateLink` operationId).
-	CreateLinkWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*CreateLinkResponse, error)
+	CreateLinkWithResponse(ctx context.Context, user UserName, params *CreateLinkParams, reqEditors ...RequestEditorFn) (*CreateLinkResponse, error)
 
 	// EndUserSessionsWithResponse End all of a user's sessions
 	//
@@ -16870,7 +17224,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-	CreateWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error)
+	CreateWebhookWithBodyWithResponse(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error)
 
 	// CreateWebhookWithResponse Have an address told what happens
 	//
@@ -16879,7 +17233,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-	CreateWebhookWithResponse(ctx context.Context, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error)
+	CreateWebhookWithResponse(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error)
 
 	// DeleteWebhookWithResponse Remove a webhook, and what is on its way to it
 	//
@@ -16925,7 +17279,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /v1/webhooks/{id}/test (the `TestWebhook` operationId).
-	TestWebhookWithResponse(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error)
+	TestWebhookWithResponse(ctx context.Context, id WebhookID, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error)
 }
 
 type GetHealthResponse struct {
@@ -22067,8 +22421,8 @@ func (c *ClientWithResponses) CreateBackupWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-func (c *ClientWithResponses) ConfirmBackupKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error) {
-	rsp, err := c.ConfirmBackupKeyWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ConfirmBackupKeyWithBodyWithResponse(ctx context.Context, params *ConfirmBackupKeyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error) {
+	rsp, err := c.ConfirmBackupKeyWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22080,8 +22434,8 @@ func (c *ClientWithResponses) ConfirmBackupKeyWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/backups/confirm-key (the `ConfirmBackupKey` operationId).
-func (c *ClientWithResponses) ConfirmBackupKeyWithResponse(ctx context.Context, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error) {
-	rsp, err := c.ConfirmBackupKey(ctx, body, reqEditors...)
+func (c *ClientWithResponses) ConfirmBackupKeyWithResponse(ctx context.Context, params *ConfirmBackupKeyParams, body ConfirmBackupKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*ConfirmBackupKeyResponse, error) {
+	rsp, err := c.ConfirmBackupKey(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22108,8 +22462,8 @@ func (c *ClientWithResponses) BackupControlWithResponse(ctx context.Context, par
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/backups/init (the `InitBackups` operationId).
-func (c *ClientWithResponses) InitBackupsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*InitBackupsResponse, error) {
-	rsp, err := c.InitBackups(ctx, reqEditors...)
+func (c *ClientWithResponses) InitBackupsWithResponse(ctx context.Context, params *InitBackupsParams, reqEditors ...RequestEditorFn) (*InitBackupsResponse, error) {
+	rsp, err := c.InitBackups(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22137,8 +22491,8 @@ func (c *ClientWithResponses) PruneBackupsWithResponse(ctx context.Context, para
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-func (c *ClientWithResponses) RecoverBackupsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error) {
-	rsp, err := c.RecoverBackupsWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) RecoverBackupsWithBodyWithResponse(ctx context.Context, params *RecoverBackupsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error) {
+	rsp, err := c.RecoverBackupsWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22153,8 +22507,8 @@ func (c *ClientWithResponses) RecoverBackupsWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/backups/recover (the `RecoverBackups` operationId).
-func (c *ClientWithResponses) RecoverBackupsWithResponse(ctx context.Context, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error) {
-	rsp, err := c.RecoverBackups(ctx, body, reqEditors...)
+func (c *ClientWithResponses) RecoverBackupsWithResponse(ctx context.Context, params *RecoverBackupsParams, body RecoverBackupsJSONRequestBody, reqEditors ...RequestEditorFn) (*RecoverBackupsResponse, error) {
+	rsp, err := c.RecoverBackups(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22168,8 +22522,8 @@ func (c *ClientWithResponses) RecoverBackupsWithResponse(ctx context.Context, bo
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/backups/rotate-key (the `RotateBackupKey` operationId).
-func (c *ClientWithResponses) RotateBackupKeyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*RotateBackupKeyResponse, error) {
-	rsp, err := c.RotateBackupKey(ctx, reqEditors...)
+func (c *ClientWithResponses) RotateBackupKeyWithResponse(ctx context.Context, params *RotateBackupKeyParams, reqEditors ...RequestEditorFn) (*RotateBackupKeyResponse, error) {
+	rsp, err := c.RotateBackupKey(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22365,8 +22719,8 @@ func (c *ClientWithResponses) ListClustersWithResponse(ctx context.Context, reqE
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-func (c *ClientWithResponses) AddClusterWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClusterResponse, error) {
-	rsp, err := c.AddClusterWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) AddClusterWithBodyWithResponse(ctx context.Context, params *AddClusterParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddClusterResponse, error) {
+	rsp, err := c.AddClusterWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22381,8 +22735,8 @@ func (c *ClientWithResponses) AddClusterWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/clusters (the `AddCluster` operationId).
-func (c *ClientWithResponses) AddClusterWithResponse(ctx context.Context, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClusterResponse, error) {
-	rsp, err := c.AddCluster(ctx, body, reqEditors...)
+func (c *ClientWithResponses) AddClusterWithResponse(ctx context.Context, params *AddClusterParams, body AddClusterJSONRequestBody, reqEditors ...RequestEditorFn) (*AddClusterResponse, error) {
+	rsp, err := c.AddCluster(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22424,8 +22778,8 @@ func (c *ClientWithResponses) GetClusterWithResponse(ctx context.Context, cluste
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/clusters/{cluster}/rotate (the `RotateCluster` operationId).
-func (c *ClientWithResponses) RotateClusterWithResponse(ctx context.Context, cluster string, reqEditors ...RequestEditorFn) (*RotateClusterResponse, error) {
-	rsp, err := c.RotateCluster(ctx, cluster, reqEditors...)
+func (c *ClientWithResponses) RotateClusterWithResponse(ctx context.Context, cluster string, params *RotateClusterParams, reqEditors ...RequestEditorFn) (*RotateClusterResponse, error) {
+	rsp, err := c.RotateCluster(ctx, cluster, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22437,8 +22791,8 @@ func (c *ClientWithResponses) RotateClusterWithResponse(ctx context.Context, clu
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/deliveries/{id}/replay (the `ReplayDelivery` operationId).
-func (c *ClientWithResponses) ReplayDeliveryWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*ReplayDeliveryResponse, error) {
-	rsp, err := c.ReplayDelivery(ctx, id, reqEditors...)
+func (c *ClientWithResponses) ReplayDeliveryWithResponse(ctx context.Context, id string, params *ReplayDeliveryParams, reqEditors ...RequestEditorFn) (*ReplayDeliveryResponse, error) {
+	rsp, err := c.ReplayDelivery(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -22528,8 +22882,8 @@ func (c *ClientWithResponses) ChangeDomainWithResponse(ctx context.Context, doma
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/domains/{domain}/check (the `CheckDomain` operationId).
-func (c *ClientWithResponses) CheckDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error) {
-	rsp, err := c.CheckDomain(ctx, domain, reqEditors...)
+func (c *ClientWithResponses) CheckDomainWithResponse(ctx context.Context, domain DomainName, params *CheckDomainParams, reqEditors ...RequestEditorFn) (*CheckDomainResponse, error) {
+	rsp, err := c.CheckDomain(ctx, domain, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23071,8 +23425,8 @@ func (c *ClientWithResponses) GetDocumentWithResponse(ctx context.Context, reqEd
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-func (c *ClientWithResponses) ExplainPlacementWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error) {
-	rsp, err := c.ExplainPlacementWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ExplainPlacementWithBodyWithResponse(ctx context.Context, params *ExplainPlacementParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error) {
+	rsp, err := c.ExplainPlacementWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23086,8 +23440,8 @@ func (c *ClientWithResponses) ExplainPlacementWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/placement/explain (the `ExplainPlacement` operationId).
-func (c *ClientWithResponses) ExplainPlacementWithResponse(ctx context.Context, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error) {
-	rsp, err := c.ExplainPlacement(ctx, body, reqEditors...)
+func (c *ClientWithResponses) ExplainPlacementWithResponse(ctx context.Context, params *ExplainPlacementParams, body ExplainPlacementJSONRequestBody, reqEditors ...RequestEditorFn) (*ExplainPlacementResponse, error) {
+	rsp, err := c.ExplainPlacement(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23127,8 +23481,8 @@ func (c *ClientWithResponses) ListPoliciesWithResponse(ctx context.Context, reqE
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
-	rsp, err := c.CreatePolicyWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Context, params *CreatePolicyParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicyWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23142,8 +23496,8 @@ func (c *ClientWithResponses) CreatePolicyWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/policies (the `CreatePolicy` operationId).
-func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
-	rsp, err := c.CreatePolicy(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreatePolicyWithResponse(ctx context.Context, params *CreatePolicyParams, body CreatePolicyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreatePolicyResponse, error) {
+	rsp, err := c.CreatePolicy(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23239,8 +23593,8 @@ func (c *ClientWithResponses) RemoveProxyWithResponse(ctx context.Context, name 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-func (c *ClientWithResponses) CreateProxyTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error) {
-	rsp, err := c.CreateProxyTokenWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateProxyTokenWithBodyWithResponse(ctx context.Context, params *CreateProxyTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error) {
+	rsp, err := c.CreateProxyTokenWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23252,8 +23606,8 @@ func (c *ClientWithResponses) CreateProxyTokenWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/proxy-tokens (the `CreateProxyToken` operationId).
-func (c *ClientWithResponses) CreateProxyTokenWithResponse(ctx context.Context, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error) {
-	rsp, err := c.CreateProxyToken(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateProxyTokenWithResponse(ctx context.Context, params *CreateProxyTokenParams, body CreateProxyTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateProxyTokenResponse, error) {
+	rsp, err := c.CreateProxyToken(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23670,8 +24024,8 @@ func (c *ClientWithResponses) PutTenantWithResponse(ctx context.Context, name Te
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tenants/{name}/credentials (the `CreateCredentialsLink` operationId).
-func (c *ClientWithResponses) CreateCredentialsLinkWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*CreateCredentialsLinkResponse, error) {
-	rsp, err := c.CreateCredentialsLink(ctx, name, reqEditors...)
+func (c *ClientWithResponses) CreateCredentialsLinkWithResponse(ctx context.Context, name TenantName, params *CreateCredentialsLinkParams, reqEditors ...RequestEditorFn) (*CreateCredentialsLinkResponse, error) {
+	rsp, err := c.CreateCredentialsLink(ctx, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23700,8 +24054,8 @@ func (c *ClientWithResponses) ListTenantDomainsWithResponse(ctx context.Context,
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-func (c *ClientWithResponses) AddDomainWithBodyWithResponse(ctx context.Context, name TenantName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
-	rsp, err := c.AddDomainWithBody(ctx, name, contentType, body, reqEditors...)
+func (c *ClientWithResponses) AddDomainWithBodyWithResponse(ctx context.Context, name TenantName, params *AddDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomainWithBody(ctx, name, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23717,8 +24071,8 @@ func (c *ClientWithResponses) AddDomainWithBodyWithResponse(ctx context.Context,
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tenants/{name}/domains (the `AddDomain` operationId).
-func (c *ClientWithResponses) AddDomainWithResponse(ctx context.Context, name TenantName, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
-	rsp, err := c.AddDomain(ctx, name, body, reqEditors...)
+func (c *ClientWithResponses) AddDomainWithResponse(ctx context.Context, name TenantName, params *AddDomainParams, body AddDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*AddDomainResponse, error) {
+	rsp, err := c.AddDomain(ctx, name, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24238,8 +24592,8 @@ func (c *ClientWithResponses) ListTokensWithResponse(ctx context.Context, reqEdi
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
-	rsp, err := c.CreateTokenWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Context, params *CreateTokenParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
+	rsp, err := c.CreateTokenWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24253,8 +24607,8 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/tokens (the `CreateToken` operationId).
-func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
-	rsp, err := c.CreateToken(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, params *CreateTokenParams, body CreateTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResponse, error) {
+	rsp, err := c.CreateToken(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24309,8 +24663,8 @@ func (c *ClientWithResponses) ListUsersWithResponse(ctx context.Context, reqEdit
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
-	rsp, err := c.CreateUserWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context, params *CreateUserParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUserWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24324,8 +24678,8 @@ func (c *ClientWithResponses) CreateUserWithBodyWithResponse(ctx context.Context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/users (the `CreateUser` operationId).
-func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
-	rsp, err := c.CreateUser(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateUserWithResponse(ctx context.Context, params *CreateUserParams, body CreateUserJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateUserResponse, error) {
+	rsp, err := c.CreateUser(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24395,8 +24749,8 @@ func (c *ClientWithResponses) EditUserWithResponse(ctx context.Context, user Use
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/users/{user}/link (the `CreateLink` operationId).
-func (c *ClientWithResponses) CreateLinkWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*CreateLinkResponse, error) {
-	rsp, err := c.CreateLink(ctx, user, reqEditors...)
+func (c *ClientWithResponses) CreateLinkWithResponse(ctx context.Context, user UserName, params *CreateLinkParams, reqEditors ...RequestEditorFn) (*CreateLinkResponse, error) {
+	rsp, err := c.CreateLink(ctx, user, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24462,8 +24816,8 @@ func (c *ClientWithResponses) ListWebhooksWithResponse(ctx context.Context, reqE
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error) {
-	rsp, err := c.CreateWebhookWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Context, params *CreateWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error) {
+	rsp, err := c.CreateWebhookWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24477,8 +24831,8 @@ func (c *ClientWithResponses) CreateWebhookWithBodyWithResponse(ctx context.Cont
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/webhooks (the `CreateWebhook` operationId).
-func (c *ClientWithResponses) CreateWebhookWithResponse(ctx context.Context, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error) {
-	rsp, err := c.CreateWebhook(ctx, body, reqEditors...)
+func (c *ClientWithResponses) CreateWebhookWithResponse(ctx context.Context, params *CreateWebhookParams, body CreateWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWebhookResponse, error) {
+	rsp, err := c.CreateWebhook(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24559,8 +24913,8 @@ func (c *ClientWithResponses) ListDeliveriesWithResponse(ctx context.Context, id
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /v1/webhooks/{id}/test (the `TestWebhook` operationId).
-func (c *ClientWithResponses) TestWebhookWithResponse(ctx context.Context, id WebhookID, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error) {
-	rsp, err := c.TestWebhook(ctx, id, reqEditors...)
+func (c *ClientWithResponses) TestWebhookWithResponse(ctx context.Context, id WebhookID, params *TestWebhookParams, reqEditors ...RequestEditorFn) (*TestWebhookResponse, error) {
+	rsp, err := c.TestWebhook(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
