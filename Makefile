@@ -41,7 +41,7 @@ demo-down: ## Remove all that `make demo` made, and nothing else
 	scripts/demo down
 
 .PHONY: test
-test: lint web-test unit integration zfs demo-test ## All tests
+test: lint web-test unit integration e2e zfs demo-test ## All tests
 
 .PHONY: unit
 unit: $(GOTESTSUM) ## Unit tests with the race detector, no LXD needed

@@ -3,6 +3,9 @@
 import { mkdirSync } from "node:fs";
 
 import { Dashboard } from "./dashboard";
+import { firstLoad } from "./load";
+import { client, viewer } from "./roles";
+import { manyRows } from "./table";
 
 const [link = "", shots = ""] = process.argv.slice(2);
 const base = new URL(link).origin; // the session is this host's
@@ -81,7 +84,144 @@ await step("snapshot, and go back to it", async () => {
   await dashboard.accessible("timeline");
 });
 
+/** Types what a dialogue wants typed, and says yes. */
+async function confirm(verb: string, typed?: string): Promise<void> {
+  const dialog = page.getByRole("dialog");
+  if (typed !== undefined) await dialog.getByRole("textbox").last().fill(typed);
+  await dialog.getByRole("button", { name: verb, exact: true }).click();
+}
+
+/** Waits until a job that was begun is done. */
+async function jobDone(title: string): Promise<void> {
+  await page.locator(".notices > div", { hasText: title }).getByRole("link", { name: "Job done" }).waitFor({ timeout: 2 * slow });
+}
+
+await step("what a restore would change is compared first", async () => {
+  await page.getByRole("button", { name: "Compare" }).first().click();
+  await page.getByRole("heading", { name: /Changes since/ }).waitFor();
+  await dashboard.shoot("compare");
+});
+
+await step("move: what it would cost, then doing it", async () => {
+  await dashboard.go("/ui/tenants/acme");
+  const home = await page.getByRole("link", { name: /^n\d$/ }).first().innerText();
+  await page.getByText("More", { exact: true }).click();
+  await page.getByRole("button", { name: "Move", exact: true }).click();
+  await page.getByRole("dialog").getByText("Requests wait", { exact: true }).waitFor();
+  await dashboard.shoot("move");
+  await dashboard.accessible("move");
+  await confirm("Move");
+  await jobDone("Move acme");
+  await page.waitForFunction((was) => !document.body.innerText.includes(`Member\n${was}\n`), home);
+});
+
+await step("drain: the plan, then doing it", async () => {
+  const home = await page.getByRole("link", { name: /^n\d$/ }).first().innerText();
+  await dashboard.go(`/ui/members/${home}`);
+  await page.getByRole("button", { name: "Plan a drain" }).click();
+  await page.getByRole("button", { name: `Drain ${home}` }).click();
+  await dashboard.shoot("drain");
+  await confirm("Drain", home);
+  await jobDone(`Drain ${home}`);
+  await page.getByText("No tenant lives here").waitFor();
+  await page.getByRole("button", { name: "Uncordon" }).click();
+  await page.getByRole("button", { name: "Cordon", exact: true }).waitFor();
+});
+
+await step("a webhook, and what it was sent", async () => {
+  await dashboard.go("/ui/webhooks");
+  await page.getByRole("button", { name: "Add webhook" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("crm");
+  await page.getByLabel("Address", { exact: true }).fill("https://crm.example.test/hook");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  await page.getByText("It is shown only now").waitFor();
+  await page.getByRole("button", { name: "Test", exact: true }).click();
+  await page.getByRole("button", { name: "Details" }).first().click();
+});
+
+await step("a policy, and rules for visitors", async () => {
+  await dashboard.go("/ui/settings");
+  await page.getByRole("button", { name: "Make a policy" }).click();
+  await page.getByLabel("Name", { exact: true }).fill("nightly");
+  await page.getByLabel("When: snapshots").fill("30 2 * * *");
+  await page.getByLabel("Kept snapshots").fill("daily=7");
+  await page.getByRole("button", { name: "Save" }).click();
+  await page.getByRole("button", { name: "Change nightly" }).waitFor();
+  await dashboard.go("/ui/tenants/acme/settings");
+  await page.getByLabel("Window").fill("02:00-05:00");
+  await page.getByRole("button", { name: "Save" }).first().click();
+  await page.getByText("Save acme").waitFor();
+  await page.getByLabel("Requests each second").fill("50");
+  await page.getByRole("button", { name: "Save" }).last().click();
+  await page.getByRole("button", { name: "No rules" }).waitFor();
+});
+
+await step("one-time codes come as a picture", async () => {
+  await dashboard.go("/ui/account");
+  await page.getByRole("button", { name: "Set up" }).click();
+  await page.getByRole("img", { name: "The secret as a QR code" }).waitFor();
+});
+
+await step("by keyboard alone: to a tenant, into a menu and out of it", async () => {
+  await dashboard.go("/ui/");
+  await page.getByRole("heading", { name: "Overview" }).waitFor();
+  await reach("Tenants");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "Tenants" }).waitFor();
+  await reach("acme");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: "acme" }).waitFor();
+  await reach("More");
+  await page.keyboard.press("Enter");
+  await reach("Close to visitors");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+});
+
+/** Goes on by the tabulator until what has the focus says text. */
+async function reach(text: string): Promise<void> {
+  for (let i = 0; i < 80; i++) {
+    if ((await page.evaluate(() => document.activeElement?.textContent.trim())) === text) return;
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`80 tabulators do not lead to ${text}`);
+}
+
+await step("dark, light, and as the system is", async () => {
+  const isDark = () => page.evaluate(() => document.documentElement.classList.contains("is-dark"));
+  await page.getByRole("button", { name: "Theme: system" }).click();
+  await page.getByRole("button", { name: "Theme: light" }).click();
+  await page.getByRole("button", { name: "Theme: dark" }).waitFor();
+  if (!(await isDark())) throw new Error("it is not dark");
+  await page.getByRole("button", { name: "Theme: dark" }).click();
+  if (await isDark()) throw new Error("it stays dark");
+});
+
+const links: string[] = [];
+await step("add a client and a viewer", async () => {
+  await dashboard.go("/ui/users");
+  for (const [name, role] of [["carla", "client"], ["vera", "viewer"]] as const) {
+    await page.getByRole("button", { name: "Add user" }).click();
+    await page.getByLabel("Name", { exact: true }).fill(name);
+    await page.getByLabel("Role", { exact: true }).selectOption(role);
+    if (role === "client") await page.getByLabel("Tenants", { exact: true }).fill("acme");
+    await page.getByRole("button", { name: "Add", exact: true }).click();
+    links.push(await page.locator("code", { hasText: "https://" }).innerText());
+    await page.locator("#main").getByRole("button", { name: "Close", exact: true }).click();
+  }
+});
+
+await step("a client sees its own tenant alone", () => client(dashboard, links[0] ?? ""));
+await step("a viewer sees all, and runs nothing", () => viewer(dashboard, links[1] ?? ""));
+
+const state = await dashboard.context.storageState();
+await step("the first load is small and quick", () => firstLoad(dashboard, state));
+await step("10,000 tenants scroll and filter", () => manyRows(dashboard, state));
+
 await step("a terminal", async () => {
+  await dashboard.go("/ui/tenants/acme");
   await page.getByRole("link", { name: "Terminal" }).click();
   await page.locator(".xterm-helper-textarea").waitFor();
   await page.getByText("#", { exact: false }).first().waitFor();
@@ -100,10 +240,12 @@ const pages: readonly (readonly [path: string, name: string])[] = [
   ["/ui/tenants/acme/settings", "tenant-settings"],
   ["/ui/images", "images"],
   ["/ui/members", "members"],
+  ["/ui/members/n1", "member"],
   ["/ui/jobs", "jobs"],
   ["/ui/backups", "backups"],
   ["/ui/users", "users"],
   ["/ui/tokens", "tokens"],
+  ["/ui/webhooks", "webhooks"],
   ["/ui/audit", "audit"],
   ["/ui/settings", "settings"],
   ["/ui/account", "account"],
@@ -118,6 +260,7 @@ for (const [path, name] of pages) {
     await dashboard.shoot(name);
     await dashboard.accessible(name);
     await page.emulateMedia({ colorScheme: "dark" });
+    await page.waitForTimeout(300); // colours change over a moment
     await dashboard.shoot(`${name}-dark`);
     await dashboard.accessible(`${name}, dark`);
     await page.emulateMedia({ colorScheme: "light" });

@@ -112,7 +112,7 @@ function Drain({ name }: { name: string }) {
           onClose={() => setAsking(false)}
           onConfirm={() => act(`Drain ${name}`, () => ask(api.POST("/v1/members/{name}/drain", { params, body: { partial: (plan.data?.left.length ?? 0) > 0 } })))}
         >
-          <p>It is cordoned, and {plan.data?.moves.length} tenants move away, two at a time. No request fails; each tenant’s wait for some seconds.</p>
+          <p>It is cordoned, and {plan.data?.moves.length === 1 ? "1 tenant moves" : `${plan.data?.moves.length ?? 0} tenants move`} away, two at a time. No request fails; each tenant’s wait for some seconds.</p>
         </Confirm>
       )}
     </Box>

@@ -1,5 +1,5 @@
 import type { MovePlan } from "../api/types";
-import { bytes, count, percent } from "../show/format";
+import { bytes, count, percent, span } from "../show/format";
 import { Nothing } from "../show/nothing";
 import { Rows, type Column } from "../show/rows";
 import { Link } from "react-router";
@@ -12,7 +12,7 @@ const moveColumns: readonly Column<Move>[] = [
   { key: "from", title: "From", sort: (m) => m.from, show: (m) => m.from },
   { key: "to", title: "To", sort: (m) => m.to, show: (m) => m.to },
   { key: "bytes", title: "Copies", minor: true, sort: (m) => m.bytes, show: (m) => bytes(m.bytes) },
-  { key: "hold", title: "Requests wait", minor: true, show: (m) => m.hold },
+  { key: "hold", title: "Requests wait", minor: true, show: (m) => span(m.hold) },
   { key: "why", title: "Why", minor: true, show: (m) => m.why },
 ];
 
@@ -34,7 +34,7 @@ export function Moves({ plan, nothing }: { plan: MovePlan; nothing: string }) {
   return (
     <>
       <p>
-        {count(plan.moves.length, "move")}, {bytes(plan.bytes)} to copy; requests wait {plan.hold} in all, one tenant after another.
+        {count(plan.moves.length, "move")}, {bytes(plan.bytes)} to copy; requests wait {span(plan.hold)} in all, one tenant after another.
       </p>
       <Rows label="Moves" tall={plan.moves.length > 50} rows={plan.moves} columns={moveColumns} id={(m) => m.tenant} empty={<Nothing title="No moves" />} />
       {plan.left.length > 0 && (

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ago, bytes, count, percent } from "./format";
+import { ago, bytes, count, percent, span } from "./format";
 
 test.each([
   [0, "0 B"],
@@ -30,4 +30,15 @@ test.each([
 test("one is one", () => {
   expect(count(1, "tenant")).toBe("1 tenant");
   expect(count(10_000, "tenant")).toBe("10,000 tenants");
+});
+
+test.each([
+  ["260.416µs", "less than a second"],
+  ["3.500001525s", "3.5 s"],
+  ["4s", "4 s"],
+  ["1m3.4s", "63 s"],
+  ["12m30s", "13 min"],
+  ["1h45m0s", "1.8 h"],
+])("%s is %s", (text, said) => {
+  expect(span(text)).toBe(said);
 });

@@ -43,3 +43,15 @@ export function moment(at: Date): string {
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
+
+const lengths = { h: 3600, m: 60, s: 1, ms: 1e-3, µs: 1e-6, us: 1e-6, ns: 1e-9 } as const;
+
+/** A duration of the daemon's, such as 1m3.500001525s, as people say it. */
+export function span(text: string): string {
+  let seconds = 0;
+  for (const [, n = "", unit = ""] of text.matchAll(/([\d.]+)(h|ms|µs|us|ns|m|s)/g)) seconds += Number(n) * lengths[unit as keyof typeof lengths];
+  if (seconds < 1) return "less than a second";
+  if (seconds < 90) return `${seconds < 10 ? Number(seconds.toFixed(1)) : seconds.toFixed(0)} s`;
+  if (seconds < 5400) return `${(seconds / 60).toFixed(0)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -8,7 +8,7 @@ import { useAct } from "../shell/act";
 import { Confirm } from "../shell/confirm";
 import { Facts } from "../show/facts";
 import { Field } from "../show/field";
-import { bytes } from "../show/format";
+import { bytes, span } from "../show/format";
 import { Query } from "../show/query";
 import { instant } from "./when";
 
@@ -88,8 +88,8 @@ export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void 
               ["To", data.to],
               ["Because", data.why],
               ["To copy", bytes(data.bytes)],
-              ["Copying takes", data.copy],
-              ["Requests wait", data.hold],
+              ["Copying takes", span(data.copy)],
+              ["Requests wait", span(data.hold)],
             ]}
           />
         )}
