@@ -3,17 +3,14 @@
 package integration
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/integration/rows"
-	"github.com/lxdfleet/lxdfleet/internal/pace"
 )
 
 // wordpress is a world whose golden image is the real one. Building it takes two minutes, so
@@ -86,18 +83,7 @@ func (w *world) inside(t *testing.T, instance, input string, command ...string) 
 }
 
 func (w *world) try(instance, input string, command ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), pace.Of(5*time.Minute)) // see lxc
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "lxc", append([]string{"--project", w.project, "exec", instance, "--"}, command...)...)
-	cmd.WaitDelay = time.Second
-	cmd.Stdin = strings.NewReader(input)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		return string(out), fmt.Errorf("in %s: %s: %w: %s", instance, strings.Join(command, " "), err, errs.String())
-	}
-	return string(out), nil
+	return lxcWith(input, append([]string{"--project", w.project, "exec", instance, "--"}, command...)...)
 }
 
 // wantRows checks what a tenant's database holds of a load.

@@ -186,19 +186,31 @@ func (w *world) lxc(args ...string) string {
 	return out
 }
 
-// lxc runs LXD's own command, for three minutes at most: its exec has been seen to wait for ever
-// for a command that had long ended.
-func lxc(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), pace.Of(3*time.Minute))
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "lxc", args...)
-	cmd.WaitDelay = time.Second
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if err := cmd.Run(); err != nil {
-		return out.String(), fmt.Errorf("lxc %s: %w: %s", strings.Join(args, " "), err, errs.String())
+func lxc(args ...string) (string, error) { return lxcWith("", args...) }
+
+// lxcWith runs LXD's own command with an input. Its exec (5.0) now and then waits for ever for a
+// command that has long ended, on a busy machine one in a thousand: what takes this long is tried
+// once more, so commands are such that may be run twice.
+func lxcWith(input string, args ...string) (string, error) {
+	for try := 1; ; try++ {
+		ctx, cancel := context.WithTimeout(context.Background(), pace.Of(2*time.Minute))
+		cmd := exec.CommandContext(ctx, "lxc", args...)
+		cmd.WaitDelay = time.Second
+		if input != "" {
+			cmd.Stdin = strings.NewReader(input)
+		}
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		late := ctx.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			return out.String(), nil
+		case !late || try > 1:
+			return out.String(), fmt.Errorf("lxc %s: %w: %s", strings.Join(args, " "), err, errs.String())
+		}
 	}
-	return out.String(), nil
 }
 
 // instances lists the names of all instances in the project, lxdfleet's own included.
