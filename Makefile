@@ -105,6 +105,10 @@ bench-move: build ## Moves under load and a drain against bare lxc, side by side
 bench-proxy: ## The proxy beside nginx, HAProxy and Caddy, side by side
 	scripts/bench-proxy
 
+.PHONY: bench-api
+bench-api: ## The API with 10,000 tenants, on SQLite and MariaDB: lists, tenants, 1,000 event streams, memory
+	scripts/bench-api
+
 .PHONY: bench-backup
 bench-backup: ## Backups to an S3 server and back, beside restic, side by side
 	scripts/bench-backup

@@ -50,8 +50,8 @@ func (s *Server) copyEvents(ctx context.Context, out *eventWriter, sub *Subscrip
 				}
 				return
 			}
-			if wanted(e) {
-				err = out.event(e.ID, e.Type, Event{Id: e.ID, Type: e.Type, Subject: e.Subject, Data: eventData(e), At: e.At})
+			if wanted(*e) {
+				err = out.event(e.ID, e.Type, Event{Id: e.ID, Type: e.Type, Subject: e.Subject, Data: eventData(*e), At: e.At})
 			}
 		}
 		if err != nil {

@@ -17,8 +17,8 @@ type Feed struct {
 	epoch string // tells this feed's ids from those of an earlier process
 
 	mu    sync.Mutex
-	count uint64        // events published so far; the id of the latest
-	ring  []fleet.Event // the latest events; event n is at n % len(ring)
+	count uint64         // events published so far; the id of the latest
+	ring  []*fleet.Event // the latest events; event n is at n % len(ring)
 	subs  map[*Subscription]struct{}
 }
 
@@ -26,7 +26,7 @@ type Feed struct {
 func NewFeed(keep int, now func() time.Time) *Feed {
 	return &Feed{
 		now: now, epoch: strconv.FormatInt(now().UnixMilli(), 36),
-		ring: make([]fleet.Event, max(1, keep)), subs: map[*Subscription]struct{}{},
+		ring: make([]*fleet.Event, max(1, keep)), subs: map[*Subscription]struct{}{},
 	}
 }
 
@@ -40,10 +40,10 @@ func (f *Feed) Publish(e fleet.Event) {
 	if e.At.IsZero() {
 		e.At = f.now()
 	}
-	f.ring[f.count%uint64(len(f.ring))] = e
+	f.ring[f.count%uint64(len(f.ring))] = &e
 	for s := range f.subs {
 		select {
-		case s.events <- e:
+		case s.events <- &e:
 		default:
 			s.lost = true
 			f.drop(s)
@@ -53,8 +53,10 @@ func (f *Feed) Publish(e fleet.Event) {
 
 // Subscription is one listener's place in a feed.
 type Subscription struct {
-	feed   *Feed
-	events chan fleet.Event
+	feed *Feed
+	// events has room for what the listener lags behind: pointers, since there may be a thousand
+	// listeners, and all are sent the same.
+	events chan *fleet.Event
 	lost   bool // guarded by feed.mu
 	// Gap: events after the one asked for are gone; what follows does not connect to it.
 	Gap bool
@@ -67,7 +69,7 @@ func (f *Feed) Subscribe(after string, buffer int) *Subscription {
 	defer f.mu.Unlock()
 	s := &Subscription{feed: f}
 	past := f.since(after, s)
-	s.events = make(chan fleet.Event, len(past)+max(1, buffer))
+	s.events = make(chan *fleet.Event, len(past)+max(1, buffer))
 	for _, e := range past {
 		s.events <- e
 	}
@@ -75,7 +77,7 @@ func (f *Feed) Subscribe(after string, buffer int) *Subscription {
 	return s
 }
 
-func (f *Feed) since(after string, s *Subscription) (past []fleet.Event) {
+func (f *Feed) since(after string, s *Subscription) (past []*fleet.Event) {
 	if after == "" {
 		return nil
 	}
@@ -92,8 +94,8 @@ func (f *Feed) since(after string, s *Subscription) (past []fleet.Event) {
 	return past
 }
 
-// Events gives the events in order. It is closed when the subscription was closed or cut off.
-func (s *Subscription) Events() <-chan fleet.Event { return s.events }
+// Events gives the events in order; others are given the same ones, so nobody may change them. It is closed when the subscription was closed or cut off.
+func (s *Subscription) Events() <-chan *fleet.Event { return s.events }
 
 // Lost reports whether the subscription was cut off because it was too slow.
 func (s *Subscription) Lost() bool {

@@ -46,6 +46,33 @@ func testListOfMany(t *testing.T, dsn string) {
 	}
 }
 
+// fillMany records manyTenants and makes and starts their instances.
+func fillMany(ctx context.Context, s *store.Store, lxd *lxdfake.LXD) error {
+	image, err := lxd.EnsureImported(ctx, strings.NewReader("image"), nil, nil)
+	if err != nil {
+		return err
+	}
+	for i := range manyTenants {
+		tenant := fleet.Tenant{
+			ID: fmt.Sprintf("%026d", i), Name: fleet.Name(fmt.Sprintf("t%05d", i)), Plan: "small", Ready: true,
+			Image: fleet.ImageRef{Name: "wordpress", Version: "1"}, Health: fleet.DefaultHealth(), Desired: fleet.DesiredRunning,
+			Domains: []fleet.Domain{fleet.Domain(fmt.Sprintf("t%05d.example", i))}, Labels: map[string]string{"tier": "gold"},
+			CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(1, 0),
+		}
+		if err := s.InsertTenant(ctx, tenant); err != nil {
+			return err
+		}
+		name := tenant.Name.String()
+		if err := lxd.LxcCreate(fleet.CloneSpec{Name: name, Fingerprint: image, Config: map[string]string{fleet.KeyTenant: tenant.ID}}); err != nil {
+			return err
+		}
+		if err := lxd.LxcStart(name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // manyTenantsAPI is the API over a store and a fake LXD with all those tenants, seen once.
 func manyTenantsAPI(t *testing.T, dsn string) http.Handler {
 	t.Helper()
@@ -55,27 +82,8 @@ func manyTenantsAPI(t *testing.T, dsn string) http.Handler {
 	}
 	t.Cleanup(func() { s.Close() })
 	lxd := lxdfake.New(lxdfake.Options{Members: []string{"n1", "n2", "n3"}})
-	image, err := lxd.EnsureImported(t.Context(), strings.NewReader("image"), nil, nil)
-	if err != nil {
+	if err := fillMany(t.Context(), s, lxd); err != nil {
 		t.Fatal(err)
-	}
-	for i := range manyTenants {
-		tenant := fleet.Tenant{
-			ID: fmt.Sprintf("%026d", i), Name: fleet.Name(fmt.Sprintf("t%05d", i)), Plan: "small", Ready: true,
-			Image: fleet.ImageRef{Name: "wordpress", Version: "1"}, Health: fleet.DefaultHealth(), Desired: fleet.DesiredRunning,
-			Domains: []fleet.Domain{fleet.Domain(fmt.Sprintf("t%05d.example", i))}, Labels: map[string]string{"tier": "gold"},
-			CreatedAt: time.Unix(1, 0), UpdatedAt: time.Unix(1, 0),
-		}
-		if err := s.InsertTenant(t.Context(), tenant); err != nil {
-			t.Fatal(err)
-		}
-		name := tenant.Name.String()
-		if err := lxd.LxcCreate(fleet.CloneSpec{Name: name, Fingerprint: image, Config: map[string]string{fleet.KeyTenant: tenant.ID}}); err != nil {
-			t.Fatal(err)
-		}
-		if err := lxd.LxcStart(name); err != nil {
-			t.Fatal(err)
-		}
 	}
 	observer := tenants.NewObserver(lxd, s, s, tenants.NewHTTPProber(nil, func() int { return 0 }), tenants.ObserverOptions{})
 	if err := observer.Resync(t.Context()); err != nil {

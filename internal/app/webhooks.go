@@ -39,18 +39,18 @@ func (h *herald) Run(ctx context.Context) {
 		sub := h.sub
 		open := true
 		for open {
-			var e fleet.Event
+			var e *fleet.Event
 			select {
 			case <-ctx.Done():
 				sub.Close()
 				for e := range sub.Events() {
-					h.pass(context.WithoutCancel(ctx), e)
+					h.pass(context.WithoutCancel(ctx), *e)
 				}
 				return
 			case e, open = <-sub.Events():
 				if open {
 					last = e.ID
-					h.pass(ctx, e)
+					h.pass(ctx, *e)
 				}
 			}
 		}
