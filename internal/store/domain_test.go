@@ -114,7 +114,7 @@ func testUpgrade(t *testing.T, db database) {
 	dsn := db(t)
 	s := openAt(t, dsn)
 	want := aTenant("acme")
-	want.DomainSettings, want.Maintenance, want.Holds, want.Guard, want.Wishes = nil, nil, nil, nil, nil
+	want.DomainSettings, want.Maintenance, want.Holds, want.Guard, want.Wishes, want.Admin = nil, nil, nil, nil, nil, nil
 	want.MovedAt = time.Time{}
 	ok(t, s.InsertTenant(t.Context(), want))
 	// SQLite wants the index gone before its column; MySQL takes it along.
@@ -127,6 +127,7 @@ func testUpgrade(t *testing.T, db database) {
 		`DROP TABLE backups`, `DROP TABLE drills`, `DROP TABLE backup_facts`, `DROP TABLE members`,
 		`DROP TABLE snapshots`, `DROP TABLE policies`, `DROP TABLE schedule_marks`,
 		`DROP TABLE users`, `DROP TABLE user_links`, `DROP TABLE sessions`, `DROP TABLE tokens`, `DROP TABLE audit`, `DROP TABLE clusters`,
+		`DROP TABLE tenant_links`, `DROP TABLE answers`,
 		`DELETE FROM counters WHERE name = 'audit'`, `DROP TABLE deliveries`, `DROP TABLE webhooks`,
 		`DELETE FROM ` + versionTable + ` WHERE version_id >= 2`,
 	} {
