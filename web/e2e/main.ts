@@ -93,7 +93,7 @@ async function confirm(verb: string, typed?: string): Promise<void> {
 
 /** Waits until a job that was begun is done. */
 async function jobDone(title: string): Promise<void> {
-  await page.locator(".notices > div", { hasText: title }).getByRole("link", { name: "Job done" }).waitFor({ timeout: 2 * slow });
+  await page.locator(".notices > div", { hasText: title }).getByRole("link", { name: "Job done" }).waitFor({ timeout: 5 * slow });
 }
 
 await step("what a restore would change is compared first", async () => {
