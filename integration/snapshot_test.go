@@ -36,14 +36,10 @@ func (w *world) snapshotNames(name string) []string {
 	return names
 }
 
-// says replaces acme's page.
+// says replaces a tenant's page.
 func (w *world) says(name, text string) {
 	w.t.Helper()
-	page := filepath.Join(w.t.TempDir(), "index.html")
-	if err := os.WriteFile(page, []byte(text+"\n"), 0o644); err != nil {
-		w.t.Fatal(err)
-	}
-	w.lxc("file", "push", page, name+"/www/index.html")
+	w.must("tenant", "exec", name, "--", "sh", "-c", "echo '"+text+"' >/www/index.html")
 }
 
 // TestSnapshots takes, reads, restores, clones and deletes snapshots on a real LXD.
