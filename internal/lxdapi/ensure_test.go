@@ -141,19 +141,28 @@ func TestStart(t *testing.T) {
 	}
 }
 
-// TestStopByForce: also where the clean stop fails at once.
+// TestStopByForce: where its time is over, and where LXD fails to stop it cleanly twice, at once.
 func TestStopByForce(t *testing.T) {
-	for _, timeout := range []time.Duration{time.Millisecond, time.Minute} {
+	timedOut, done := failed("a", "timed out"), succeeded("a")
+	for name, c := range map[string]struct {
+		timeout time.Duration
+		answers []answer
+		forced  bool
+	}{
+		"its time is over":       {time.Millisecond, []answer{timedOut, done}, true},
+		"it fails at once":       {time.Minute, []answer{timedOut, timedOut, done}, true},
+		"it fails once, and not": {time.Minute, []answer{timedOut, done}, false},
+	} {
 		s := newStub(t, map[string][]answer{
-			putState: {running("a")}, waitA: {failed("a", "timed out"), succeeded("a")},
+			putState: {running("a")}, waitA: c.answers,
 			getAcme: {instance("acme", "Running", 103, nil)}, getOperations: {noOperations},
 		})
-		forced, err := s.client.EnsureStopped(t.Context(), "acme", timeout)
-		if err != nil || !forced {
-			t.Errorf("forced is %v, error %v", forced, err)
+		forced, err := s.client.EnsureStopped(t.Context(), "acme", c.timeout)
+		if err != nil || forced != c.forced {
+			t.Errorf("%s: forced is %v, error %v", name, forced, err)
 		}
-		if !strings.Contains(s.bodies[0], `"force":false`) || !strings.Contains(strings.Join(s.bodies[1:], ""), `"force":true`) {
-			t.Errorf("bodies are %q", s.bodies)
+		if !strings.Contains(s.bodies[0], `"force":false`) || strings.Contains(strings.Join(s.bodies[1:], ""), `"force":true`) != c.forced {
+			t.Errorf("%s: bodies are %q", name, s.bodies)
 		}
 	}
 }

@@ -27,13 +27,19 @@ func (c *Client) EnsureStarted(ctx context.Context, name string) error {
 }
 
 // EnsureStopped stops an instance: cleanly where it manages within timeout (to the second,
-// at least one), else by force, and says so.
+// at least one), else by force, and says so. Where LXD fails to ask it to stop, which a busy member
+// does now and then, LXD is asked once more.
 func (c *Client) EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error) {
 	deadline := time.Now().Add(timeout)
+	asked := false
 	err = c.persist(ctx, name, func() error {
-		left := time.Until(deadline)
-		if left > 0 {
-			return c.setState(ctx, name, "stop", max(left, time.Second), false)
+		if left := time.Until(deadline); left > 0 {
+			err := c.setState(ctx, name, "stop", max(left, time.Second), false)
+			if asked || !isCode(err, fleet.Failed) || time.Until(deadline) < time.Second || pause(ctx, time.Second/2) != nil {
+				return err
+			}
+			asked = true
+			return c.setState(ctx, name, "stop", max(time.Until(deadline), time.Second), false)
 		}
 		err := c.setState(ctx, name, "stop", 0, true)
 		forced = err == nil
