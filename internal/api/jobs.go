@@ -19,7 +19,7 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 	}
 	found, err := s.Jobs.List(ctx, jobs.JobFilter{
 		Subject: r.Params.Subject, Subjects: subjectsOf(callerOf(ctx)), Kind: r.Params.Kind, State: fleet.JobState(r.Params.State),
-		Unfinished: r.Params.Unfinished, Before: before, Limit: size + 1,
+		Parent: r.Params.Parent, Unfinished: r.Params.Unfinished, Before: before, Limit: size + 1,
 	})
 	if err != nil {
 		return nil, err

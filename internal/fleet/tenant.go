@@ -128,3 +128,8 @@ type TenantFilter struct {
 	After   Name   // only names greater than this (paging)
 	Limit   int    // 0: all
 }
+
+// Empty reports whether the filter leaves all tenants, but for paging.
+func (f TenantFilter) Empty() bool {
+	return f.Search == "" && len(f.Labels) == 0 && f.Image == "" && f.Plan == "" && f.Member == "" && len(f.Desired) == 0 && f.Names == nil
+}

@@ -67,6 +67,7 @@ type JobFilter struct {
 	Kind       string
 	State      fleet.JobState
 	Key        string // idempotency key
+	Parent     string // only jobs that this one has submitted: their keys begin with its id and "/"
 	Unfinished bool   // only queued, running, undoing, stuck
 	Before     string // only jobs with an id smaller than this (paging)
 	Limit      int    // 0: 100

@@ -130,6 +130,10 @@ func jobQuery(filter jobs.JobFilter) (string, []any) {
 		}
 		where, args = append(where, `subject IN `+marks(len(subjects))), append(args, subjects...)
 	}
+	if filter.Parent != "" {
+		// Keys that begin with "PARENT/": "0" follows "/".
+		where, args = append(where, `idem_key > ? AND idem_key < ?`), append(args, filter.Parent+"/", filter.Parent+"0")
+	}
 	if filter.Unfinished {
 		where = append(where, `active_subject IS NOT NULL`)
 	}

@@ -41,6 +41,39 @@ func (e BackupStatusState) Valid() bool {
 	}
 }
 
+// Defines values for BulkAction.
+const (
+	BulkActionBackup   BulkAction = "backup"
+	BulkActionDelete   BulkAction = "delete"
+	BulkActionMove     BulkAction = "move"
+	BulkActionRestart  BulkAction = "restart"
+	BulkActionSnapshot BulkAction = "snapshot"
+	BulkActionStart    BulkAction = "start"
+	BulkActionStop     BulkAction = "stop"
+)
+
+// Valid indicates whether the value is a known member of the BulkAction enum.
+func (e BulkAction) Valid() bool {
+	switch e {
+	case BulkActionBackup:
+		return true
+	case BulkActionDelete:
+		return true
+	case BulkActionMove:
+		return true
+	case BulkActionRestart:
+		return true
+	case BulkActionSnapshot:
+		return true
+	case BulkActionStart:
+		return true
+	case BulkActionStop:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CertificateState.
 const (
 	CertificateStateFailing  CertificateState = "failing"
@@ -886,6 +919,9 @@ type BackupVerify struct {
 	// Tenant Only those of this tenant.
 	Tenant string `json:"tenant,omitempty,omitzero"`
 }
+
+// BulkAction defines model for BulkAction.
+type BulkAction string
 
 // Certificate defines model for Certificate.
 type Certificate struct {
@@ -2379,6 +2415,30 @@ type TenantAdopt struct {
 	Plan        string       `json:"plan,omitempty,omitzero"`
 }
 
+// TenantBulk Exactly one of tenants, selector and all.
+type TenantBulk struct {
+	Action BulkAction `json:"action"`
+	All    bool       `json:"all,omitempty,omitzero"`
+
+	// AtOnce How many tenants at a time, 16 at most; 4 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Note Of snapshot and backup.
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Selector Tenants that are all of what is given.
+	Selector *TenantSelector `json:"selector,omitempty"`
+
+	// Tenants Names.
+	Tenants []string `json:"tenants,omitempty,omitzero"`
+
+	// Timeout Of stop and restart: by force after this time, such as 30s.
+	Timeout string `json:"timeout,omitempty,omitzero"`
+
+	// To Of move: the member; without it placement chooses for each.
+	To string `json:"to,omitempty,omitzero"`
+}
+
 // TenantCopy defines model for TenantCopy.
 type TenantCopy struct {
 	// Domains As for a new tenant.
@@ -2538,6 +2598,20 @@ type TenantSchedule struct {
 
 	// TimeZone That the policy is read in; the daemon's where it is missing.
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
+}
+
+// TenantSelector Tenants that are all of what is given.
+type TenantSelector struct {
+	// Image NAME or NAME/VERSION.
+	Image  string `json:"image,omitempty,omitzero"`
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Member The member where the tenant is wanted.
+	Member string `json:"member,omitempty,omitzero"`
+	Plan   string `json:"plan,omitempty,omitzero"`
+
+	// Search Part of the name, display name or a domain.
+	Search string `json:"search,omitempty,omitzero"`
 }
 
 // TenantState defines model for TenantState.
@@ -3092,6 +3166,15 @@ type RestoreBackupParams struct {
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
 }
 
+// BulkTenantsParams defines parameters for BulkTenants.
+type BulkTenantsParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
 // AddClusterParams defines parameters for AddCluster.
 type AddClusterParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3219,6 +3302,9 @@ type ListJobsParams struct {
 	// Kind Such as tenant.create.
 	Kind  string   `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
 	State JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Parent The id of a job (bulk, drain, …): only those that it has begun for single tenants.
+	Parent string `form:"parent,omitempty" json:"parent,omitempty,omitzero"`
 
 	// Unfinished Only jobs that are not over, and stuck ones.
 	Unfinished bool `form:"unfinished,omitempty" json:"unfinished,omitempty,omitzero"`
@@ -3692,6 +3778,9 @@ type EditBackupJSONRequestBody = KeepsakeEdit
 // RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
 type RestoreBackupJSONRequestBody = BackupRestore
 
+// BulkTenantsJSONRequestBody defines body for BulkTenants for application/json ContentType.
+type BulkTenantsJSONRequestBody = TenantBulk
+
 // AddClusterJSONRequestBody defines body for AddCluster for application/json ContentType.
 type AddClusterJSONRequestBody = ClusterAdd
 
@@ -3870,6 +3959,7 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
 	// GetHealth Whether the daemon answers and its store does
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
@@ -4071,6 +4161,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
 	RestoreBackup(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkTenantsWithBody Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenantsWithBody(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkTenants Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenants(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCA The certificate of the internal certificate authority
 	//
@@ -5683,6 +5807,60 @@ func (c *Client) RestoreBackupWithBody(ctx context.Context, id BackupID, params 
 // Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
 func (c *Client) RestoreBackup(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRestoreBackupRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkTenantsWithBody Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *Client) BulkTenantsWithBody(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkTenantsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkTenants Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *Client) BulkTenants(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkTenantsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8570,6 +8748,7 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8577,6 +8756,7 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -8779,6 +8959,7 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8786,6 +8967,7 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -9617,6 +9799,68 @@ func NewRestoreBackupRequestWithBody(server string, id BackupID, params *Restore
 	return req, nil
 }
 
+// NewBulkTenantsRequest calls the generic BulkTenants builder with application/json body
+func NewBulkTenantsRequest(server string, params *BulkTenantsParams, body BulkTenantsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBulkTenantsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBulkTenantsRequestWithBody constructs an http.Request for the BulkTenants method, with any body, and a specified content type
+func NewBulkTenantsRequestWithBody(server string, params *BulkTenantsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/bulk")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
+	}
+
+	return req, nil
+}
+
 // NewGetCARequest constructs an http.Request for the GetCA method
 func NewGetCARequest(server string) (*http.Request, error) {
 	var err error
@@ -9965,6 +10209,7 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9972,6 +10217,7 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10229,6 +10475,7 @@ func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Reques
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -10236,6 +10483,7 @@ func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10409,6 +10657,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 		var rawQueryFragments []string
 
 		if params.Type != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -10416,6 +10665,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10802,6 +11052,7 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -10809,6 +11060,7 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10836,6 +11088,14 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "parent", params.Parent, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -11586,6 +11846,7 @@ func NewGetMemberMetricsRequest(server string, name string, params *GetMemberMet
 		var rawQueryFragments []string
 
 		if params.After != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -11593,6 +11854,7 @@ func NewGetMemberMetricsRequest(server string, name string, params *GetMemberMet
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -12680,6 +12942,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -12687,6 +12950,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -12706,6 +12970,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		}
 
 		if params.Label != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -12713,6 +12978,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "image", params.Image, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -12740,6 +13006,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		}
 
 		if params.Desired != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "desired", params.Desired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -12747,6 +13014,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -13533,6 +13801,7 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 		var rawQueryFragments []string
 
 		if params.Lines != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lines", *params.Lines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -13540,6 +13809,7 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "follow", params.Follow, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -13715,6 +13985,7 @@ func NewGetTenantMetricsRequest(server string, name TenantName, params *GetTenan
 		var rawQueryFragments []string
 
 		if params.After != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -13722,6 +13993,7 @@ func NewGetTenantMetricsRequest(server string, name TenantName, params *GetTenan
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -15628,6 +15900,7 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -15635,6 +15908,7 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -15757,6 +16031,7 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
+
 	// GetHealthWithResponse Whether the daemon answers and its store does
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15990,6 +16265,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
 	RestoreBackupWithResponse(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreBackupResponse, error)
+
+	// BulkTenantsWithBodyWithResponse Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenantsWithBodyWithResponse(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error)
+
+	// BulkTenantsWithResponse Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenantsWithResponse(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error)
 
 	// GetCAWithResponse The certificate of the internal certificate authority
 	//
@@ -18074,6 +18383,46 @@ func (r RestoreBackupResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RestoreBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BulkTenantsResponse202Headers the declared response headers of an HTTP 202 response for BulkTenants
+type BulkTenantsResponse202Headers struct {
+	Location string
+}
+
+type BulkTenantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *BulkTenantsResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r BulkTenantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BulkTenantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BulkTenantsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22683,6 +23032,52 @@ func (c *ClientWithResponses) RestoreBackupWithResponse(ctx context.Context, id 
 	return ParseRestoreBackupResponse(rsp)
 }
 
+// BulkTenantsWithBodyWithResponse Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *ClientWithResponses) BulkTenantsWithBodyWithResponse(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error) {
+	rsp, err := c.BulkTenantsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkTenantsResponse(rsp)
+}
+
+// BulkTenantsWithResponse Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *ClientWithResponses) BulkTenantsWithResponse(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error) {
+	rsp, err := c.BulkTenants(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkTenantsResponse(rsp)
+}
+
 // GetCAWithResponse The certificate of the internal certificate authority
 //
 // Returns a wrapper object for the known response body format(s).
@@ -24941,6 +25336,7 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -24966,6 +25362,7 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -25136,6 +25533,7 @@ func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -25651,6 +26049,7 @@ func ParseGetBackupFileResponse(rsp *http.Response) (*GetBackupFileResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -25735,6 +26134,52 @@ func ParseRestoreBackupResponse(rsp *http.Response) (*RestoreBackupResponse, err
 	return response, nil
 }
 
+// ParseBulkTenantsResponse parses an HTTP response from a BulkTenantsWithResponse call
+func ParseBulkTenantsResponse(rsp *http.Response) (*BulkTenantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BulkTenantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers BulkTenantsResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetCAResponse parses an HTTP response from a GetCAWithResponse call
 func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25755,6 +26200,7 @@ func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -26313,6 +26759,7 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -26687,6 +27134,7 @@ func ParseStreamJobEventsResponse(rsp *http.Response) (*StreamJobEventsResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -27231,6 +27679,7 @@ func ParseGetDocumentResponse(rsp *http.Response) (*GetDocumentResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -28549,6 +28998,7 @@ func ParseGetTenantLogsResponse(rsp *http.Response) (*GetTenantLogsResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -29114,6 +29564,7 @@ func ParseGetSnapshotFileResponse(rsp *http.Response) (*GetSnapshotFileResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -199,6 +199,9 @@ func (b bench) list() {
 		if n == 2 {
 			job.Kind, job.Key, job.KeyHash = "tenant.remove", "k", "h"
 		}
+		if n >= 3 {
+			job.Key = []string{"p/one", "p/two", "p0"}[n-3]
+		}
 		b.put(job)
 	}
 	b.move(b.take(1, 10), fleet.JobDone, 10)
@@ -214,6 +217,8 @@ func (b bench) list() {
 		"state":      {jobs.JobFilter{State: fleet.JobQueued}, "5 4"},
 		"key":        {jobs.JobFilter{Key: "k"}, "2"},
 		"no key":     {jobs.JobFilter{Key: "unknown"}, ""},
+		"parent":     {jobs.JobFilter{Parent: "p"}, "4 3"},
+		"no parent":  {jobs.JobFilter{Parent: "one"}, ""},
 		"unfinished": {jobs.JobFilter{Unfinished: true}, "5 4 3 2"},
 		"before":     {jobs.JobFilter{Before: newJob(3).ID}, "2 1"},
 		"page":       {jobs.JobFilter{Before: newJob(5).ID, Limit: 2}, "4 3"},

@@ -94,7 +94,7 @@ func (m *Memory) Jobs(ctx context.Context, f jobs.JobFilter) ([]fleet.Job, error
 	for _, r := range m.sorted() {
 		j := r.job
 		if (f.Subject == "" || f.Subject == j.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, j.Subject)) && (f.Kind == "" || f.Kind == j.Kind) &&
-			(f.State == "" || f.State == j.State) && (f.Key == "" || f.Key == j.Key) && (!f.Unfinished || holdsSubject(j.State)) &&
+			(f.State == "" || f.State == j.State) && (f.Key == "" || f.Key == j.Key) && (f.Parent == "" || strings.HasPrefix(j.Key, f.Parent+"/")) && (!f.Unfinished || holdsSubject(j.State)) &&
 			(f.Before == "" || j.ID < f.Before) {
 			list = append(list, j)
 		}
