@@ -20,6 +20,7 @@ func (t *tool) backupCommand() *cobra.Command {
 func (t *tool) backupCreate() *cobra.Command {
 	var spec client.BackupCreate
 	var control bool
+	m := many{action: client.BulkActionBackup}
 	c := &cobra.Command{
 		Use: "create TENANT...", Short: "Back tenants up", Args: cobra.ArbitraryArgs, ValidArgsFunction: t.words(-1, tenantNames),
 		Long: "Back tenants up, one after the other. Each is held still for a moment as for a snapshot; only\n" +
@@ -27,7 +28,23 @@ func (t *tool) backupCreate() *cobra.Command {
 			"up: tenants, domains, plans, policies and recipes, which lxdfleet recover --from brings back.",
 	}
 	w := t.waitFlags(c)
+	w.keyFlag(c)
+	m.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if m.asked() {
+			b, err := m.body(c, args)
+			if err != nil {
+				return err
+			}
+			if control || spec.Pinned || spec.Crash {
+				return usagef("backups of many tenants take none of --control, --pin and --crash")
+			}
+			b.Note = spec.Note
+			return t.bulk(c.Context(), w, b, "backed up")
+		}
+		if w.key != "" && len(args) > 1 {
+			return usagef("--idempotency-key is for one job")
+		}
 		if control == (len(args) > 0) {
 			return usagef("name the tenants to back up, or give --control and none")
 		}
@@ -36,12 +53,12 @@ func (t *tool) backupCreate() *cobra.Command {
 			return err
 		}
 		if control {
-			answer, err := d.BackupControl(c.Context(), nil)
+			answer, err := d.BackupControl(c.Context(), &client.BackupControlParams{IdempotencyKey: w.key})
 			return w.job(c.Context(), d, t.says("The control plane is backed up"), answer, err)
 		}
 		return t.each(c.Context(), args, func(name string) error {
 			spec.Tenant = name
-			answer, err := d.CreateBackup(c.Context(), nil, spec)
+			answer, err := d.CreateBackup(c.Context(), &client.CreateBackupParams{IdempotencyKey: w.key}, spec)
 			return w.job(c.Context(), d, func(j client.Job) error { return t.backedUp(c.Context(), d, name, j) }, answer, err)
 		})
 	}

@@ -45,6 +45,7 @@ func (t *tool) jobList() *cobra.Command {
 	f.StringVar(&p.Subject, "subject", "", "only on this `subject`, such as tenant/acme")
 	f.StringVar(&p.Kind, "kind", "", "only of this `kind`, such as tenant.create")
 	f.StringVar(&state, "state", "", "only in this `state`: queued, running, undoing, done, undone, cancelled, stuck")
+	f.StringVar(&p.Parent, "parent", "", "only those that the job with this `id` has begun for single tenants")
 	f.BoolVar(&p.Unfinished, "unfinished", false, "only those that are not over, and stuck ones")
 	fixed(c, "state", "queued", "running", "undoing", "done", "undone", "cancelled", "stuck")
 	return c

@@ -20,15 +20,31 @@ func (t *tool) snapshotCommand() *cobra.Command {
 
 func (t *tool) snapshotCreate() *cobra.Command {
 	var spec client.SnapshotCreate
+	m := many{action: client.BulkActionSnapshot}
 	c := &cobra.Command{
-		Use: "create TENANT [SNAPSHOT]", Short: "Snapshot a tenant", Args: arguments(1, 2), ValidArgsFunction: t.words(1, tenantNames),
+		Use: "create TENANT [SNAPSHOT]", Short: "Snapshot a tenant, or many", Args: arguments(0, 2), ValidArgsFunction: t.words(1, tenantNames),
 		Long: "Snapshot a tenant. Its application is held still for that moment, as its golden image says,\n" +
 			"so that the snapshot is one that the application itself would call consistent.",
-		Example: "  lxdfleet snapshot create acme before-update --note \"before the new theme\" --pin",
+		Example: "  lxdfleet snapshot create acme before-update --note \"before the new theme\" --pin\n  lxdfleet snapshot create --selector client=acme",
 	}
 	w := t.waitFlags(c)
 	w.keyFlag(c)
+	m.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if m.asked() {
+			b, err := m.body(c, args[:min(1, len(args))])
+			if err != nil {
+				return err
+			}
+			if len(args) > 1 || spec.Pinned || spec.Crash {
+				return usagef("of many tenants the snapshots have names of their own, and neither --pin nor --crash")
+			}
+			b.Note = spec.Note
+			return t.bulk(c.Context(), w, b, "snapshotted")
+		}
+		if err := arguments(1, 2)(c, args); err != nil {
+			return err
+		}
 		if len(args) > 1 {
 			spec.Name = args[1]
 		}

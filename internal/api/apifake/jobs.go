@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,7 +141,7 @@ func (j *Jobs) List(_ context.Context, f jobs.JobFilter) ([]fleet.Job, error) {
 	defer j.mu.Unlock()
 	var found []fleet.Job
 	for _, job := range slices.Backward(j.jobs) {
-		if (f.Subject == "" || f.Subject == job.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, job.Subject)) && (f.Kind == "" || f.Kind == job.Kind) &&
+		if (f.Subject == "" || f.Subject == job.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, job.Subject)) && (f.Kind == "" || f.Kind == job.Kind) && (f.Parent == "" || strings.HasPrefix(job.Key, f.Parent+"/")) &&
 			(f.State == "" || f.State == job.State) && (!f.Unfinished || !job.State.Finished()) &&
 			(f.Before == "" || job.ID < f.Before) && (f.Limit == 0 || len(found) < f.Limit) {
 			found = append(found, job)
