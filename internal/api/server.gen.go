@@ -571,45 +571,6 @@ func (e SnapshotOrigin) Valid() bool {
 	}
 }
 
-// Defines values for TenantStatus.
-const (
-	TenantStatusCreating          TenantStatus = "creating"
-	TenantStatusMissing           TenantStatus = "missing"
-	TenantStatusRemoved           TenantStatus = "removed"
-	TenantStatusRunning           TenantStatus = "running"
-	TenantStatusStarting          TenantStatus = "starting"
-	TenantStatusStopped           TenantStatus = "stopped"
-	TenantStatusStoppedByOperator TenantStatus = "stopped-by-operator"
-	TenantStatusUnhealthy         TenantStatus = "unhealthy"
-	TenantStatusUnknown           TenantStatus = "unknown"
-)
-
-// Valid indicates whether the value is a known member of the TenantStatus enum.
-func (e TenantStatus) Valid() bool {
-	switch e {
-	case TenantStatusCreating:
-		return true
-	case TenantStatusMissing:
-		return true
-	case TenantStatusRemoved:
-		return true
-	case TenantStatusRunning:
-		return true
-	case TenantStatusStarting:
-		return true
-	case TenantStatusStopped:
-		return true
-	case TenantStatusStoppedByOperator:
-		return true
-	case TenantStatusUnhealthy:
-		return true
-	case TenantStatusUnknown:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TenantMetricsDisk.
 const (
 	TenantMetricsDiskAll      TenantMetricsDisk = "all"
@@ -649,6 +610,141 @@ func (e TenantStateOutcome) Valid() bool {
 	case TenantStateOutcomeCreated:
 		return true
 	case TenantStateOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantStatus.
+const (
+	TenantStatusCreating          TenantStatus = "creating"
+	TenantStatusMissing           TenantStatus = "missing"
+	TenantStatusRemoved           TenantStatus = "removed"
+	TenantStatusRunning           TenantStatus = "running"
+	TenantStatusStarting          TenantStatus = "starting"
+	TenantStatusStopped           TenantStatus = "stopped"
+	TenantStatusStoppedByOperator TenantStatus = "stopped-by-operator"
+	TenantStatusUnhealthy         TenantStatus = "unhealthy"
+	TenantStatusUnknown           TenantStatus = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the TenantStatus enum.
+func (e TenantStatus) Valid() bool {
+	switch e {
+	case TenantStatusCreating:
+		return true
+	case TenantStatusMissing:
+		return true
+	case TenantStatusRemoved:
+		return true
+	case TenantStatusRunning:
+		return true
+	case TenantStatusStarting:
+		return true
+	case TenantStatusStopped:
+		return true
+	case TenantStatusStoppedByOperator:
+		return true
+	case TenantStatusUnhealthy:
+		return true
+	case TenantStatusUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListBackupsParamsSort.
+const (
+	ListBackupsParamsSortMinusTaken ListBackupsParamsSort = "-taken"
+	ListBackupsParamsSortTaken      ListBackupsParamsSort = "taken"
+)
+
+// Valid indicates whether the value is a known member of the ListBackupsParamsSort enum.
+func (e ListBackupsParamsSort) Valid() bool {
+	switch e {
+	case ListBackupsParamsSortMinusTaken:
+		return true
+	case ListBackupsParamsSortTaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListJobsParamsSort.
+const (
+	ListJobsParamsSortCreated      ListJobsParamsSort = "created"
+	ListJobsParamsSortMinusCreated ListJobsParamsSort = "-created"
+)
+
+// Valid indicates whether the value is a known member of the ListJobsParamsSort enum.
+func (e ListJobsParamsSort) Valid() bool {
+	switch e {
+	case ListJobsParamsSortCreated:
+		return true
+	case ListJobsParamsSortMinusCreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTenantsParamsSort.
+const (
+	ListTenantsParamsSortCreated      ListTenantsParamsSort = "created"
+	ListTenantsParamsSortMinusCreated ListTenantsParamsSort = "-created"
+	ListTenantsParamsSortMinusName    ListTenantsParamsSort = "-name"
+	ListTenantsParamsSortMinusStatus  ListTenantsParamsSort = "-status"
+	ListTenantsParamsSortName         ListTenantsParamsSort = "name"
+	ListTenantsParamsSortStatus       ListTenantsParamsSort = "status"
+)
+
+// Valid indicates whether the value is a known member of the ListTenantsParamsSort enum.
+func (e ListTenantsParamsSort) Valid() bool {
+	switch e {
+	case ListTenantsParamsSortCreated:
+		return true
+	case ListTenantsParamsSortMinusCreated:
+		return true
+	case ListTenantsParamsSortMinusName:
+		return true
+	case ListTenantsParamsSortMinusStatus:
+		return true
+	case ListTenantsParamsSortName:
+		return true
+	case ListTenantsParamsSortStatus:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSnapshotsParamsSort.
+const (
+	ListSnapshotsParamsSortCreated      ListSnapshotsParamsSort = "created"
+	ListSnapshotsParamsSortMinusCreated ListSnapshotsParamsSort = "-created"
+	ListSnapshotsParamsSortMinusName    ListSnapshotsParamsSort = "-name"
+	ListSnapshotsParamsSortMinusSize    ListSnapshotsParamsSort = "-size"
+	ListSnapshotsParamsSortName         ListSnapshotsParamsSort = "name"
+	ListSnapshotsParamsSortSize         ListSnapshotsParamsSort = "size"
+)
+
+// Valid indicates whether the value is a known member of the ListSnapshotsParamsSort enum.
+func (e ListSnapshotsParamsSort) Valid() bool {
+	switch e {
+	case ListSnapshotsParamsSortCreated:
+		return true
+	case ListSnapshotsParamsSortMinusCreated:
+		return true
+	case ListSnapshotsParamsSortMinusName:
+		return true
+	case ListSnapshotsParamsSortMinusSize:
+		return true
+	case ListSnapshotsParamsSortName:
+		return true
+	case ListSnapshotsParamsSortSize:
 		return true
 	default:
 		return false
@@ -2280,9 +2376,6 @@ type Snapshot struct {
 	Why string `json:"why,omitempty,omitzero"`
 }
 
-// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
-type SnapshotOrigin string
-
 // SnapshotCreate defines model for SnapshotCreate.
 type SnapshotCreate struct {
 	// Crash Do not hold the application still.
@@ -2300,6 +2393,9 @@ type SnapshotCreate struct {
 type SnapshotList struct {
 	Items []Snapshot `json:"items"`
 }
+
+// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+type SnapshotOrigin string
 
 // TOTPPlan defines model for TOTPPlan.
 type TOTPPlan struct {
@@ -2400,9 +2496,6 @@ type Tenant struct {
 	// Wishes Which member a tenant wants to live on.
 	Wishes *Wishes `json:"wishes,omitempty"`
 }
-
-// TenantStatus defines model for Tenant.Status.
-type TenantStatus string
 
 // TenantAdopt defines model for TenantAdopt.
 type TenantAdopt struct {
@@ -2629,6 +2722,9 @@ type TenantState struct {
 
 // TenantStateOutcome Created and changed: or on the way to it, while the job has not ended.
 type TenantStateOutcome string
+
+// TenantStatus defines model for TenantStatus.
+type TenantStatus string
 
 // TenantTraffic defines model for TenantTraffic.
 type TenantTraffic struct {
@@ -2949,6 +3045,9 @@ type AuditUser = string
 // BackupID defines model for BackupID.
 type BackupID = string
 
+// ConsistencyIs application: it was held still meanwhile; crash: as a power cut would have left it.
+type ConsistencyIs = Consistency
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -2978,6 +3077,9 @@ type JobID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Pinned defines model for Pinned.
+type Pinned = bool
 
 // PolicyName defines model for PolicyName.
 type PolicyName = string
@@ -3064,7 +3166,28 @@ type ListBackupsParams struct {
 
 	// Damaged Only those in which a verification found something wrong.
 	Damaged bool `form:"damaged,omitempty" json:"damaged,omitempty,omitzero"`
+
+	// Policy Only those that this policy made.
+	Policy string `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
+
+	// Consistency Only those of this consistency.
+	Consistency ConsistencyIs `form:"consistency,omitempty" json:"consistency,omitempty,omitzero"`
+
+	// Pinned Only those that are pinned, or, with false, that are not.
+	Pinned *Pinned `form:"pinned,omitempty" json:"pinned,omitempty"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Sort With a minus the newest first, as where it is not given.
+	Sort ListBackupsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 }
+
+// ListBackupsParamsSort defines parameters for ListBackups.
+type ListBackupsParamsSort string
 
 // CreateBackupParams defines parameters for CreateBackup.
 type CreateBackupParams struct {
@@ -3298,9 +3421,14 @@ type ListJobsParams struct {
 	// Subject Such as tenant/acme.
 	Subject string `form:"subject,omitempty" json:"subject,omitempty,omitzero"`
 
-	// Kind Such as tenant.create.
-	Kind  string   `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
-	State JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	// Kind Such as tenant.create; one that ends in a dot, such as tenant., is the beginning of several.
+	Kind string `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+
+	// State Any of these.
+	State []JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Sort With a minus the newest first, as where it is not given.
+	Sort ListJobsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 
 	// Parent The id of a job (bulk, drain, …): only those that it has begun for single tenants.
 	Parent string `form:"parent,omitempty" json:"parent,omitempty,omitzero"`
@@ -3308,6 +3436,9 @@ type ListJobsParams struct {
 	// Unfinished Only jobs that are not over, and stuck ones.
 	Unfinished bool `form:"unfinished,omitempty" json:"unfinished,omitempty,omitzero"`
 }
+
+// ListJobsParamsSort defines parameters for ListJobs.
+type ListJobsParamsSort string
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
@@ -3453,7 +3584,16 @@ type ListTenantsParams struct {
 	// Member The member where the tenant is wanted.
 	Member  string    `form:"member,omitempty" json:"member,omitempty,omitzero"`
 	Desired []Desired `form:"desired,omitempty" json:"desired,omitempty,omitzero"`
+
+	// Status Any of these.
+	Status []TenantStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// Sort With a minus the greatest first. Name where it is not given.
+	Sort ListTenantsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 }
+
+// ListTenantsParamsSort defines parameters for ListTenants.
+type ListTenantsParamsSort string
 
 // CreateTenantParams defines parameters for CreateTenant.
 type CreateTenantParams struct {
@@ -3607,6 +3747,33 @@ type RestartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
+
+// ListSnapshotsParams defines parameters for ListSnapshots.
+type ListSnapshotsParams struct {
+	// Origin Any of these.
+	Origin []SnapshotOrigin `form:"origin,omitempty" json:"origin,omitempty,omitzero"`
+
+	// Policy Only those that this policy made.
+	Policy string `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
+
+	// Consistency Only those of this consistency.
+	Consistency ConsistencyIs `form:"consistency,omitempty" json:"consistency,omitempty,omitzero"`
+
+	// Pinned Only those that are pinned, or, with false, that are not.
+	Pinned *Pinned `form:"pinned,omitempty" json:"pinned,omitempty"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Sort With a minus the greatest first. Created where it is not given.
+	Sort ListSnapshotsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
+}
+
+// ListSnapshotsParamsSort defines parameters for ListSnapshots.
+type ListSnapshotsParamsSort string
 
 // CreateSnapshotParams defines parameters for CreateSnapshot.
 type CreateSnapshotParams struct {
@@ -3908,7 +4075,7 @@ type ServerInterface interface {
 	// ExportAudit The audit log as lines of JSON, the newest first
 	// (GET /v1/audit/export)
 	ExportAudit(ctx echo.Context, params ExportAuditParams) error
-	// ListBackups Backups, newest first
+	// ListBackups Backups, newest first where nothing else is asked for
 	// (GET /v1/backups)
 	ListBackups(ctx echo.Context, params ListBackupsParams) error
 	// CreateBackup Back a tenant up
@@ -4031,7 +4198,7 @@ type ServerInterface interface {
 	// GetImage One version of a golden image
 	// (GET /v1/images/{name}/{version})
 	GetImage(ctx echo.Context, name ImageName, version string) error
-	// ListJobs Jobs, newest first
+	// ListJobs Jobs, newest first where nothing else is asked for
 	// (GET /v1/jobs)
 	ListJobs(ctx echo.Context, params ListJobsParams) error
 	// GetJob One job with what it did so far
@@ -4160,7 +4327,7 @@ type ServerInterface interface {
 	// EndSession End one of your sessions
 	// (DELETE /v1/sessions/{id})
 	EndSession(ctx echo.Context, id string) error
-	// ListTenants Tenants by name
+	// ListTenants Tenants, by name where nothing else is asked for
 	// (GET /v1/tenants)
 	ListTenants(ctx echo.Context, params ListTenantsParams) error
 	// CreateTenant Clone a tenant from a golden image
@@ -4229,9 +4396,9 @@ type ServerInterface interface {
 	// GetSchedule What a tenant's policy does next, and what it keeps and why
 	// (GET /v1/tenants/{name}/schedule)
 	GetSchedule(ctx echo.Context, name TenantName) error
-	// ListSnapshots A tenant's snapshots, oldest first
+	// ListSnapshots A tenant's snapshots, oldest first where nothing else is asked for
 	// (GET /v1/tenants/{name}/snapshots)
-	ListSnapshots(ctx echo.Context, name TenantName) error
+	ListSnapshots(ctx echo.Context, name TenantName, params ListSnapshotsParams) error
 	// CreateSnapshot Snapshot a tenant, its application held still for a moment
 	// (POST /v1/tenants/{name}/snapshots)
 	CreateSnapshot(ctx echo.Context, name TenantName, params CreateSnapshotParams) error
@@ -4560,6 +4727,48 @@ func (w *ServerInterfaceWrapper) ListBackups(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "damaged", ctx.QueryParams(), &params.Damaged, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter damaged: %s", err))
+	}
+
+	// ------------- Optional query parameter "policy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "policy", ctx.QueryParams(), &params.Policy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
+	}
+
+	// ------------- Optional query parameter "consistency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "consistency", ctx.QueryParams(), &params.Consistency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter consistency: %s", err))
+	}
+
+	// ------------- Optional query parameter "pinned" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pinned", ctx.QueryParams(), &params.Pinned, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter pinned: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5817,9 +6026,16 @@ func (w *ServerInterfaceWrapper) ListJobs(ctx echo.Context) error {
 
 	// ------------- Optional query parameter "state" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
 	}
 
 	// ------------- Optional query parameter "parent" -------------
@@ -6787,6 +7003,20 @@ func (w *ServerInterfaceWrapper) ListTenants(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter desired: %s", err))
 	}
 
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListTenants(ctx, params)
 	return err
@@ -7649,8 +7879,59 @@ func (w *ServerInterfaceWrapper) ListSnapshots(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSnapshotsParams
+	// ------------- Optional query parameter "origin" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "origin", ctx.QueryParams(), &params.Origin, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter origin: %s", err))
+	}
+
+	// ------------- Optional query parameter "policy" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "policy", ctx.QueryParams(), &params.Policy, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter policy: %s", err))
+	}
+
+	// ------------- Optional query parameter "consistency" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "consistency", ctx.QueryParams(), &params.Consistency, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter consistency: %s", err))
+	}
+
+	// ------------- Optional query parameter "pinned" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pinned", ctx.QueryParams(), &params.Pinned, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter pinned: %s", err))
+	}
+
+	// ------------- Optional query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListSnapshots(ctx, name)
+	err = w.Handler.ListSnapshots(ctx, name, params)
 	return err
 }
 
@@ -13451,7 +13732,8 @@ func (response GetScheduledefaultApplicationProblemPlusJSONResponse) VisitGetSch
 }
 
 type ListSnapshotsRequestObject struct {
-	Name TenantName `json:"name"`
+	Name   TenantName `json:"name"`
+	Params ListSnapshotsParams
 }
 
 type ListSnapshotsResponseObject interface {
@@ -14772,7 +15054,7 @@ type StrictServerInterface interface {
 	// ExportAudit The audit log as lines of JSON, the newest first
 	// (GET /v1/audit/export)
 	ExportAudit(ctx context.Context, request ExportAuditRequestObject) (ExportAuditResponseObject, error)
-	// ListBackups Backups, newest first
+	// ListBackups Backups, newest first where nothing else is asked for
 	// (GET /v1/backups)
 	ListBackups(ctx context.Context, request ListBackupsRequestObject) (ListBackupsResponseObject, error)
 	// CreateBackup Back a tenant up
@@ -14895,7 +15177,7 @@ type StrictServerInterface interface {
 	// GetImage One version of a golden image
 	// (GET /v1/images/{name}/{version})
 	GetImage(ctx context.Context, request GetImageRequestObject) (GetImageResponseObject, error)
-	// ListJobs Jobs, newest first
+	// ListJobs Jobs, newest first where nothing else is asked for
 	// (GET /v1/jobs)
 	ListJobs(ctx context.Context, request ListJobsRequestObject) (ListJobsResponseObject, error)
 	// GetJob One job with what it did so far
@@ -15024,7 +15306,7 @@ type StrictServerInterface interface {
 	// EndSession End one of your sessions
 	// (DELETE /v1/sessions/{id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
-	// ListTenants Tenants by name
+	// ListTenants Tenants, by name where nothing else is asked for
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
 	// CreateTenant Clone a tenant from a golden image
@@ -15093,7 +15375,7 @@ type StrictServerInterface interface {
 	// GetSchedule What a tenant's policy does next, and what it keeps and why
 	// (GET /v1/tenants/{name}/schedule)
 	GetSchedule(ctx context.Context, request GetScheduleRequestObject) (GetScheduleResponseObject, error)
-	// ListSnapshots A tenant's snapshots, oldest first
+	// ListSnapshots A tenant's snapshots, oldest first where nothing else is asked for
 	// (GET /v1/tenants/{name}/snapshots)
 	ListSnapshots(ctx context.Context, request ListSnapshotsRequestObject) (ListSnapshotsResponseObject, error)
 	// CreateSnapshot Snapshot a tenant, its application held still for a moment
@@ -18850,10 +19132,11 @@ func (sh *strictHandler) GetSchedule(ctx echo.Context, name TenantName) error {
 }
 
 // ListSnapshots operation middleware
-func (sh *strictHandler) ListSnapshots(ctx echo.Context, name TenantName) error {
+func (sh *strictHandler) ListSnapshots(ctx echo.Context, name TenantName, params ListSnapshotsParams) error {
 	var request ListSnapshotsRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListSnapshots(ctx.Request().Context(), request.(ListSnapshotsRequestObject))

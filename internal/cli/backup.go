@@ -115,6 +115,8 @@ func allBackups(ctx context.Context, d *client.Daemon, p client.ListBackupsParam
 
 func (t *tool) backupList() *cobra.Command {
 	var p client.ListBackupsParams
+	var f keptFlags
+	var sort string
 	c := &cobra.Command{
 		Use: "list [TENANT]", Aliases: []string{"ls"}, Short: "List backups, newest first", Args: arguments(0, 1),
 		ValidArgsFunction: t.words(1, tenantNames),
@@ -126,6 +128,11 @@ func (t *tool) backupList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := f.read(t, c); err != nil {
+				return err
+			}
+			p.Policy, p.Consistency, p.Pinned, p.From, p.To = f.policy, client.Consistency(f.consistency), f.onlyPinned, f.since, f.until
+			p.Sort = client.ListBackupsParamsSort(sort)
 			found, err := allBackups(c.Context(), d, p)
 			if err != nil {
 				return err
@@ -143,6 +150,8 @@ func (t *tool) backupList() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&p.Damaged, "damaged", false, "only those in which something was found to be wrong")
+	f.add(t, c)
+	sortFlag(c, &sort, "taken")
 	return c
 }
 

@@ -183,6 +183,8 @@ func quick(t *testing.T) [][]string {
 		"tenant restart --selector nonsense", "tenant start", "tenant restart acme --idempotency-key k", "tenant restart --all --no-wait --idempotency-key bulk1",
 		"move --selector client=acme --to n3", "move --all --dry-run", "snapshot create --all --note weekly", "snapshot create --all --pin", "backup create --selector client=acme --note weekly",
 		"backup create --all --control", "job list --parent 00000000000000000000000001",
+		"tenant list --status running,removed --sort -created -c name,status", "tenant list --sort size", "job list --sort created --state done,undone --kind tenant.", "snapshot list acme --origin manual,lxc --sort -name",
+		"snapshot list acme --pinned --consistency application --from 2025-01-01", "backup list --sort taken --policy nightly", "backup list --pinned=false --to 24h -o json",
 		"placement explain acme", "placement explain --plan large --label a=b --require disk=tape", "placement explain acme --plan large", "placement explain acme -o yaml",
 		"rebalance", "rebalance --plan", "rebalance --plan --consolidate", "rebalance --plan -o json", "rebalance --apply --consolidate", "rebalance --plan --apply",
 		"tenant create hooli --image wordpress --require disk=nvme,rack=a --prefer zone=x --apart globex --together client=x --pin",

@@ -572,45 +572,6 @@ func (e SnapshotOrigin) Valid() bool {
 	}
 }
 
-// Defines values for TenantStatus.
-const (
-	TenantStatusCreating          TenantStatus = "creating"
-	TenantStatusMissing           TenantStatus = "missing"
-	TenantStatusRemoved           TenantStatus = "removed"
-	TenantStatusRunning           TenantStatus = "running"
-	TenantStatusStarting          TenantStatus = "starting"
-	TenantStatusStopped           TenantStatus = "stopped"
-	TenantStatusStoppedByOperator TenantStatus = "stopped-by-operator"
-	TenantStatusUnhealthy         TenantStatus = "unhealthy"
-	TenantStatusUnknown           TenantStatus = "unknown"
-)
-
-// Valid indicates whether the value is a known member of the TenantStatus enum.
-func (e TenantStatus) Valid() bool {
-	switch e {
-	case TenantStatusCreating:
-		return true
-	case TenantStatusMissing:
-		return true
-	case TenantStatusRemoved:
-		return true
-	case TenantStatusRunning:
-		return true
-	case TenantStatusStarting:
-		return true
-	case TenantStatusStopped:
-		return true
-	case TenantStatusStoppedByOperator:
-		return true
-	case TenantStatusUnhealthy:
-		return true
-	case TenantStatusUnknown:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TenantMetricsDisk.
 const (
 	TenantMetricsDiskAll      TenantMetricsDisk = "all"
@@ -650,6 +611,141 @@ func (e TenantStateOutcome) Valid() bool {
 	case TenantStateOutcomeCreated:
 		return true
 	case TenantStateOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantStatus.
+const (
+	TenantStatusCreating          TenantStatus = "creating"
+	TenantStatusMissing           TenantStatus = "missing"
+	TenantStatusRemoved           TenantStatus = "removed"
+	TenantStatusRunning           TenantStatus = "running"
+	TenantStatusStarting          TenantStatus = "starting"
+	TenantStatusStopped           TenantStatus = "stopped"
+	TenantStatusStoppedByOperator TenantStatus = "stopped-by-operator"
+	TenantStatusUnhealthy         TenantStatus = "unhealthy"
+	TenantStatusUnknown           TenantStatus = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the TenantStatus enum.
+func (e TenantStatus) Valid() bool {
+	switch e {
+	case TenantStatusCreating:
+		return true
+	case TenantStatusMissing:
+		return true
+	case TenantStatusRemoved:
+		return true
+	case TenantStatusRunning:
+		return true
+	case TenantStatusStarting:
+		return true
+	case TenantStatusStopped:
+		return true
+	case TenantStatusStoppedByOperator:
+		return true
+	case TenantStatusUnhealthy:
+		return true
+	case TenantStatusUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListBackupsParamsSort.
+const (
+	ListBackupsParamsSortMinusTaken ListBackupsParamsSort = "-taken"
+	ListBackupsParamsSortTaken      ListBackupsParamsSort = "taken"
+)
+
+// Valid indicates whether the value is a known member of the ListBackupsParamsSort enum.
+func (e ListBackupsParamsSort) Valid() bool {
+	switch e {
+	case ListBackupsParamsSortMinusTaken:
+		return true
+	case ListBackupsParamsSortTaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListJobsParamsSort.
+const (
+	ListJobsParamsSortCreated      ListJobsParamsSort = "created"
+	ListJobsParamsSortMinusCreated ListJobsParamsSort = "-created"
+)
+
+// Valid indicates whether the value is a known member of the ListJobsParamsSort enum.
+func (e ListJobsParamsSort) Valid() bool {
+	switch e {
+	case ListJobsParamsSortCreated:
+		return true
+	case ListJobsParamsSortMinusCreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTenantsParamsSort.
+const (
+	ListTenantsParamsSortCreated      ListTenantsParamsSort = "created"
+	ListTenantsParamsSortMinusCreated ListTenantsParamsSort = "-created"
+	ListTenantsParamsSortMinusName    ListTenantsParamsSort = "-name"
+	ListTenantsParamsSortMinusStatus  ListTenantsParamsSort = "-status"
+	ListTenantsParamsSortName         ListTenantsParamsSort = "name"
+	ListTenantsParamsSortStatus       ListTenantsParamsSort = "status"
+)
+
+// Valid indicates whether the value is a known member of the ListTenantsParamsSort enum.
+func (e ListTenantsParamsSort) Valid() bool {
+	switch e {
+	case ListTenantsParamsSortCreated:
+		return true
+	case ListTenantsParamsSortMinusCreated:
+		return true
+	case ListTenantsParamsSortMinusName:
+		return true
+	case ListTenantsParamsSortMinusStatus:
+		return true
+	case ListTenantsParamsSortName:
+		return true
+	case ListTenantsParamsSortStatus:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSnapshotsParamsSort.
+const (
+	ListSnapshotsParamsSortCreated      ListSnapshotsParamsSort = "created"
+	ListSnapshotsParamsSortMinusCreated ListSnapshotsParamsSort = "-created"
+	ListSnapshotsParamsSortMinusName    ListSnapshotsParamsSort = "-name"
+	ListSnapshotsParamsSortMinusSize    ListSnapshotsParamsSort = "-size"
+	ListSnapshotsParamsSortName         ListSnapshotsParamsSort = "name"
+	ListSnapshotsParamsSortSize         ListSnapshotsParamsSort = "size"
+)
+
+// Valid indicates whether the value is a known member of the ListSnapshotsParamsSort enum.
+func (e ListSnapshotsParamsSort) Valid() bool {
+	switch e {
+	case ListSnapshotsParamsSortCreated:
+		return true
+	case ListSnapshotsParamsSortMinusCreated:
+		return true
+	case ListSnapshotsParamsSortMinusName:
+		return true
+	case ListSnapshotsParamsSortMinusSize:
+		return true
+	case ListSnapshotsParamsSortName:
+		return true
+	case ListSnapshotsParamsSortSize:
 		return true
 	default:
 		return false
@@ -2281,9 +2377,6 @@ type Snapshot struct {
 	Why string `json:"why,omitempty,omitzero"`
 }
 
-// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
-type SnapshotOrigin string
-
 // SnapshotCreate defines model for SnapshotCreate.
 type SnapshotCreate struct {
 	// Crash Do not hold the application still.
@@ -2301,6 +2394,9 @@ type SnapshotCreate struct {
 type SnapshotList struct {
 	Items []Snapshot `json:"items"`
 }
+
+// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+type SnapshotOrigin string
 
 // TOTPPlan defines model for TOTPPlan.
 type TOTPPlan struct {
@@ -2401,9 +2497,6 @@ type Tenant struct {
 	// Wishes Which member a tenant wants to live on.
 	Wishes *Wishes `json:"wishes,omitempty"`
 }
-
-// TenantStatus defines model for Tenant.Status.
-type TenantStatus string
 
 // TenantAdopt defines model for TenantAdopt.
 type TenantAdopt struct {
@@ -2630,6 +2723,9 @@ type TenantState struct {
 
 // TenantStateOutcome Created and changed: or on the way to it, while the job has not ended.
 type TenantStateOutcome string
+
+// TenantStatus defines model for TenantStatus.
+type TenantStatus string
 
 // TenantTraffic defines model for TenantTraffic.
 type TenantTraffic struct {
@@ -2950,6 +3046,9 @@ type AuditUser = string
 // BackupID defines model for BackupID.
 type BackupID = string
 
+// ConsistencyIs application: it was held still meanwhile; crash: as a power cut would have left it.
+type ConsistencyIs = Consistency
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -2979,6 +3078,9 @@ type JobID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Pinned defines model for Pinned.
+type Pinned = bool
 
 // PolicyName defines model for PolicyName.
 type PolicyName = string
@@ -3065,7 +3167,28 @@ type ListBackupsParams struct {
 
 	// Damaged Only those in which a verification found something wrong.
 	Damaged bool `form:"damaged,omitempty" json:"damaged,omitempty,omitzero"`
+
+	// Policy Only those that this policy made.
+	Policy string `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
+
+	// Consistency Only those of this consistency.
+	Consistency ConsistencyIs `form:"consistency,omitempty" json:"consistency,omitempty,omitzero"`
+
+	// Pinned Only those that are pinned, or, with false, that are not.
+	Pinned *Pinned `form:"pinned,omitempty" json:"pinned,omitempty"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Sort With a minus the newest first, as where it is not given.
+	Sort ListBackupsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 }
+
+// ListBackupsParamsSort defines parameters for ListBackups.
+type ListBackupsParamsSort string
 
 // CreateBackupParams defines parameters for CreateBackup.
 type CreateBackupParams struct {
@@ -3299,9 +3422,14 @@ type ListJobsParams struct {
 	// Subject Such as tenant/acme.
 	Subject string `form:"subject,omitempty" json:"subject,omitempty,omitzero"`
 
-	// Kind Such as tenant.create.
-	Kind  string   `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
-	State JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	// Kind Such as tenant.create; one that ends in a dot, such as tenant., is the beginning of several.
+	Kind string `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+
+	// State Any of these.
+	State []JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Sort With a minus the newest first, as where it is not given.
+	Sort ListJobsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 
 	// Parent The id of a job (bulk, drain, …): only those that it has begun for single tenants.
 	Parent string `form:"parent,omitempty" json:"parent,omitempty,omitzero"`
@@ -3309,6 +3437,9 @@ type ListJobsParams struct {
 	// Unfinished Only jobs that are not over, and stuck ones.
 	Unfinished bool `form:"unfinished,omitempty" json:"unfinished,omitempty,omitzero"`
 }
+
+// ListJobsParamsSort defines parameters for ListJobs.
+type ListJobsParamsSort string
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
@@ -3454,7 +3585,16 @@ type ListTenantsParams struct {
 	// Member The member where the tenant is wanted.
 	Member  string    `form:"member,omitempty" json:"member,omitempty,omitzero"`
 	Desired []Desired `form:"desired,omitempty" json:"desired,omitempty,omitzero"`
+
+	// Status Any of these.
+	Status []TenantStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// Sort With a minus the greatest first. Name where it is not given.
+	Sort ListTenantsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 }
+
+// ListTenantsParamsSort defines parameters for ListTenants.
+type ListTenantsParamsSort string
 
 // CreateTenantParams defines parameters for CreateTenant.
 type CreateTenantParams struct {
@@ -3608,6 +3748,33 @@ type RestartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
+
+// ListSnapshotsParams defines parameters for ListSnapshots.
+type ListSnapshotsParams struct {
+	// Origin Any of these.
+	Origin []SnapshotOrigin `form:"origin,omitempty" json:"origin,omitempty,omitzero"`
+
+	// Policy Only those that this policy made.
+	Policy string `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
+
+	// Consistency Only those of this consistency.
+	Consistency ConsistencyIs `form:"consistency,omitempty" json:"consistency,omitempty,omitzero"`
+
+	// Pinned Only those that are pinned, or, with false, that are not.
+	Pinned *Pinned `form:"pinned,omitempty" json:"pinned,omitempty"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Sort With a minus the greatest first. Created where it is not given.
+	Sort ListSnapshotsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
+}
+
+// ListSnapshotsParamsSort defines parameters for ListSnapshots.
+type ListSnapshotsParamsSort string
 
 // CreateSnapshotParams defines parameters for CreateSnapshot.
 type CreateSnapshotParams struct {
@@ -4008,7 +4175,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit/export (the `ExportAudit` operationId).
 	ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListBackups Backups, newest first
+	// ListBackups Backups, newest first where nothing else is asked for
 	//
 	// Corresponds with GET /v1/backups (the `ListBackups` operationId).
 	ListBackups(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4368,7 +4535,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/images/{name}/{version} (the `GetImage` operationId).
 	GetImage(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListJobs Jobs, newest first
+	// ListJobs Jobs, newest first where nothing else is asked for
 	//
 	// Corresponds with GET /v1/jobs (the `ListJobs` operationId).
 	ListJobs(ctx context.Context, params *ListJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4790,7 +4957,7 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
 	EndSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListTenants Tenants by name
+	// ListTenants Tenants, by name where nothing else is asked for
 	//
 	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 	ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5046,10 +5213,10 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
 	GetSchedule(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSnapshots A tenant's snapshots, oldest first
+	// ListSnapshots A tenant's snapshots, oldest first where nothing else is asked for
 	//
 	// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-	ListSnapshots(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListSnapshots(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSnapshotWithBody Snapshot a tenant, its application held still for a moment
 	//
@@ -5443,7 +5610,7 @@ func (c *Client) ExportAudit(ctx context.Context, params *ExportAuditParams, req
 	return c.Client.Do(req)
 }
 
-// ListBackups Backups, newest first
+// ListBackups Backups, newest first where nothing else is asked for
 //
 // Corresponds with GET /v1/backups (the `ListBackups` operationId).
 func (c *Client) ListBackups(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6313,7 +6480,7 @@ func (c *Client) GetImage(ctx context.Context, name ImageName, version string, r
 	return c.Client.Do(req)
 }
 
-// ListJobs Jobs, newest first
+// ListJobs Jobs, newest first where nothing else is asked for
 //
 // Corresponds with GET /v1/jobs (the `ListJobs` operationId).
 func (c *Client) ListJobs(ctx context.Context, params *ListJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7315,7 +7482,7 @@ func (c *Client) EndSession(ctx context.Context, id string, reqEditors ...Reques
 	return c.Client.Do(req)
 }
 
-// ListTenants Tenants by name
+// ListTenants Tenants, by name where nothing else is asked for
 //
 // Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7891,11 +8058,11 @@ func (c *Client) GetSchedule(ctx context.Context, name TenantName, reqEditors ..
 	return c.Client.Do(req)
 }
 
-// ListSnapshots A tenant's snapshots, oldest first
+// ListSnapshots A tenant's snapshots, oldest first where nothing else is asked for
 //
 // Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-func (c *Client) ListSnapshots(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListSnapshotsRequest(c.Server, name)
+func (c *Client) ListSnapshots(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSnapshotsRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8987,6 +9154,58 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "damaged", params.Damaged, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "policy", params.Policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "consistency", params.Consistency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Pinned != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pinned", *params.Pinned, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -11087,7 +11306,19 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 			}
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -13017,6 +13248,26 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 
 		}
 
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -14336,7 +14587,7 @@ func NewGetScheduleRequest(server string, name TenantName) (*http.Request, error
 }
 
 // NewListSnapshotsRequest constructs an http.Request for the ListSnapshots method
-func NewListSnapshotsRequest(server string, name TenantName) (*http.Request, error) {
+func NewListSnapshotsRequest(server string, name TenantName, params *ListSnapshotsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -14359,6 +14610,85 @@ func NewListSnapshotsRequest(server string, name TenantName) (*http.Request, err
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Origin != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "origin", params.Origin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "policy", params.Policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "consistency", params.Consistency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Pinned != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pinned", *params.Pinned, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -16092,7 +16422,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit/export (the `ExportAudit` operationId).
 	ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error)
 
-	// ListBackupsWithResponse Backups, newest first
+	// ListBackupsWithResponse Backups, newest first where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16510,7 +16840,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/images/{name}/{version} (the `GetImage` operationId).
 	GetImageWithResponse(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*GetImageResponse, error)
 
-	// ListJobsWithResponse Jobs, newest first
+	// ListJobsWithResponse Jobs, newest first where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16988,7 +17318,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
 	EndSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
 
-	// ListTenantsWithResponse Tenants by name
+	// ListTenantsWithResponse Tenants, by name where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17272,12 +17602,12 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
 	GetScheduleWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*GetScheduleResponse, error)
 
-	// ListSnapshotsWithResponse A tenant's snapshots, oldest first
+	// ListSnapshotsWithResponse A tenant's snapshots, oldest first where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-	ListSnapshotsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error)
+	ListSnapshotsWithResponse(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error)
 
 	// CreateSnapshotWithBodyWithResponse Snapshot a tenant, its application held still for a moment
 	//
@@ -22726,7 +23056,7 @@ func (c *ClientWithResponses) ExportAuditWithResponse(ctx context.Context, param
 	return ParseExportAuditResponse(rsp)
 }
 
-// ListBackupsWithResponse Backups, newest first
+// ListBackupsWithResponse Backups, newest first where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23450,7 +23780,7 @@ func (c *ClientWithResponses) GetImageWithResponse(ctx context.Context, name Ima
 	return ParseGetImageResponse(rsp)
 }
 
-// ListJobsWithResponse Jobs, newest first
+// ListJobsWithResponse Jobs, newest first where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24276,7 +24606,7 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, id str
 	return ParseEndSessionResponse(rsp)
 }
 
-// ListTenantsWithResponse Tenants by name
+// ListTenantsWithResponse Tenants, by name where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24752,13 +25082,13 @@ func (c *ClientWithResponses) GetScheduleWithResponse(ctx context.Context, name 
 	return ParseGetScheduleResponse(rsp)
 }
 
-// ListSnapshotsWithResponse A tenant's snapshots, oldest first
+// ListSnapshotsWithResponse A tenant's snapshots, oldest first where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-func (c *ClientWithResponses) ListSnapshotsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error) {
-	rsp, err := c.ListSnapshots(ctx, name, reqEditors...)
+func (c *ClientWithResponses) ListSnapshotsWithResponse(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error) {
+	rsp, err := c.ListSnapshots(ctx, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
