@@ -322,6 +322,35 @@ func moveKillCases() map[string]killCase {
 			subject: ofMember, check: servesOn("n1"), clean: purge,
 			submit: func(w *world, _ string) { w.call(http.MethodPost, "/v1/members/n1/restore", map[string]any{}, nil) },
 		},
+		"tenant.bulk": {
+			prepare: func(w *world, name string) {
+				w.create(name)
+				w.create(name + "x")
+			},
+			submit: func(w *world, name string) {
+				w.call(http.MethodPost, "/v1/bulk", map[string]any{"action": "restart", "tenants": []string{name, name + "x"}, "at_once": 1}, nil,
+					"Idempotency-Key", "bulk-"+name)
+			},
+			// Each has a subject of its own: the newest job of the kind is meant.
+			subject: func(string) string { return "" },
+			check: func(w *world, name string) {
+				w.t.Helper()
+				for _, one := range []string{name, name + "x"} {
+					eventuallyStatus(w, one, "running")
+					eventuallyPage(w, one+".localhost", "tenant="+one)
+					var list client.JobList
+					w.call(http.MethodGet, "/v1/jobs?kind=tenant.restart&subject=tenant/"+one, nil, &list)
+					if len(list.Items) != 1 {
+						w.t.Fatalf("%s was restarted %d times", one, len(list.Items))
+					}
+				}
+			},
+			clean: func(w *world, name string) {
+				w.t.Helper()
+				w.done(w.submit(http.MethodDelete, "/v1/tenants/"+name+"x?now=true", nil))
+				purge(w, name)
+			},
+		},
 		"fleet.rebalance": {
 			// It wishes to be elsewhere than it is.
 			prepare: func(w *world, name string) {

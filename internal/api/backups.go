@@ -21,17 +21,35 @@ func (s *Server) ListBackups(ctx context.Context, r ListBackupsRequestObject) (L
 	if filter.Tenant, err = optionalTenant(r.Params.Tenant); err != nil {
 		return nil, err
 	}
-	if filter.Before, err = backupAt(after); err != nil {
-		return nil, err
-	}
-	found, err := ofOwn(callerOf(ctx), filter.Tenant, func(tenant fleet.Name) ([]fleet.Backup, error) {
-		filter.Tenant = tenant
-		return s.Backups.List(ctx, filter)
-	}, func(a, b fleet.Backup) int { return cmp.Or(b.TakenAt.Compare(a.TakenAt), cmp.Compare(b.ID, a.ID)) })
+	sorted, err := orderOf(string(r.Params.Sort), "-taken", "taken")
 	if err != nil {
 		return nil, err
 	}
-	found, next := cut(found, size, placeOf)
+	if after, err = sorted.read(after); err != nil {
+		return nil, err
+	}
+	if filter.Before, err = backupAt(after); err != nil {
+		return nil, err
+	}
+	if err := oneOf("consistency", r.Params.Consistency); err != nil {
+		return nil, err
+	}
+	filter.Policy, filter.Consistency, filter.Pinned = r.Params.Policy, fleet.Consistency(r.Params.Consistency), r.Params.Pinned
+	filter.From, filter.To, filter.OldestFirst = r.Params.From, r.Params.To, !sorted.down
+	found, err := ofOwn(callerOf(ctx), filter.Tenant, func(tenant fleet.Name) ([]fleet.Backup, error) {
+		filter.Tenant = tenant
+		return s.Backups.List(ctx, filter)
+	}, func(a, b fleet.Backup) int {
+		newer := cmp.Or(b.TakenAt.Compare(a.TakenAt), cmp.Compare(b.ID, a.ID))
+		if sorted.down {
+			return newer
+		}
+		return -newer
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, next := cut(found, size, func(b fleet.Backup) string { return sorted.mark(placeOf(b)) })
 	list := BackupList{Items: make([]Backup, len(found)), NextCursor: next}
 	for i, b := range found {
 		list.Items[i] = backupOut(b)

@@ -230,6 +230,10 @@ func wellFormed() []request {
 		{method: "GET", path: "/v1/tenants/acme/schedule", status: 200},
 		{method: "GET", path: "/v1/tenants/globex/schedule", status: 200},
 		{method: "GET", path: "/v1/backups?limit=1&tenant=acme&damaged=true", status: 200},
+		{method: "GET", path: "/v1/backups?policy=nightly&consistency=crash&pinned=false&from=2025-01-01T00:00:00Z&to=2026-01-01T00:00:00Z&sort=taken", status: 200},
+		{method: "GET", path: "/v1/tenants/acme/snapshots?origin=manual&origin=lxc&policy=nightly&consistency=application&pinned=true&from=2025-01-01T00:00:00Z&sort=-size", status: 200},
+		{method: "GET", path: "/v1/tenants?status=running&status=removed&sort=-created", status: 200},
+		{method: "GET", path: "/v1/jobs?state=done&state=undone&kind=tenant.&sort=created", status: 200},
 		{method: "POST", path: "/v1/backups", status: 202, body: `{"tenant":"acme","note":"x","pinned":true,"crash":true}`},
 		{method: "GET", path: "/v1/backups/c1ab", status: 200},
 		{method: "GET", path: "/v1/backups/90e1d7f2b3a45566cc01", status: 200},
@@ -270,7 +274,7 @@ func wellFormed() []request {
 		{method: "DELETE", path: "/v1/images/wordpress/6.0-1", status: 202},
 		{method: "POST", path: "/v1/images/build", status: 202, body: "tar", header: header(tarType)},
 		{method: "POST", path: "/v1/images/import?name=static&version=1", status: 202, body: "tarball", header: header(blobType)},
-		{method: "GET", path: "/v1/jobs?limit=1&unfinished=false", status: 200},
+		{method: "GET", path: "/v1/jobs?limit=1&unfinished=false&parent=" + job1, status: 200},
 		{method: "GET", path: "/v1/jobs/" + job1, status: 200},
 		{method: "GET", path: "/v1/jobs/" + job1 + "/events?after=1", status: 200},
 		{method: "GET", path: "/v1/plans", status: 200},
@@ -290,6 +294,9 @@ func wellFormed() []request {
 		{method: "POST", path: "/v1/tenants/acme/move", status: 202, body: `{"at":"window"}`},
 		{method: "POST", path: "/v1/tenants/acme/move", status: 202, body: `{"at":"2026-11-23T02:00:00Z"}`},
 		{method: "POST", path: "/v1/rebalance", status: 202, body: `{"consolidate":true,"at_once":1}`},
+		{method: "POST", path: "/v1/bulk", status: 202, body: `{"action":"restart","tenants":["acme"],"at_once":2,"timeout":"30s"}`},
+		{method: "POST", path: "/v1/bulk", status: 202, body: `{"action":"move","selector":{"labels":{"client":"acme"},"image":"wordpress/6.0-1","plan":"small","member":"n1","search":"ac"},"to":"n3"}`},
+		{method: "POST", path: "/v1/bulk", status: 202, body: `{"action":"snapshot","all":true,"note":"before"}`},
 		{method: "GET", path: "/v1/rebalance", status: 200},
 		{method: "GET", path: "/v1/rebalance?consolidate=true", status: 200},
 		{method: "POST", path: "/v1/placement/explain", status: 200, body: `{"tenant":"acme"}`},
@@ -424,7 +431,7 @@ func TestEveryOperationFailsAsDocumented(t *testing.T) {
 		"BackupFiles", "ReadBackupFile", "Kept", "Status", "InitBackups", "RotateKey", "Recorded", "RecoverBackups",
 		"Accounts", "Webhooks",
 		"Clusters", "Cluster", "AddCluster", "RotateCluster", "RemoveCluster",
-		"Move", "MoveAt", "Estimate", "Drain", "RestoreMember", "Rebalance",
+		"Move", "MoveAt", "Estimate", "Drain", "RestoreMember", "Rebalance", "Bulk",
 	} {
 		f.Fail(method, fleet.Errorf(fleet.Unavailable, "LXD does not answer").WithHint("start LXD"))
 	}

@@ -7,24 +7,33 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
-// ListJobs gives a page of jobs, newest first.
+// ListJobs gives a page of jobs.
 func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJobsResponseObject, error) {
 	size, before, err := pageOf(r.Params.Limit, r.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	if r.Params.State != "" && !r.Params.State.Valid() {
-		return nil, fleet.Errorf(fleet.Invalid, "%q is not a job's state", r.Params.State).WithField("state").
-			WithHint("use queued, running, undoing, done, undone, cancelled or stuck")
+	sorted, err := orderOf(string(r.Params.Sort), "-created", "created")
+	if err != nil {
+		return nil, err
+	}
+	if before, err = sorted.read(before); err != nil {
+		return nil, err
+	}
+	for _, state := range r.Params.State {
+		if !state.Valid() {
+			return nil, fleet.Errorf(fleet.Invalid, "%q is not a job's state", state).WithField("state").
+				WithHint("use queued, running, undoing, done, undone, cancelled or stuck")
+		}
 	}
 	found, err := s.Jobs.List(ctx, jobs.JobFilter{
-		Subject: r.Params.Subject, Subjects: subjectsOf(callerOf(ctx)), Kind: r.Params.Kind, State: fleet.JobState(r.Params.State),
-		Unfinished: r.Params.Unfinished, Before: before, Limit: size + 1,
+		Subject: r.Params.Subject, Subjects: subjectsOf(callerOf(ctx)), Kind: r.Params.Kind, States: wordsOf[fleet.JobState](r.Params.State),
+		Parent: r.Params.Parent, Unfinished: r.Params.Unfinished, OldestFirst: !sorted.down, Before: before, Limit: size + 1,
 	})
 	if err != nil {
 		return nil, err
 	}
-	found, next := cut(found, size, func(j fleet.Job) string { return j.ID })
+	found, next := cut(found, size, func(j fleet.Job) string { return sorted.mark(j.ID) })
 	list := JobList{Items: make([]Job, len(found)), NextCursor: next}
 	for i, j := range found {
 		list.Items[i] = jobOut(j)

@@ -47,6 +47,7 @@ type Options struct {
 	// Placement knows members, and where tenants live.
 	Placement Placement
 	Moves     Moves
+	Bulk      Bulk
 	Feed      *Feed
 
 	// RecoverImages records golden images anew that LXD has and the store lacks.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/backups"
+	"github.com/lxdfleet/lxdfleet/internal/bulk"
 	"github.com/lxdfleet/lxdfleet/internal/clusters"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/gauges"
@@ -98,6 +99,11 @@ type Moves interface {
 	Drain(ctx context.Context, member string, partial bool, o migration.Options, once migration.Once) (fleet.Job, error)
 	Restore(ctx context.Context, member string, o migration.Options, once migration.Once) (fleet.Job, error)
 	Rebalance(ctx context.Context, consolidate bool, o migration.Options, once migration.Once) (fleet.Job, error)
+}
+
+// Bulk is what the API needs of what is done to many tenants at once; bulk.Service is one.
+type Bulk interface {
+	Begin(ctx context.Context, r bulk.Request, who bulk.Choice, once bulk.Once) (fleet.Job, error)
 }
 
 // Proxies is what the API needs of proxies on hosts of their own.
@@ -304,6 +310,7 @@ var (
 	_ Policies  = (*snapshots.Service)(nil)
 	_ Placement = (*tenants.Service)(nil)
 	_ Backups   = (*backups.Service)(nil)
+	_ Bulk      = (*bulk.Service)(nil)
 	_ Accounts  = (*accounts.Service)(nil)
 	_ Webhooks  = (*webhooks.Service)(nil)
 	_ Clusters  = (*clusters.Service[clusters.LXD])(nil)

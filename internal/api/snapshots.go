@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -14,15 +16,47 @@ func (s *Server) ListSnapshots(ctx context.Context, r ListSnapshotsRequestObject
 	if err != nil {
 		return nil, err
 	}
+	keeps, compare, err := snapshotFilter(r.Params)
+	if err != nil {
+		return nil, err
+	}
 	found, err := s.Snapshots.List(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(x fleet.Snapshot) bool { return !keeps(x) })
+	slices.SortStableFunc(found, compare)
 	list := SnapshotList{Items: make([]Snapshot, len(found))}
 	for i, x := range found {
 		list.Items[i] = snapshotOut(x)
 	}
 	return ListSnapshots200JSONResponse(list), nil
+}
+
+// snapshotFilter reads which of a tenant's snapshots are asked for, and in which order.
+func snapshotFilter(p ListSnapshotsParams) (keeps func(fleet.Snapshot) bool, compare func(a, b fleet.Snapshot) int, err error) {
+	sorted, err := orderOf(string(p.Sort), "created", "created", "name", "size")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmp.Or(oneOf("origin", p.Origin...), oneOf("consistency", p.Consistency)); err != nil {
+		return nil, nil, err
+	}
+	origins := wordsOf[fleet.SnapshotOrigin](p.Origin)
+	keeps = func(x fleet.Snapshot) bool {
+		return (len(origins) == 0 || slices.Contains(origins, x.Origin)) && (p.Policy == "" || p.Policy == x.Policy) &&
+			(p.Consistency == "" || string(p.Consistency) == string(x.Consistency)) && (p.Pinned == nil || *p.Pinned == x.Pinned) &&
+			(p.From.IsZero() || !x.CreatedAt.Before(p.From)) && (p.To.IsZero() || x.CreatedAt.Before(p.To))
+	}
+	by := map[string]func(a, b fleet.Snapshot) int{
+		"created": func(a, b fleet.Snapshot) int { return a.CreatedAt.Compare(b.CreatedAt) },
+		"name":    func(a, b fleet.Snapshot) int { return cmp.Compare(a.Name, b.Name) },
+		"size":    func(a, b fleet.Snapshot) int { return cmp.Compare(a.Size, b.Size) },
+	}[sorted.by]
+	if sorted.down {
+		return keeps, func(a, b fleet.Snapshot) int { return by(b, a) }, nil
+	}
+	return keeps, by, nil
 }
 
 // GetSnapshot gives one snapshot.

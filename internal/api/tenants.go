@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,10 +17,20 @@ func (s *Server) ListTenants(ctx context.Context, r ListTenantsRequestObject) (L
 	if err != nil {
 		return nil, err
 	}
-	filter := fleet.TenantFilter{
-		Search: r.Params.Search, Plan: r.Params.Plan, Member: r.Params.Member,
-		After: fleet.Name(after), Limit: size + 1,
+	sorted, err := orderOf(string(r.Params.Sort), "name", "name", "created", "status")
+	if err != nil {
+		return nil, err
 	}
+	filter := fleet.TenantFilter{
+		Search: r.Params.Search, Plan: r.Params.Plan, Member: r.Params.Member, Down: sorted.down, Limit: size + 1,
+	}
+	if err := continueTenants(&filter, sorted, after); err != nil {
+		return nil, err
+	}
+	if err := oneOf("status", r.Params.Status...); err != nil {
+		return nil, err
+	}
+	filter.Statuses = wordsOf[fleet.TenantStatus](r.Params.Status)
 	caller := callerOf(ctx)
 	if caller.Bound() {
 		filter.Names = append([]fleet.Name{}, caller.Tenants...) // never nil
@@ -45,12 +56,52 @@ func (s *Server) ListTenants(ctx context.Context, r ListTenantsRequestObject) (L
 	if err != nil {
 		return nil, err
 	}
-	views, next := cut(views, size, func(v tenants.View) string { return v.Name.String() })
+	views, next := cut(views, size, func(v tenants.View) string { return sorted.mark(tenantKey(sorted, v)) })
 	list := TenantList{Items: make([]Tenant, len(views)), NextCursor: next}
 	for i, v := range views {
 		list.Items[i] = s.tenantFor(caller, v)
 	}
 	return ListTenants200JSONResponse(list), nil
+}
+
+// tenantKey is where a tenant is in a list: what it is sorted by, and its name.
+func tenantKey(o order, v tenants.View) string {
+	switch o.by {
+	case "created":
+		return strconv.FormatInt(v.CreatedAt.UnixMicro(), 10) + " " + v.Name.String()
+	case "status":
+		return string(v.Status) + " " + v.Name.String()
+	}
+	return v.Name.String()
+}
+
+// continueTenants has a list go on after the tenant of a cursor; empty: it begins.
+func continueTenants(f *fleet.TenantFilter, o order, cursor string) error {
+	key, err := o.read(cursor)
+	if err != nil {
+		return err
+	}
+	f.Order = map[string]fleet.TenantOrder{"created": fleet.TenantsByCreated, "status": fleet.TenantsByStatus}[o.by]
+	if key == "" {
+		return nil
+	}
+	if f.Order == fleet.TenantsByName {
+		f.After = fleet.Name(key)
+		return nil
+	}
+	by, name, ok := strings.Cut(key, " ")
+	if !ok || name == "" {
+		return badCursor()
+	}
+	f.After, f.AfterStatus = fleet.Name(name), fleet.TenantStatus(by)
+	if f.Order == fleet.TenantsByCreated {
+		at, err := strconv.ParseInt(by, 10, 64)
+		if err != nil {
+			return badCursor()
+		}
+		f.AfterCreated = time.UnixMicro(at)
+	}
+	return nil
 }
 
 func parseLabels(pairs []string) (map[string]string, error) {

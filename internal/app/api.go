@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/bulk"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/setup"
 	"github.com/lxdfleet/lxdfleet/web"
@@ -36,6 +37,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		Placement:     a.tenants,
 		Clusters:      a.clusters,
 		Moves:         a.moves,
+		Bulk:          &bulk.Service{Store: a.store, Jobs: a.store, Engine: a.engine},
 		Routes:        a.observer.Routes,
 		Traffic:       a.traffic,
 		Gauges:        a.gauges,

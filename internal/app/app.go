@@ -16,6 +16,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/backups"
+	"github.com/lxdfleet/lxdfleet/internal/bulk"
 	"github.com/lxdfleet/lxdfleet/internal/clusters"
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -161,7 +162,7 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 	snapshotDeps := a.snapshotDeps(tenantDeps)
 	a.vault = vaultOf(a.cfg)
 	a.backupParts = a.backupDeps(tenantDeps, snapshotDeps)
-	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps, a.backupParts, a.moveDeps(tenantDeps))
+	registry, err := registerKinds(tenantDeps, imageDeps, snapshotDeps, a.backupParts, a.moveDeps(tenantDeps), a.bulkDeps())
 	if err != nil {
 		return err
 	}
@@ -205,9 +206,13 @@ func (a *App) imageDeps() images.Deps {
 // registerKinds makes every kind of job there is known.
 func registerKinds(
 	tenantDeps tenants.KindDeps, imageDeps images.Deps, snapshotDeps snapshots.KindDeps, backupDeps backups.Deps, moveDeps migration.Deps,
+	bulkDeps bulk.Deps,
 ) (*jobs.Registry, error) {
 	registry := jobs.NewRegistry()
 	if err := migration.Register(registry, moveDeps); err != nil {
+		return nil, err
+	}
+	if err := bulk.Register(registry, bulkDeps); err != nil {
 		return nil, err
 	}
 	if err := tenants.Register(registry, tenantDeps); err != nil {
@@ -224,7 +229,7 @@ func registerKinds(
 
 // Kinds lists every kind of job the daemon runs.
 func Kinds() []jobs.KindInfo {
-	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{}, backups.Deps{}, migration.Deps{})
+	registry, err := registerKinds(tenants.KindDeps{}, images.Deps{}, snapshots.KindDeps{}, backups.Deps{}, migration.Deps{}, bulk.Deps{})
 	if err != nil {
 		panic(err) // a kind that contradicts itself: every test finds it
 	}

@@ -20,6 +20,7 @@ func (t *tool) backupCommand() *cobra.Command {
 func (t *tool) backupCreate() *cobra.Command {
 	var spec client.BackupCreate
 	var control bool
+	m := many{action: client.BulkActionBackup}
 	c := &cobra.Command{
 		Use: "create TENANT...", Short: "Back tenants up", Args: cobra.ArbitraryArgs, ValidArgsFunction: t.words(-1, tenantNames),
 		Long: "Back tenants up, one after the other. Each is held still for a moment as for a snapshot; only\n" +
@@ -27,7 +28,23 @@ func (t *tool) backupCreate() *cobra.Command {
 			"up: tenants, domains, plans, policies and recipes, which lxdfleet recover --from brings back.",
 	}
 	w := t.waitFlags(c)
+	w.keyFlag(c)
+	m.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if m.asked() {
+			b, err := m.body(c, args)
+			if err != nil {
+				return err
+			}
+			if control || spec.Pinned || spec.Crash {
+				return usagef("backups of many tenants take none of --control, --pin and --crash")
+			}
+			b.Note = spec.Note
+			return t.bulk(c.Context(), w, b, "backed up")
+		}
+		if w.key != "" && len(args) > 1 {
+			return usagef("--idempotency-key is for one job")
+		}
 		if control == (len(args) > 0) {
 			return usagef("name the tenants to back up, or give --control and none")
 		}
@@ -36,12 +53,12 @@ func (t *tool) backupCreate() *cobra.Command {
 			return err
 		}
 		if control {
-			answer, err := d.BackupControl(c.Context(), nil)
+			answer, err := d.BackupControl(c.Context(), &client.BackupControlParams{IdempotencyKey: w.key})
 			return w.job(c.Context(), d, t.says("The control plane is backed up"), answer, err)
 		}
 		return t.each(c.Context(), args, func(name string) error {
 			spec.Tenant = name
-			answer, err := d.CreateBackup(c.Context(), nil, spec)
+			answer, err := d.CreateBackup(c.Context(), &client.CreateBackupParams{IdempotencyKey: w.key}, spec)
 			return w.job(c.Context(), d, func(j client.Job) error { return t.backedUp(c.Context(), d, name, j) }, answer, err)
 		})
 	}
@@ -98,6 +115,8 @@ func allBackups(ctx context.Context, d *client.Daemon, p client.ListBackupsParam
 
 func (t *tool) backupList() *cobra.Command {
 	var p client.ListBackupsParams
+	var f keptFlags
+	var sort string
 	c := &cobra.Command{
 		Use: "list [TENANT]", Aliases: []string{"ls"}, Short: "List backups, newest first", Args: arguments(0, 1),
 		ValidArgsFunction: t.words(1, tenantNames),
@@ -109,6 +128,11 @@ func (t *tool) backupList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := f.read(t, c); err != nil {
+				return err
+			}
+			p.Policy, p.Consistency, p.Pinned, p.From, p.To = f.policy, client.Consistency(f.consistency), f.onlyPinned, f.since, f.until
+			p.Sort = client.ListBackupsParamsSort(sort)
 			found, err := allBackups(c.Context(), d, p)
 			if err != nil {
 				return err
@@ -126,6 +150,8 @@ func (t *tool) backupList() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&p.Damaged, "damaged", false, "only those in which something was found to be wrong")
+	f.add(t, c)
+	sortFlag(c, &sort, "taken")
 	return c
 }
 

@@ -17,7 +17,8 @@ func (t *tool) jobCommand() *cobra.Command {
 
 func (t *tool) jobList() *cobra.Command {
 	var p client.ListJobsParams
-	var state string
+	var states []string
+	var sort string
 	limit := 50
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List jobs, newest first", Args: arguments(0, 0),
@@ -26,7 +27,10 @@ func (t *tool) jobList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			p.State, p.Limit = client.JobState(state), &limit
+			for _, state := range states {
+				p.State = append(p.State, client.JobState(state))
+			}
+			p.Sort, p.Limit = client.ListJobsParamsSort(sort), &limit
 			list, err := client.Decode[client.JobList](d.ListJobs(c.Context(), &p))
 			if err != nil {
 				return err
@@ -43,9 +47,11 @@ func (t *tool) jobList() *cobra.Command {
 	f := c.Flags()
 	f.IntVarP(&limit, "limit", "n", 50, "at most this `many`")
 	f.StringVar(&p.Subject, "subject", "", "only on this `subject`, such as tenant/acme")
-	f.StringVar(&p.Kind, "kind", "", "only of this `kind`, such as tenant.create")
-	f.StringVar(&state, "state", "", "only in this `state`: queued, running, undoing, done, undone, cancelled, stuck")
+	f.StringVar(&p.Kind, "kind", "", "only of this `kind`, such as tenant.create; tenant. for all of tenants")
+	f.StringSliceVar(&states, "state", nil, "only in these `states`: queued, running, undoing, done, undone, cancelled, stuck")
+	f.StringVar(&p.Parent, "parent", "", "only those that the job with this `id` has begun for single tenants")
 	f.BoolVar(&p.Unfinished, "unfinished", false, "only those that are not over, and stuck ones")
+	sortFlag(c, &sort, "created")
 	fixed(c, "state", "queued", "running", "undoing", "done", "undone", "cancelled", "stuck")
 	return c
 }

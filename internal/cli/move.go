@@ -29,14 +29,15 @@ func (t *tool) moveCommand() *cobra.Command {
 	var to, at string
 	var dry bool
 	var l limits
+	m := many{action: client.BulkActionMove}
 	c := &cobra.Command{
-		Use: "move TENANT... [flags]", Short: "Move tenants to other members, also of other clusters", Args: arguments(1, -1), ValidArgsFunction: t.words(-1, tenantNames),
+		Use: "move TENANT... [flags]", Short: "Move tenants to other members, also of other clusters", Args: cobra.ArbitraryArgs, ValidArgsFunction: t.words(-1, tenantNames),
 		Long: "Move tenants to another member, of this cluster or of another one (west:n1, or west: for any of\n" +
 			"its members), one after another. Each is copied while it runs, and then again\n" +
 			"what it wrote meanwhile; only then its requests wait, for a few seconds, and none of them fails.\n" +
 			"Until it is healthy on the other member it can go back: where something fails, or the job is\n" +
 			"cancelled (lxdfleet job cancel), it serves on from where it was.",
-		Example: "  lxdfleet move acme --to n2\n  lxdfleet move acme --to west:\n  lxdfleet move acme --dry-run",
+		Example: "  lxdfleet move acme --to n2\n  lxdfleet move acme --to west:\n  lxdfleet move acme --dry-run\n  lxdfleet move --selector client=acme --to n2",
 	}
 	w := t.waitFlags(c)
 	w.keyFlag(c)
@@ -45,7 +46,24 @@ func (t *tool) moveCommand() *cobra.Command {
 	c.Flags().BoolVar(&dry, "dry-run", false, "tell what would be copied and how long requests would wait, and move nothing")
 	complete(c, "to", t.words(-1, memberNames))
 	l.flags(c, false)
+	m.flags(c)
+	for _, one := range []string{"at", "dry-run", "max-hold", "limit"} {
+		for _, all := range []string{"all", "selector", "at-once"} {
+			c.MarkFlagsMutuallyExclusive(one, all)
+		}
+	}
 	c.RunE = func(c *cobra.Command, names []string) error {
+		if m.asked() {
+			b, err := m.body(c, names)
+			if err != nil {
+				return err
+			}
+			b.To = to
+			return t.bulk(c.Context(), w, b, "moved")
+		}
+		if err := arguments(1, -1)(c, names); err != nil {
+			return err
+		}
 		d, err := t.daemon()
 		if err != nil {
 			return err

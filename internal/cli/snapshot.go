@@ -20,15 +20,31 @@ func (t *tool) snapshotCommand() *cobra.Command {
 
 func (t *tool) snapshotCreate() *cobra.Command {
 	var spec client.SnapshotCreate
+	m := many{action: client.BulkActionSnapshot}
 	c := &cobra.Command{
-		Use: "create TENANT [SNAPSHOT]", Short: "Snapshot a tenant", Args: arguments(1, 2), ValidArgsFunction: t.words(1, tenantNames),
+		Use: "create TENANT [SNAPSHOT]", Short: "Snapshot a tenant, or many", Args: arguments(0, 2), ValidArgsFunction: t.words(1, tenantNames),
 		Long: "Snapshot a tenant. Its application is held still for that moment, as its golden image says,\n" +
 			"so that the snapshot is one that the application itself would call consistent.",
-		Example: "  lxdfleet snapshot create acme before-update --note \"before the new theme\" --pin",
+		Example: "  lxdfleet snapshot create acme before-update --note \"before the new theme\" --pin\n  lxdfleet snapshot create --selector client=acme",
 	}
 	w := t.waitFlags(c)
 	w.keyFlag(c)
+	m.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if m.asked() {
+			b, err := m.body(c, args[:min(1, len(args))])
+			if err != nil {
+				return err
+			}
+			if len(args) > 1 || spec.Pinned || spec.Crash {
+				return usagef("of many tenants the snapshots have names of their own, and neither --pin nor --crash")
+			}
+			b.Note = spec.Note
+			return t.bulk(c.Context(), w, b, "snapshotted")
+		}
+		if err := arguments(1, 2)(c, args); err != nil {
+			return err
+		}
 		if len(args) > 1 {
 			spec.Name = args[1]
 		}
@@ -47,7 +63,7 @@ func (t *tool) snapshotCreate() *cobra.Command {
 
 // snapshotTaken says what the job has made; the name may be lxdfleet's choice.
 func (t *tool) snapshotTaken(ctx context.Context, d *client.Daemon, tenant string, j client.Job) error {
-	list, err := client.Decode[client.SnapshotList](d.ListSnapshots(ctx, tenant))
+	list, err := client.Decode[client.SnapshotList](d.ListSnapshots(ctx, tenant, nil))
 	if err != nil {
 		return err
 	}
@@ -70,7 +86,11 @@ func (t *tool) snapshotTaken(ctx context.Context, d *client.Daemon, tenant strin
 }
 
 func (t *tool) snapshotList() *cobra.Command {
-	return &cobra.Command{
+	var p client.ListSnapshotsParams
+	var f keptFlags
+	var origins []string
+	var sort string
+	c := &cobra.Command{
 		Use: "list TENANT", Aliases: []string{"ls"}, Short: "List a tenant's snapshots", Args: arguments(1, 1),
 		ValidArgsFunction: t.words(1, tenantNames),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -78,7 +98,15 @@ func (t *tool) snapshotList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list, err := client.Decode[client.SnapshotList](d.ListSnapshots(c.Context(), args[0]))
+			if err := f.read(t, c); err != nil {
+				return err
+			}
+			for _, origin := range origins {
+				p.Origin = append(p.Origin, client.SnapshotOrigin(origin))
+			}
+			p.Policy, p.Consistency, p.Pinned, p.From, p.To = f.policy, client.Consistency(f.consistency), f.onlyPinned, f.since, f.until
+			p.Sort = client.ListSnapshotsParamsSort(sort)
+			list, err := client.Decode[client.SnapshotList](d.ListSnapshots(c.Context(), args[0], &p))
 			if err != nil {
 				return err
 			}
@@ -93,6 +121,11 @@ func (t *tool) snapshotList() *cobra.Command {
 			})
 		},
 	}
+	f.add(t, c)
+	c.Flags().StringSliceVar(&origins, "origin", nil, "only those made by these: manual, policy, safety, backup, lxc")
+	fixed(c, "origin", "manual", "policy", "safety", "backup", "lxc")
+	sortFlag(c, &sort, "created", "name", "size")
+	return c
 }
 
 // madeBy names a snapshot's origin, and the policy where that is it.
@@ -402,6 +435,6 @@ func (t *tool) tenantThen(most int, list func(ctx context.Context, d *client.Dae
 }
 
 func snapshotNames(ctx context.Context, d *client.Daemon, tenant string) ([]string, error) {
-	list, err := client.Decode[client.SnapshotList](d.ListSnapshots(ctx, tenant))
+	list, err := client.Decode[client.SnapshotList](d.ListSnapshots(ctx, tenant, nil))
 	return namesOf(list.Items, func(x client.Snapshot) string { return x.Name }), err
 }

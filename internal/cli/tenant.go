@@ -20,7 +20,8 @@ func (t *tool) tenantCommand() *cobra.Command {
 
 func (t *tool) tenantList() *cobra.Command {
 	var p client.ListTenantsParams
-	var desired []string
+	var desired, status []string
+	var sort string
 	c := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List tenants", Args: arguments(0, 0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -31,6 +32,10 @@ func (t *tool) tenantList() *cobra.Command {
 			for _, state := range desired {
 				p.Desired = append(p.Desired, client.Desired(state))
 			}
+			for _, word := range status {
+				p.Status = append(p.Status, client.TenantStatus(word))
+			}
+			p.Sort = client.ListTenantsParamsSort(sort)
 			tenants, err := allTenants(c.Context(), d, p)
 			if err != nil {
 				return err
@@ -48,6 +53,9 @@ func (t *tool) tenantList() *cobra.Command {
 	complete(c, "plan", t.words(-1, planNames))
 	complete(c, "member", t.words(-1, memberNames))
 	fixed(c, "desired", "running", "stopped", "removed")
+	c.Flags().StringSliceVar(&status, "status", nil, "only those of these `statuses`, such as unhealthy,missing")
+	fixed(c, "status", "creating", "starting", "running", "unhealthy", "stopped", "stopped-by-operator", "missing", "removed", "unknown")
+	sortFlag(c, &sort, "name", "created", "status")
 	return c
 }
 

@@ -30,6 +30,43 @@ func (t *tool) onTenants(verb, short string, past func() string, request send) *
 	return c
 }
 
+// onMany is onTenants for a verb that one job can do to many tenants; timeout, where not nil, is
+// its flag.
+func (t *tool) onMany(action client.BulkAction, short, past string, timeout *string, request send) *cobra.Command {
+	c := t.onTenants(string(action), short, always("is "+past), request)
+	m := &many{action: action}
+	m.flags(c)
+	w := &waiting{tool: t}
+	w.keyFlag(c)
+	c.Args = cobra.ArbitraryArgs
+	c.Example = "  lxdfleet tenant " + string(action) + " acme\n  lxdfleet tenant " + string(action) + " --selector client=acme --at-once 8"
+	if timeout != nil {
+		c.Flags().StringVar(timeout, "timeout", "", "stop it by force after this `time`, such as 30s")
+	}
+	single := c.RunE
+	c.RunE = func(c *cobra.Command, names []string) error {
+		if !m.asked() {
+			if err := arguments(1, -1)(c, names); err != nil {
+				return err
+			}
+			if w.key != "" {
+				return usagef("--idempotency-key is for one job: give --selector, --all or --at-once, too")
+			}
+			return single(c, names)
+		}
+		b, err := m.body(c, names)
+		if err != nil {
+			return err
+		}
+		if timeout != nil {
+			b.Timeout = *timeout
+		}
+		w.noWait, _ = c.Flags().GetBool("no-wait")
+		return t.bulk(c.Context(), w, b, past)
+	}
+	return c
+}
+
 func (t *tool) onTenant(ctx context.Context, d *client.Daemon, w *waiting, name, past string, request send) error {
 	answer, err := request(ctx, d, name)
 	return w.job(ctx, d, func(client.Job) error {
@@ -41,7 +78,7 @@ func (t *tool) onTenant(ctx context.Context, d *client.Daemon, w *waiting, name,
 func always(past string) func() string { return func() string { return past } }
 
 func (t *tool) tenantStart() *cobra.Command {
-	return t.onTenants("start", "Start tenants", always("is started"),
+	return t.onMany(client.BulkActionStart, "Start tenants", "started", nil,
 		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
 			return d.StartTenant(ctx, name, nil)
 		})
@@ -49,22 +86,18 @@ func (t *tool) tenantStart() *cobra.Command {
 
 func (t *tool) tenantStop() *cobra.Command {
 	var timeout string
-	c := t.onTenants("stop", "Stop tenants cleanly", always("is stopped"),
+	return t.onMany(client.BulkActionStop, "Stop tenants cleanly", "stopped", &timeout,
 		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
 			return d.StopTenant(ctx, name, &client.StopTenantParams{Timeout: timeout})
 		})
-	c.Flags().StringVar(&timeout, "timeout", "", "stop it by force after this `time`, such as 30s")
-	return c
 }
 
 func (t *tool) tenantRestart() *cobra.Command {
 	var timeout string
-	c := t.onTenants("restart", "Stop tenants cleanly and start them again", always("is restarted"),
+	return t.onMany(client.BulkActionRestart, "Stop tenants cleanly and start them again", "restarted", &timeout,
 		func(ctx context.Context, d *client.Daemon, name string) (*http.Response, error) {
 			return d.RestartTenant(ctx, name, &client.RestartTenantParams{Timeout: timeout})
 		})
-	c.Flags().StringVar(&timeout, "timeout", "", "stop it by force after this `time`, such as 30s")
-	return c
 }
 
 func (t *tool) tenantDelete() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +63,9 @@ func (t *tool) follow(ctx context.Context, d *client.Daemon, job client.Job) (cl
 	return end, outcome(end)
 }
 
+// ofMany are the kinds of jobs that work on many tenants by jobs of their own, and take nothing back.
+var ofMany = []string{"tenant.bulk", "member.drain", "member.restore", "fleet.rebalance", "tenant.move-later"}
+
 // outcome is the error of a job that did not get done.
 func outcome(j client.Job) error {
 	hint := j.Hint
@@ -76,8 +80,14 @@ func outcome(j client.Job) error {
 	case client.JobStateDone:
 		return nil
 	case client.JobStateCancelled:
+		if slices.Contains(ofMany, j.Kind) {
+			return fleet.Errorf(fleet.Cancelled, "the job was cancelled; what it had begun is finished or goes on, and what is done stays done")
+		}
 		return fleet.Errorf(fleet.Cancelled, "the job was cancelled; nothing of it is left behind")
 	case client.JobStateUndone:
+		if slices.Contains(ofMany, j.Kind) {
+			return fleet.Errorf(fleet.Code(j.ErrorCode), "%s", reason).WithHint("%s", hint)
+		}
 		return fleet.Errorf(fleet.Code(j.ErrorCode), "%s (nothing is left behind)", reason).WithHint("%s", hint)
 	case client.JobStateStuck:
 		return fleet.Errorf(fleet.Code(j.ErrorCode), "the job is stuck: %s", reason).

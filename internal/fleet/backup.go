@@ -48,12 +48,26 @@ type Drill struct {
 
 // BackupFilter narrows a list of backups; zero fields do not. Lists are newest first.
 type BackupFilter struct {
-	Tenant   Name
-	TenantID string
-	Damaged  bool
-	JobID    string
-	Before   *Backup // only those after it in the list (paging): its TakenAt and ID count
-	Limit    int     // 0: all
+	Tenant      Name
+	TenantID    string
+	Damaged     bool
+	JobID       string
+	Policy      string
+	Consistency Consistency
+	Pinned      *bool
+	From        time.Time // taken then or later
+	To          time.Time // taken before then
+	OldestFirst bool
+	Before      *Backup // only those after it in the list (paging): its TakenAt and ID count
+	Limit       int     // 0: all
+}
+
+// Keeps reports whether the filter leaves a backup, but for paging.
+func (f BackupFilter) Keeps(b Backup) bool {
+	return (f.Tenant == "" || f.Tenant == b.Tenant) && (f.TenantID == "" || f.TenantID == b.TenantID) &&
+		(!f.Damaged || b.Damage != "") && (f.JobID == "" || f.JobID == b.JobID) && (f.Policy == "" || f.Policy == b.Policy) &&
+		(f.Consistency == "" || f.Consistency == b.Consistency) && (f.Pinned == nil || *f.Pinned == b.Pinned) &&
+		(f.From.IsZero() || !b.TakenAt.Before(f.From)) && (f.To.IsZero() || b.TakenAt.Before(f.To))
 }
 
 // DrillFilter narrows a list of drills; zero fields do not. Lists are newest first.

@@ -115,7 +115,18 @@ func StatusOf(t Tenant, o Observation) TenantStatus {
 	return TenantRunning
 }
 
-// TenantFilter narrows a list of tenants; zero fields do not. Lists are sorted by name.
+// TenantOrder is what a list of tenants is sorted by; among equals, by name.
+type TenantOrder string
+
+const (
+	TenantsByName    TenantOrder = ""
+	TenantsByCreated TenantOrder = "created"
+	// TenantsByStatus needs what was last seen of them, which the store does not know.
+	TenantsByStatus TenantOrder = "status"
+)
+
+// TenantFilter narrows a list of tenants; zero fields do not. Statuses and TenantsByStatus are for
+// the tenants' service: the store knows none.
 type TenantFilter struct {
 	Search  string            // part of the name, display name or a domain
 	Labels  map[string]string // all of them
@@ -125,6 +136,20 @@ type TenantFilter struct {
 	Member  string // wanted member
 	Desired []Desired
 	Names   []Name // only these; nil: all
-	After   Name   // only names greater than this (paging)
-	Limit   int    // 0: all
+	// Statuses: only those with one of these.
+	Statuses []TenantStatus
+
+	Order TenantOrder
+	Down  bool // the greatest first
+	// After: only those that follow this one in the list (paging). Where Order is another than by
+	// name, AfterCreated or AfterStatus are its, too.
+	After        Name
+	AfterCreated time.Time
+	AfterStatus  TenantStatus
+	Limit        int // 0: all
+}
+
+// Empty reports whether the filter leaves all tenants, but for paging.
+func (f TenantFilter) Empty() bool {
+	return f.Search == "" && len(f.Labels) == 0 && f.Image == "" && f.Plan == "" && f.Member == "" && len(f.Desired) == 0 && f.Names == nil && len(f.Statuses) == 0
 }

@@ -64,10 +64,14 @@ type StateChange struct {
 type JobFilter struct {
 	Subject    string
 	Subjects   []string // any of these; nil: all
-	Kind       string
+	Kind       string   // one that ends in a dot is the beginning of kinds
 	State      fleet.JobState
-	Key        string // idempotency key
-	Unfinished bool   // only queued, running, undoing, stuck
-	Before     string // only jobs with an id smaller than this (paging)
-	Limit      int    // 0: 100
+	States     []fleet.JobState // any of these; none: all
+	Key        string           // idempotency key
+	Parent     string           // only jobs that this one has submitted: their keys begin with its id and "/"
+	Unfinished bool             // only queued, running, undoing, stuck
+	// OldestFirst: the list begins with the oldest job, not with the newest.
+	OldestFirst bool
+	Before      string // only jobs that follow this id in the list (paging)
+	Limit       int    // 0: 100
 }

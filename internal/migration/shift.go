@@ -9,6 +9,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/jobs/batch"
 	"github.com/lxdfleet/lxdfleet/internal/placement"
 )
 
@@ -90,7 +91,9 @@ func (c *crew) shiftAll(ctx context.Context, run *jobs.Run, s *shiftState) error
 // shift carries out the moves of a plan, which is made anew whenever one has ended, until there is
 // none left to begin. Where some tenants could not be moved the error is fleet.Failed and names them.
 func (c *crew) shift(ctx context.Context, run *jobs.Run, s *shiftState, plan func(context.Context) (placement.Plan, error)) error {
-	w := &shifter{crew: c, run: run, state: s, going: map[string]fleet.Job{}, tried: map[string]string{}}
+	w := &shifter{
+		Batch: batch.Batch{Book: c.Jobs, Run: run, AtOnce: s.AtOnce, Did: "moved", Now: c.Now}, mover: c.Mover, state: s,
+	}
 	for {
 		p, err := plan(ctx)
 		if err != nil {
@@ -101,15 +104,13 @@ func (c *crew) shift(ctx context.Context, run *jobs.Run, s *shiftState, plan fun
 			return err
 		}
 		for _, l := range p.Left {
-			if _, is := w.going[l.Tenant]; !is {
-				waiting = waiting || w.stays(l)
-			}
+			waiting = waiting || w.stays(l)
 		}
-		if len(w.going) == 0 && !waiting {
+		if len(w.Going()) == 0 && !waiting {
 			return w.outcome(p)
 		}
 		w.tell(p)
-		if err := w.await(ctx); err != nil {
+		if err := w.Await(ctx); err != nil {
 			return err
 		}
 	}
@@ -117,74 +118,27 @@ func (c *crew) shift(ctx context.Context, run *jobs.Run, s *shiftState, plan fun
 
 // shifter is a shift at work.
 type shifter struct {
-	*crew
-	run   *jobs.Run
+	batch.Batch
+	mover Mover
 	state *shiftState
-	going map[string]fleet.Job // moves under way, by tenant
-	tried map[string]string    // tenants whose move has ended: empty, or why it failed
-	since time.Time            // when nothing could be begun any more; zero: something could
 }
 
 // begin submits moves, as many as may be under way. waiting: some may be begun later.
 func (w *shifter) begin(ctx context.Context, moves []placement.Move) (waiting bool, err error) {
-	for _, m := range moves {
-		if _, done := w.tried[m.Tenant]; done {
-			continue
-		}
-		if _, is := w.going[m.Tenant]; is {
-			continue
-		}
-		if len(w.going) >= max(1, w.state.AtOnce) {
-			return true, nil
-		}
-		job, err := w.Mover.Move(ctx, fleet.Name(m.Tenant), Request{
-			To: m.To, MostHold: w.state.MostHold, BytesPerSecond: w.state.BytesPerSecond, For: w.run.Subject,
-		}, Once{Key: w.run.JobID + "/" + m.Tenant, Hash: w.run.JobID})
-		switch fleet.CodeOf(err) {
-		case "":
-			w.going[m.Tenant], w.since = job, time.Time{}
-		case fleet.Busy, fleet.Exhausted: // another job, or room that another move frees
-			if len(w.going) == 0 && !w.patient() {
-				w.fail(m.Tenant, err)
-				continue
-			}
-			waiting = true
-		case fleet.NotFound:
-			w.tried[m.Tenant] = "" // it was deleted meanwhile
-		case fleet.Unavailable:
-			return false, err // the step is tried again
-		default:
-			w.fail(m.Tenant, err)
-		}
+	names, to := make([]string, len(moves)), make(map[string]string, len(moves))
+	for i, m := range moves {
+		names[i], to[m.Tenant] = m.Tenant, m.To
 	}
-	return waiting, ctx.Err()
-}
-
-func (w *shifter) fail(tenant string, err error) {
-	w.tried[tenant] = err.Error()
-	say(w.run, fmt.Sprintf("%s is not moved: %v", tenant, err))
-}
-
-// patience is how long a shift waits for tenants that are busy with something else.
-const patience = 10 * time.Minute
-
-// patient reports whether it is still time to wait, while no move is under way.
-func (w *shifter) patient() bool {
-	if w.since.IsZero() {
-		w.since = w.Now()
-	}
-	return w.Now().Sub(w.since) < patience
+	return w.Begin(ctx, names, func(ctx context.Context, tenant string) (fleet.Job, error) {
+		return w.mover.Move(ctx, fleet.Name(tenant), Request{
+			To: to[tenant], MostHold: w.state.MostHold, BytesPerSecond: w.state.BytesPerSecond, For: w.Run.Subject,
+		}, Once{Key: w.Key(tenant), Hash: w.Run.JobID})
+	})
 }
 
 // stays takes in that the plan leaves a tenant where it is; wait: it may be moved later.
 func (w *shifter) stays(l placement.Left) (wait bool) {
-	if _, done := w.tried[l.Tenant]; done {
-		return false
-	}
-	if !isBusy(l) {
-		return false
-	}
-	return len(w.going) > 0 || w.patient()
+	return !w.Has(l.Tenant) && isBusy(l) && (len(w.Going()) > 0 || w.Patient())
 }
 
 // isBusy reports whether a plan leaves a tenant because a job works on it, as tenants.Service says.
@@ -194,72 +148,21 @@ func isBusy(l placement.Left) bool {
 
 // tell shows how far the shift is.
 func (w *shifter) tell(p placement.Plan) {
-	names := make([]string, 0, len(w.going))
-	for name := range w.going {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	done, open := len(w.state.Moved), 0
+	going, done, open := w.Going(), len(w.Done()), 0
 	for _, m := range p.Moves {
-		if _, is := w.tried[m.Tenant]; !is {
+		if _, ended := w.Ended()[m.Tenant]; !ended {
 			open++
 		}
 	}
-	total := max(done+open, done+len(w.going))
-	progress := fleet.Progress{Message: fmt.Sprintf("%d of %d moved; moving %s", done, total, strings.Join(names, ", "))}
-	if len(names) == 0 {
+	total := max(done+open, done+len(going))
+	progress := fleet.Progress{Message: fmt.Sprintf("%d of %d moved; moving %s", done, total, strings.Join(going, ", "))}
+	if len(going) == 0 {
 		progress.Message = fmt.Sprintf("%d of %d moved; waiting for tenants that are busy", done, total)
 	}
 	if total > 0 {
 		progress.Percent = done * 100 / total
 	}
-	w.run.Progress(progress)
-}
-
-// lookEvery is how often moves under way are looked at.
-const lookEvery = 250 * time.Millisecond
-
-// await returns when one of the moves has ended, or after a while where none is under way.
-func (w *shifter) await(ctx context.Context) error {
-	for looks := 0; ; looks++ {
-		timer := time.NewTimer(lookEvery)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
-		ended, err := w.look(ctx)
-		if err != nil || ended || len(w.going) == 0 && looks > 8 {
-			return err
-		}
-	}
-}
-
-func (w *shifter) look(ctx context.Context) (ended bool, err error) {
-	for tenant, job := range w.going {
-		now, err := w.Jobs.Job(ctx, job.ID)
-		if fleet.CodeOf(err) == fleet.NotFound {
-			now, err = fleet.Job{ID: job.ID, State: fleet.JobUndone, Error: "its record is gone"}, nil
-		}
-		if err != nil {
-			return false, fmt.Errorf("read job %s: %w", job.ID, err)
-		}
-		if !now.State.Finished() {
-			continue
-		}
-		delete(w.going, tenant)
-		ended = true
-		if now.State == fleet.JobDone {
-			w.tried[tenant] = ""
-			w.state.Moved = append(w.state.Moved, tenant)
-			_, _ = fmt.Fprintf(w.run.Output(), "%s is moved (job %s).\n", tenant, now.ID)
-			continue
-		}
-		w.tried[tenant] = fmt.Sprintf("job %s is %s: %s", now.ID, now.State, now.Error)
-		say(w.run, fmt.Sprintf("%s is not moved: %s", tenant, w.tried[tenant]))
-	}
-	return ended, nil
+	w.Run.Progress(progress)
 }
 
 // outcome tells what came of the shift.
@@ -268,14 +171,14 @@ func (w *shifter) outcome(p placement.Plan) error {
 	for _, l := range p.Left {
 		left[l.Tenant] = l.Why
 	}
-	for tenant, why := range w.tried {
-		if why != "" {
-			left[tenant] = why
+	for tenant, o := range w.Ended() {
+		if o.Why != "" {
+			left[tenant] = o.Why
 		}
 	}
-	w.state.Left = left
+	w.state.Moved, w.state.Left = w.Done(), left
 	if len(left) == 0 {
-		say(w.run, fmt.Sprintf("Moved %d.", len(w.state.Moved)))
+		w.Say(fmt.Sprintf("Moved %d.", len(w.state.Moved)))
 		return nil
 	}
 	var words []string

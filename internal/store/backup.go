@@ -72,8 +72,38 @@ func (s *Store) Backup(ctx context.Context, id string) (fleet.Backup, error) {
 	return backupOf(id, record)
 }
 
-// Backups lists the records the filter leaves, newest first.
-func (s *Store) Backups(ctx context.Context, filter fleet.BackupFilter) ([]fleet.Backup, error) {
+// Backups lists the records the filter leaves, newest first where it says nothing else.
+func (s *Store) Backups(ctx context.Context, filter fleet.BackupFilter) (found []fleet.Backup, err error) {
+	// What a record alone tells is looked for in it, a portion of records after the other.
+	portion := filter
+	if filter.Limit > 0 && (filter.Policy != "" || filter.Consistency != "" || filter.Pinned != nil) {
+		portion.Limit = max(filter.Limit, recordsAtOnce)
+	}
+	for {
+		list, err := s.backupPortion(ctx, portion)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range list {
+			if filter.Keeps(b) {
+				found = append(found, b)
+			}
+			if filter.Limit > 0 && len(found) == filter.Limit {
+				return found, nil
+			}
+		}
+		if portion.Limit <= 0 || len(list) < portion.Limit {
+			return found, nil
+		}
+		portion.Before = &list[len(list)-1]
+	}
+}
+
+// recordsAtOnce is how many records are read at least where some of them are left out.
+const recordsAtOnce = 500
+
+// backupPortion lists what the columns of the table tell.
+func (s *Store) backupPortion(ctx context.Context, filter fleet.BackupFilter) ([]fleet.Backup, error) {
 	where, args := []string{"1 = 1"}, []any{}
 	narrow := func(condition string, values ...any) {
 		where, args = append(where, condition), append(args, values...)
@@ -90,15 +120,25 @@ func (s *Store) Backups(ctx context.Context, filter fleet.BackupFilter) ([]fleet
 	if filter.Damaged {
 		narrow("damaged = 1")
 	}
+	if !filter.From.IsZero() {
+		narrow("taken_at >= ?", micros(filter.From))
+	}
+	if !filter.To.IsZero() {
+		narrow("taken_at < ?", micros(filter.To))
+	}
+	follows, way := "<", "DESC"
+	if filter.OldestFirst {
+		follows, way = ">", "ASC"
+	}
 	if b := filter.Before; b != nil {
 		at := micros(b.TakenAt)
-		narrow("(taken_at < ? OR taken_at = ? AND id < ?)", at, at, b.ID)
+		narrow("(taken_at "+follows+" ? OR taken_at = ? AND id "+follows+" ?)", at, at, b.ID)
 	}
 	var rows []recordRow
 	err := s.read(ctx, "list backups", func(q *sqlx.DB) error {
 		rows = rows[:0]
 		return q.SelectContext(ctx, &rows, `SELECT id, record FROM backups WHERE `+strings.Join(where, " AND ")+
-			` ORDER BY taken_at DESC, id DESC`+limited(filter.Limit), args...)
+			` ORDER BY taken_at `+way+`, id `+way+limited(filter.Limit), args...)
 	})
 	if err != nil {
 		return nil, err

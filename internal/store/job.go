@@ -91,7 +91,7 @@ func (s *Store) Job(ctx context.Context, id string) (fleet.Job, error) {
 	return row.job(), nil
 }
 
-// Jobs lists jobs, newest first.
+// Jobs lists jobs, newest first where the filter says nothing else.
 func (s *Store) Jobs(ctx context.Context, filter jobs.JobFilter) ([]fleet.Job, error) {
 	query, args := jobQuery(filter)
 	var rows []jobRow
@@ -112,15 +112,29 @@ func (s *Store) Jobs(ctx context.Context, filter jobs.JobFilter) ([]fleet.Job, e
 func jobQuery(filter jobs.JobFilter) (string, []any) {
 	var where []string
 	var args []any
+	follows, way := `<`, `DESC`
+	if filter.OldestFirst {
+		follows, way = `>`, `ASC`
+	}
 	for _, c := range []struct{ condition, value string }{
 		{`subject = ?`, filter.Subject},
-		{`kind = ?`, filter.Kind},
 		{`state = ?`, string(filter.State)},
 		{`idem_key = ?`, filter.Key},
-		{`id < ?`, filter.Before},
+		{`id ` + follows + ` ?`, filter.Before},
 	} {
 		if c.value != "" {
 			where, args = append(where, c.condition), append(args, c.value)
+		}
+	}
+	if group, is := strings.CutSuffix(filter.Kind, "."); is {
+		where, args = append(where, `kind > ? AND kind < ?`), append(args, filter.Kind, group+"/") // "/" follows "."
+	} else if filter.Kind != "" {
+		where, args = append(where, `kind = ?`), append(args, filter.Kind)
+	}
+	if len(filter.States) > 0 {
+		where = append(where, `state IN `+marks(len(filter.States)))
+		for _, state := range filter.States {
+			args = append(args, string(state))
 		}
 	}
 	if filter.Subjects != nil {
@@ -129,6 +143,10 @@ func jobQuery(filter jobs.JobFilter) (string, []any) {
 			subjects = append(subjects, subject)
 		}
 		where, args = append(where, `subject IN `+marks(len(subjects))), append(args, subjects...)
+	}
+	if filter.Parent != "" {
+		// Keys that begin with "PARENT/": "0" follows "/".
+		where, args = append(where, `idem_key > ? AND idem_key < ?`), append(args, filter.Parent+"/", filter.Parent+"0")
 	}
 	if filter.Unfinished {
 		where = append(where, `active_subject IS NOT NULL`)
@@ -141,7 +159,7 @@ func jobQuery(filter jobs.JobFilter) (string, []any) {
 	if filter.Limit > 0 {
 		limit = filter.Limit
 	}
-	return query + ` ORDER BY id DESC LIMIT ?`, append(args, limit)
+	return query + ` ORDER BY id ` + way + ` LIMIT ?`, append(args, limit)
 }
 
 // RequestCancel marks a job; fleet.Conflict when it is finished, fleet.NotFound when there is

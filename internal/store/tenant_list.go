@@ -11,7 +11,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 )
 
-// Tenants lists tenants by name. Search does not look at case. One statement reads the whole
+// Tenants lists tenants by name, or as the filter orders them. Search does not look at case. One statement reads the whole
 // page, so it is a snapshot.
 func (s *Store) Tenants(ctx context.Context, filter fleet.TenantFilter) ([]fleet.Tenant, error) {
 	query, args := tenantQuery(filter, s.dialect.thenJoin())
@@ -55,8 +55,18 @@ func tenantQuery(filter fleet.TenantFilter, thenJoin string) (string, []any) {
 	} else {
 		add(`tenants WHERE 1 = 1`)
 	}
-	if filter.After != "" {
-		add(` AND `+name+` > ?`, filter.After.String())
+	follows, way := ` > ?`, ``
+	if filter.Down {
+		follows, way = ` < ?`, ` DESC`
+	}
+	byCreated := filter.Order == fleet.TenantsByCreated
+	switch {
+	case filter.After == "":
+	case byCreated:
+		at := micros(filter.AfterCreated)
+		add(` AND (created_at`+follows+` OR created_at = ? AND `+name+follows+`)`, at, at, filter.After.String())
+	default:
+		add(` AND `+name+follows, filter.After.String())
 	}
 	for _, c := range []struct{ column, value string }{
 		{"image_name", filter.Image}, {"image_version", filter.Version}, {"plan", filter.Plan}, {"member", filter.Member},
@@ -81,7 +91,10 @@ func tenantQuery(filter fleet.TenantFilter, thenJoin string) (string, []any) {
 	if filter.Search != "" {
 		add(` AND INSTR(search, ?) > 0`, searchText(filter.Search))
 	}
-	add(` ORDER BY ` + name)
+	if add(` ORDER BY `); byCreated {
+		add(`created_at` + way + `, `)
+	}
+	add(name + way)
 	if filter.Limit > 0 {
 		add(` LIMIT ?`, filter.Limit)
 	}

@@ -53,6 +53,9 @@ func testTenantFilter(t *testing.T, db database) {
 		{"desired", filter{Desired: []fleet.Desired{fleet.DesiredRemoved, fleet.DesiredStopped}}, "delta echo"},
 		{"after", filter{After: "delta"}, "echo foxtro golf"},
 		{"after a name that is not there", filter{After: "dd"}, "delta echo foxtro golf"},
+		{"down", filter{Down: true}, "golf foxtro echo delta carol bravo acme"},
+		{"down after", filter{Down: true, After: "carol"}, "bravo acme"},
+		{"label down after", filter{Labels: map[string]string{"ring": "early"}, Down: true, After: "delta"}, "bravo acme"},
 		{"limit", filter{Limit: 2}, "acme bravo"},
 		{"all at once", filter{
 			Search: "a", Labels: map[string]string{"team": "red"}, Image: "wordpress", Version: "6.1-1", Plan: "small",
@@ -72,20 +75,32 @@ func testTenantFilter(t *testing.T, db database) {
 func testTenantPages(t *testing.T, db database) {
 	s, ctx := open(t, db), t.Context()
 	fill(t, s, 105)
+	byName := func(a, b fleet.Tenant) int { return cmp.Compare(a.Name, b.Name) }
+	byCreated := func(a, b fleet.Tenant) int { return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), byName(a, b)) }
 	for _, labels := range []map[string]string{nil, {"half": "0"}} {
-		all := must(s.Tenants(ctx, fleet.TenantFilter{Labels: labels}))(t)
-		var paged []fleet.Tenant
-		after := fleet.Name("")
-		for {
-			page := must(s.Tenants(ctx, fleet.TenantFilter{Labels: labels, After: after, Limit: 10}))(t)
-			if len(page) == 0 {
-				break
+		for order, compare := range map[fleet.TenantOrder]func(a, b fleet.Tenant) int{
+			fleet.TenantsByName: byName, fleet.TenantsByCreated: byCreated,
+		} {
+			for _, down := range []bool{false, true} {
+				filter := fleet.TenantFilter{Labels: labels, Order: order, Down: down}
+				all := must(s.Tenants(ctx, filter))(t)
+				var paged []fleet.Tenant
+				for filter.Limit = 10; ; {
+					page := must(s.Tenants(ctx, filter))(t)
+					if len(page) == 0 {
+						break
+					}
+					last := page[len(page)-1]
+					paged, filter.After, filter.AfterCreated = append(paged, page...), last.Name, last.CreatedAt
+				}
+				same(t, "pages together", names(paged), names(all))
+				if down {
+					slices.Reverse(all)
+				}
+				if !slices.IsSortedFunc(all, compare) || len(all) < 50 {
+					t.Errorf("by %q, not sorted: %s", order, names(all))
+				}
 			}
-			paged, after = append(paged, page...), page[len(page)-1].Name
-		}
-		same(t, "pages together", names(paged), names(all))
-		if !slices.IsSortedFunc(all, func(a, b fleet.Tenant) int { return cmp.Compare(a.Name, b.Name) }) {
-			t.Errorf("not sorted: %s", names(all))
 		}
 	}
 }
@@ -101,6 +116,7 @@ func fill(tb testing.TB, s *Store, n int) {
 		ok(tb, s.write(tb.Context(), "fill", func(tx *sqlx.Tx) error {
 			for _, i := range part {
 				tenant := aTenant(fmt.Sprintf("tenant-%05d", i))
+				tenant.CreatedAt = at(i * 7 % 50)
 				tenant.Labels["half"] = fmt.Sprint(i % 2)
 				tenant.Labels["customer"] = fmt.Sprint(i / 3)
 				row, err := toTenantRow(tenant)

@@ -32,9 +32,9 @@ func (s *Service) Get(ctx context.Context, name fleet.Name) (View, error) {
 	return s.view(t, job.ID), nil
 }
 
-// List gives the tenants the filter leaves, by name.
+// List gives the tenants the filter leaves, as it orders them.
 func (s *Service) List(ctx context.Context, filter fleet.TenantFilter) ([]View, error) {
-	list, err := s.Store.Tenants(ctx, filter)
+	list, err := s.chosen(ctx, filter)
 	if err != nil {
 		return nil, fmt.Errorf("list tenants: %w", err)
 	}

@@ -72,6 +72,55 @@ func TestListJoinsStoreAndObservation(t *testing.T) {
 	wantError(t, err, fleet.NotFound, "", "tenant list")
 }
 
+// Pages are right whatever they are sorted by, and whichever statuses are left out.
+func TestListPages(t *testing.T) {
+	service, lxd := crowd(t, 30)
+	for _, n := range []int{3, 4, 17, 29} {
+		do(t, lxd.LxcStop(fmt.Sprintf("tenant-%05d", n)))
+	}
+	do(t, service.Observer.Resync(t.Context()))
+	stopped := []fleet.TenantStatus{fleet.TenantStoppedByOperator}
+	for name, c := range map[string]struct {
+		filter fleet.TenantFilter
+		count  int
+		first  fleet.Name
+	}{
+		"by name":                  {fleet.TenantFilter{}, 30, "tenant-00000"},
+		"by name, down":            {fleet.TenantFilter{Down: true}, 30, "tenant-00029"},
+		"stopped":                  {fleet.TenantFilter{Statuses: stopped}, 4, "tenant-00003"},
+		"stopped, newest first":    {fleet.TenantFilter{Statuses: stopped, Order: fleet.TenantsByCreated, Down: true}, 4, "tenant-00029"},
+		"by status":                {fleet.TenantFilter{Order: fleet.TenantsByStatus}, 30, "tenant-00000"},
+		"by status, down":          {fleet.TenantFilter{Order: fleet.TenantsByStatus, Down: true}, 30, "tenant-00029"},
+		"stopped by status":        {fleet.TenantFilter{Statuses: stopped, Order: fleet.TenantsByStatus}, 4, "tenant-00003"},
+		"none of them":             {fleet.TenantFilter{Statuses: []fleet.TenantStatus{fleet.TenantMissing}}, 0, ""},
+		"none of them, by created": {fleet.TenantFilter{Statuses: []fleet.TenantStatus{fleet.TenantMissing}, Order: fleet.TenantsByCreated}, 0, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			all, err := service.List(t.Context(), c.filter)
+			do(t, err)
+			if len(all) != c.count || len(all) > 0 && all[0].Name != c.first {
+				t.Fatalf("%d tenants, the first of which is %v", len(all), all)
+			}
+			var paged []View
+			for f := c.filter; ; {
+				f.Limit = 3
+				page, err := service.List(t.Context(), f)
+				do(t, err)
+				if paged = append(paged, page...); len(page) < 3 {
+					break
+				}
+				last := page[2]
+				f.After, f.AfterCreated, f.AfterStatus = last.Name, last.CreatedAt, last.Status
+			}
+			for i := range all {
+				if len(paged) != len(all) || paged[i].Name != all[i].Name {
+					t.Fatalf("pages together are %d tenants, all are %d", len(paged), len(all))
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkListFirstPageOf10000(b *testing.B) {
 	service, _ := crowd(b, 10_000)
 	for b.Loop() {

@@ -1,6 +1,7 @@
 package apifake
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -121,10 +122,14 @@ func (b *Backups) List(_ context.Context, f fleet.BackupFilter) ([]fleet.Backup,
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var found []fleet.Backup
-	for _, x := range b.all {
-		after := f.Before == nil || x.TakenAt.Before(f.Before.TakenAt) || x.TakenAt.Equal(f.Before.TakenAt) && x.ID < f.Before.ID
-		if after && (f.Tenant == "" || f.Tenant == x.Tenant) && (!f.Damaged || x.Damage != "") && (f.JobID == "" || f.JobID == x.JobID) &&
-			(f.Limit == 0 || len(found) < f.Limit) {
+	all := slices.Clone(b.all)
+	order := func(x, y fleet.Backup) int { return cmp.Or(y.TakenAt.Compare(x.TakenAt), cmp.Compare(y.ID, x.ID)) }
+	if f.OldestFirst {
+		order = func(x, y fleet.Backup) int { return cmp.Or(x.TakenAt.Compare(y.TakenAt), cmp.Compare(x.ID, y.ID)) }
+	}
+	slices.SortFunc(all, order)
+	for _, x := range all {
+		if (f.Before == nil || order(x, *f.Before) > 0) && f.Keeps(x) && (f.Limit == 0 || len(found) < f.Limit) {
 			found = append(found, x)
 		}
 	}

@@ -89,7 +89,7 @@ func (f *Fleet) fault(method string) error {
 // Options gives an API's options with all these services.
 func (f *Fleet) Options(uploads string) api.Options {
 	return api.Options{
-		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f, Moves: Moves{f}, Clusters: Clusters{f},
+		Tenants: f.Tenants, Domains: f.Domains, Images: f.Images, Jobs: f.Jobs, Proxies: f.Proxies, Placement: f, Moves: Moves{f}, Bulk: Bulk{f}, Clusters: Clusters{f},
 		Snapshots: f.Snapshots, Policies: f.Policies, Backups: f.Backups,
 		Accounts: f.Accounts, OpenID: OpenID{f}, Webhooks: f.Webhooks, Answers: f.Answers, Address: "https://fleet.example:8446",
 		Feed: api.NewFeed(100, func() time.Time { return Now }),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -140,11 +141,17 @@ func (j *Jobs) List(_ context.Context, f jobs.JobFilter) ([]fleet.Job, error) {
 	defer j.mu.Unlock()
 	var found []fleet.Job
 	for _, job := range slices.Backward(j.jobs) {
-		if (f.Subject == "" || f.Subject == job.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, job.Subject)) && (f.Kind == "" || f.Kind == job.Kind) &&
-			(f.State == "" || f.State == job.State) && (!f.Unfinished || !job.State.Finished()) &&
-			(f.Before == "" || job.ID < f.Before) && (f.Limit == 0 || len(found) < f.Limit) {
+		if (f.Subject == "" || f.Subject == job.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, job.Subject)) && (f.Kind == "" || f.Kind == job.Kind || strings.HasSuffix(f.Kind, ".") && strings.HasPrefix(job.Kind, f.Kind)) && (f.Parent == "" || strings.HasPrefix(job.Key, f.Parent+"/")) &&
+			(f.State == "" || f.State == job.State) && (len(f.States) == 0 || slices.Contains(f.States, job.State)) && (!f.Unfinished || !job.State.Finished()) &&
+			(f.Before == "" || (job.ID < f.Before) != f.OldestFirst && job.ID != f.Before) {
 			found = append(found, job)
 		}
+	}
+	if f.OldestFirst {
+		slices.Reverse(found)
+	}
+	if f.Limit > 0 {
+		found = found[:min(f.Limit, len(found))]
 	}
 	return found, nil
 }

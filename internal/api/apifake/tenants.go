@@ -350,9 +350,9 @@ func (t *Tenants) List(_ context.Context, f fleet.TenantFilter) ([]tenants.View,
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var found []tenants.View
-	for _, name := range slices.Sorted(maps.Keys(t.byName)) {
-		v := t.byName[name]
-		if name > f.After.String() && strings.Contains(name, f.Search) && (f.Limit == 0 || len(found) < f.Limit) &&
+	for _, v := range slices.SortedFunc(maps.Values(t.byName), func(a, b tenants.View) int { return follows(f, a, b) }) {
+		name, last := v.Name.String(), tenants.View{Tenant: fleet.Tenant{Name: f.After, CreatedAt: f.AfterCreated}, Status: f.AfterStatus}
+		if (f.After == "" || follows(f, v, last) > 0) && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, v.Status)) && strings.Contains(name, f.Search) && (f.Limit == 0 || len(found) < f.Limit) &&
 			(f.Names == nil || slices.Contains(f.Names, v.Tenant.Name)) &&
 			(f.Plan == "" || f.Plan == v.Tenant.Plan) && (f.Image == "" || f.Image == v.Tenant.Image.Name) &&
 			(len(f.Desired) == 0 || slices.Contains(f.Desired, v.Tenant.Desired)) {
@@ -360,6 +360,21 @@ func (t *Tenants) List(_ context.Context, f fleet.TenantFilter) ([]tenants.View,
 		}
 	}
 	return found, nil
+}
+
+// follows compares two tenants in the order of a list.
+func follows(f fleet.TenantFilter, a, b tenants.View) int {
+	order := cmp.Compare(a.Name, b.Name)
+	switch f.Order {
+	case fleet.TenantsByCreated:
+		order = cmp.Or(a.CreatedAt.Compare(b.CreatedAt), order)
+	case fleet.TenantsByStatus:
+		order = cmp.Or(cmp.Compare(a.Status, b.Status), order)
+	}
+	if f.Down {
+		return -order
+	}
+	return order
 }
 
 // Adoptable implements api.Tenants.

@@ -41,6 +41,39 @@ func (e BackupStatusState) Valid() bool {
 	}
 }
 
+// Defines values for BulkAction.
+const (
+	BulkActionBackup   BulkAction = "backup"
+	BulkActionDelete   BulkAction = "delete"
+	BulkActionMove     BulkAction = "move"
+	BulkActionRestart  BulkAction = "restart"
+	BulkActionSnapshot BulkAction = "snapshot"
+	BulkActionStart    BulkAction = "start"
+	BulkActionStop     BulkAction = "stop"
+)
+
+// Valid indicates whether the value is a known member of the BulkAction enum.
+func (e BulkAction) Valid() bool {
+	switch e {
+	case BulkActionBackup:
+		return true
+	case BulkActionDelete:
+		return true
+	case BulkActionMove:
+		return true
+	case BulkActionRestart:
+		return true
+	case BulkActionSnapshot:
+		return true
+	case BulkActionStart:
+		return true
+	case BulkActionStop:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CertificateState.
 const (
 	CertificateStateFailing  CertificateState = "failing"
@@ -539,45 +572,6 @@ func (e SnapshotOrigin) Valid() bool {
 	}
 }
 
-// Defines values for TenantStatus.
-const (
-	TenantStatusCreating          TenantStatus = "creating"
-	TenantStatusMissing           TenantStatus = "missing"
-	TenantStatusRemoved           TenantStatus = "removed"
-	TenantStatusRunning           TenantStatus = "running"
-	TenantStatusStarting          TenantStatus = "starting"
-	TenantStatusStopped           TenantStatus = "stopped"
-	TenantStatusStoppedByOperator TenantStatus = "stopped-by-operator"
-	TenantStatusUnhealthy         TenantStatus = "unhealthy"
-	TenantStatusUnknown           TenantStatus = "unknown"
-)
-
-// Valid indicates whether the value is a known member of the TenantStatus enum.
-func (e TenantStatus) Valid() bool {
-	switch e {
-	case TenantStatusCreating:
-		return true
-	case TenantStatusMissing:
-		return true
-	case TenantStatusRemoved:
-		return true
-	case TenantStatusRunning:
-		return true
-	case TenantStatusStarting:
-		return true
-	case TenantStatusStopped:
-		return true
-	case TenantStatusStoppedByOperator:
-		return true
-	case TenantStatusUnhealthy:
-		return true
-	case TenantStatusUnknown:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for TenantMetricsDisk.
 const (
 	TenantMetricsDiskAll      TenantMetricsDisk = "all"
@@ -617,6 +611,141 @@ func (e TenantStateOutcome) Valid() bool {
 	case TenantStateOutcomeCreated:
 		return true
 	case TenantStateOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TenantStatus.
+const (
+	TenantStatusCreating          TenantStatus = "creating"
+	TenantStatusMissing           TenantStatus = "missing"
+	TenantStatusRemoved           TenantStatus = "removed"
+	TenantStatusRunning           TenantStatus = "running"
+	TenantStatusStarting          TenantStatus = "starting"
+	TenantStatusStopped           TenantStatus = "stopped"
+	TenantStatusStoppedByOperator TenantStatus = "stopped-by-operator"
+	TenantStatusUnhealthy         TenantStatus = "unhealthy"
+	TenantStatusUnknown           TenantStatus = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the TenantStatus enum.
+func (e TenantStatus) Valid() bool {
+	switch e {
+	case TenantStatusCreating:
+		return true
+	case TenantStatusMissing:
+		return true
+	case TenantStatusRemoved:
+		return true
+	case TenantStatusRunning:
+		return true
+	case TenantStatusStarting:
+		return true
+	case TenantStatusStopped:
+		return true
+	case TenantStatusStoppedByOperator:
+		return true
+	case TenantStatusUnhealthy:
+		return true
+	case TenantStatusUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListBackupsParamsSort.
+const (
+	ListBackupsParamsSortMinusTaken ListBackupsParamsSort = "-taken"
+	ListBackupsParamsSortTaken      ListBackupsParamsSort = "taken"
+)
+
+// Valid indicates whether the value is a known member of the ListBackupsParamsSort enum.
+func (e ListBackupsParamsSort) Valid() bool {
+	switch e {
+	case ListBackupsParamsSortMinusTaken:
+		return true
+	case ListBackupsParamsSortTaken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListJobsParamsSort.
+const (
+	ListJobsParamsSortCreated      ListJobsParamsSort = "created"
+	ListJobsParamsSortMinusCreated ListJobsParamsSort = "-created"
+)
+
+// Valid indicates whether the value is a known member of the ListJobsParamsSort enum.
+func (e ListJobsParamsSort) Valid() bool {
+	switch e {
+	case ListJobsParamsSortCreated:
+		return true
+	case ListJobsParamsSortMinusCreated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListTenantsParamsSort.
+const (
+	ListTenantsParamsSortCreated      ListTenantsParamsSort = "created"
+	ListTenantsParamsSortMinusCreated ListTenantsParamsSort = "-created"
+	ListTenantsParamsSortMinusName    ListTenantsParamsSort = "-name"
+	ListTenantsParamsSortMinusStatus  ListTenantsParamsSort = "-status"
+	ListTenantsParamsSortName         ListTenantsParamsSort = "name"
+	ListTenantsParamsSortStatus       ListTenantsParamsSort = "status"
+)
+
+// Valid indicates whether the value is a known member of the ListTenantsParamsSort enum.
+func (e ListTenantsParamsSort) Valid() bool {
+	switch e {
+	case ListTenantsParamsSortCreated:
+		return true
+	case ListTenantsParamsSortMinusCreated:
+		return true
+	case ListTenantsParamsSortMinusName:
+		return true
+	case ListTenantsParamsSortMinusStatus:
+		return true
+	case ListTenantsParamsSortName:
+		return true
+	case ListTenantsParamsSortStatus:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListSnapshotsParamsSort.
+const (
+	ListSnapshotsParamsSortCreated      ListSnapshotsParamsSort = "created"
+	ListSnapshotsParamsSortMinusCreated ListSnapshotsParamsSort = "-created"
+	ListSnapshotsParamsSortMinusName    ListSnapshotsParamsSort = "-name"
+	ListSnapshotsParamsSortMinusSize    ListSnapshotsParamsSort = "-size"
+	ListSnapshotsParamsSortName         ListSnapshotsParamsSort = "name"
+	ListSnapshotsParamsSortSize         ListSnapshotsParamsSort = "size"
+)
+
+// Valid indicates whether the value is a known member of the ListSnapshotsParamsSort enum.
+func (e ListSnapshotsParamsSort) Valid() bool {
+	switch e {
+	case ListSnapshotsParamsSortCreated:
+		return true
+	case ListSnapshotsParamsSortMinusCreated:
+		return true
+	case ListSnapshotsParamsSortMinusName:
+		return true
+	case ListSnapshotsParamsSortMinusSize:
+		return true
+	case ListSnapshotsParamsSortName:
+		return true
+	case ListSnapshotsParamsSortSize:
 		return true
 	default:
 		return false
@@ -886,6 +1015,9 @@ type BackupVerify struct {
 	// Tenant Only those of this tenant.
 	Tenant string `json:"tenant,omitempty,omitzero"`
 }
+
+// BulkAction defines model for BulkAction.
+type BulkAction string
 
 // Certificate defines model for Certificate.
 type Certificate struct {
@@ -2245,9 +2377,6 @@ type Snapshot struct {
 	Why string `json:"why,omitempty,omitzero"`
 }
 
-// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
-type SnapshotOrigin string
-
 // SnapshotCreate defines model for SnapshotCreate.
 type SnapshotCreate struct {
 	// Crash Do not hold the application still.
@@ -2265,6 +2394,9 @@ type SnapshotCreate struct {
 type SnapshotList struct {
 	Items []Snapshot `json:"items"`
 }
+
+// SnapshotOrigin Who made it; safety is one taken before a restore, lxc one made beside lxdfleet.
+type SnapshotOrigin string
 
 // TOTPPlan defines model for TOTPPlan.
 type TOTPPlan struct {
@@ -2366,9 +2498,6 @@ type Tenant struct {
 	Wishes *Wishes `json:"wishes,omitempty"`
 }
 
-// TenantStatus defines model for Tenant.Status.
-type TenantStatus string
-
 // TenantAdopt defines model for TenantAdopt.
 type TenantAdopt struct {
 	Contact     string       `json:"contact,omitempty,omitzero"`
@@ -2377,6 +2506,30 @@ type TenantAdopt struct {
 	Health      *HealthCheck `json:"health,omitempty"`
 	Labels      Labels       `json:"labels,omitempty,omitzero"`
 	Plan        string       `json:"plan,omitempty,omitzero"`
+}
+
+// TenantBulk Exactly one of tenants, selector and all.
+type TenantBulk struct {
+	Action BulkAction `json:"action"`
+	All    bool       `json:"all,omitempty,omitzero"`
+
+	// AtOnce How many tenants at a time, 16 at most; 4 where it is not given.
+	AtOnce int `json:"at_once,omitempty,omitzero"`
+
+	// Note Of snapshot and backup.
+	Note string `json:"note,omitempty,omitzero"`
+
+	// Selector Tenants that are all of what is given.
+	Selector *TenantSelector `json:"selector,omitempty"`
+
+	// Tenants Names.
+	Tenants []string `json:"tenants,omitempty,omitzero"`
+
+	// Timeout Of stop and restart: by force after this time, such as 30s.
+	Timeout string `json:"timeout,omitempty,omitzero"`
+
+	// To Of move: the member; without it placement chooses for each.
+	To string `json:"to,omitempty,omitzero"`
 }
 
 // TenantCopy defines model for TenantCopy.
@@ -2540,6 +2693,20 @@ type TenantSchedule struct {
 	TimeZone string `json:"time_zone,omitempty,omitzero"`
 }
 
+// TenantSelector Tenants that are all of what is given.
+type TenantSelector struct {
+	// Image NAME or NAME/VERSION.
+	Image  string `json:"image,omitempty,omitzero"`
+	Labels Labels `json:"labels,omitempty,omitzero"`
+
+	// Member The member where the tenant is wanted.
+	Member string `json:"member,omitempty,omitzero"`
+	Plan   string `json:"plan,omitempty,omitzero"`
+
+	// Search Part of the name, display name or a domain.
+	Search string `json:"search,omitempty,omitzero"`
+}
+
 // TenantState defines model for TenantState.
 type TenantState struct {
 	// Credentials Missing where the golden image makes none.
@@ -2556,6 +2723,9 @@ type TenantState struct {
 
 // TenantStateOutcome Created and changed: or on the way to it, while the job has not ended.
 type TenantStateOutcome string
+
+// TenantStatus defines model for TenantStatus.
+type TenantStatus string
 
 // TenantTraffic defines model for TenantTraffic.
 type TenantTraffic struct {
@@ -2876,6 +3046,9 @@ type AuditUser = string
 // BackupID defines model for BackupID.
 type BackupID = string
 
+// ConsistencyIs application: it was held still meanwhile; crash: as a power cut would have left it.
+type ConsistencyIs = Consistency
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -2905,6 +3078,9 @@ type JobID = string
 
 // Limit defines model for Limit.
 type Limit = int
+
+// Pinned defines model for Pinned.
+type Pinned = bool
 
 // PolicyName defines model for PolicyName.
 type PolicyName = string
@@ -2991,7 +3167,28 @@ type ListBackupsParams struct {
 
 	// Damaged Only those in which a verification found something wrong.
 	Damaged bool `form:"damaged,omitempty" json:"damaged,omitempty,omitzero"`
+
+	// Policy Only those that this policy made.
+	Policy string `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
+
+	// Consistency Only those of this consistency.
+	Consistency ConsistencyIs `form:"consistency,omitempty" json:"consistency,omitempty,omitzero"`
+
+	// Pinned Only those that are pinned, or, with false, that are not.
+	Pinned *Pinned `form:"pinned,omitempty" json:"pinned,omitempty"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Sort With a minus the newest first, as where it is not given.
+	Sort ListBackupsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 }
+
+// ListBackupsParamsSort defines parameters for ListBackups.
+type ListBackupsParamsSort string
 
 // CreateBackupParams defines parameters for CreateBackup.
 type CreateBackupParams struct {
@@ -3085,6 +3282,15 @@ type ListBackupFilesParams struct {
 
 // RestoreBackupParams defines parameters for RestoreBackup.
 type RestoreBackupParams struct {
+	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
+	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
+	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+}
+
+// BulkTenantsParams defines parameters for BulkTenants.
+type BulkTenantsParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 
@@ -3216,13 +3422,24 @@ type ListJobsParams struct {
 	// Subject Such as tenant/acme.
 	Subject string `form:"subject,omitempty" json:"subject,omitempty,omitzero"`
 
-	// Kind Such as tenant.create.
-	Kind  string   `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
-	State JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+	// Kind Such as tenant.create; one that ends in a dot, such as tenant., is the beginning of several.
+	Kind string `form:"kind,omitempty" json:"kind,omitempty,omitzero"`
+
+	// State Any of these.
+	State []JobState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+
+	// Sort With a minus the newest first, as where it is not given.
+	Sort ListJobsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
+
+	// Parent The id of a job (bulk, drain, …): only those that it has begun for single tenants.
+	Parent string `form:"parent,omitempty" json:"parent,omitempty,omitzero"`
 
 	// Unfinished Only jobs that are not over, and stuck ones.
 	Unfinished bool `form:"unfinished,omitempty" json:"unfinished,omitempty,omitzero"`
 }
+
+// ListJobsParamsSort defines parameters for ListJobs.
+type ListJobsParamsSort string
 
 // GetJobParams defines parameters for GetJob.
 type GetJobParams struct {
@@ -3368,7 +3585,16 @@ type ListTenantsParams struct {
 	// Member The member where the tenant is wanted.
 	Member  string    `form:"member,omitempty" json:"member,omitempty,omitzero"`
 	Desired []Desired `form:"desired,omitempty" json:"desired,omitempty,omitzero"`
+
+	// Status Any of these.
+	Status []TenantStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
+
+	// Sort With a minus the greatest first. Name where it is not given.
+	Sort ListTenantsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 }
+
+// ListTenantsParamsSort defines parameters for ListTenants.
+type ListTenantsParamsSort string
 
 // CreateTenantParams defines parameters for CreateTenant.
 type CreateTenantParams struct {
@@ -3522,6 +3748,33 @@ type RestartTenantParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
+
+// ListSnapshotsParams defines parameters for ListSnapshots.
+type ListSnapshotsParams struct {
+	// Origin Any of these.
+	Origin []SnapshotOrigin `form:"origin,omitempty" json:"origin,omitempty,omitzero"`
+
+	// Policy Only those that this policy made.
+	Policy string `form:"policy,omitempty" json:"policy,omitempty,omitzero"`
+
+	// Consistency Only those of this consistency.
+	Consistency ConsistencyIs `form:"consistency,omitempty" json:"consistency,omitempty,omitzero"`
+
+	// Pinned Only those that are pinned, or, with false, that are not.
+	Pinned *Pinned `form:"pinned,omitempty" json:"pinned,omitempty"`
+
+	// From Not before this time.
+	From AuditFrom `form:"from,omitempty" json:"from,omitempty,omitzero"`
+
+	// To Before this time.
+	To AuditTo `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Sort With a minus the greatest first. Created where it is not given.
+	Sort ListSnapshotsParamsSort `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
+}
+
+// ListSnapshotsParamsSort defines parameters for ListSnapshots.
+type ListSnapshotsParamsSort string
 
 // CreateSnapshotParams defines parameters for CreateSnapshot.
 type CreateSnapshotParams struct {
@@ -3691,6 +3944,9 @@ type EditBackupJSONRequestBody = KeepsakeEdit
 
 // RestoreBackupJSONRequestBody defines body for RestoreBackup for application/json ContentType.
 type RestoreBackupJSONRequestBody = BackupRestore
+
+// BulkTenantsJSONRequestBody defines body for BulkTenants for application/json ContentType.
+type BulkTenantsJSONRequestBody = TenantBulk
 
 // AddClusterJSONRequestBody defines body for AddCluster for application/json ContentType.
 type AddClusterJSONRequestBody = ClusterAdd
@@ -3870,6 +4126,7 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 
 // The interface specification for the client above.
 type ClientInterface interface {
+
 	// GetHealth Whether the daemon answers and its store does
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
@@ -3918,7 +4175,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/audit/export (the `ExportAudit` operationId).
 	ExportAudit(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListBackups Backups, newest first
+	// ListBackups Backups, newest first where nothing else is asked for
 	//
 	// Corresponds with GET /v1/backups (the `ListBackups` operationId).
 	ListBackups(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4071,6 +4328,40 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
 	RestoreBackup(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkTenantsWithBody Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenantsWithBody(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BulkTenants Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenants(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetCA The certificate of the internal certificate authority
 	//
@@ -4244,7 +4535,7 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/images/{name}/{version} (the `GetImage` operationId).
 	GetImage(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListJobs Jobs, newest first
+	// ListJobs Jobs, newest first where nothing else is asked for
 	//
 	// Corresponds with GET /v1/jobs (the `ListJobs` operationId).
 	ListJobs(ctx context.Context, params *ListJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4666,7 +4957,7 @@ type ClientInterface interface {
 	// Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
 	EndSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListTenants Tenants by name
+	// ListTenants Tenants, by name where nothing else is asked for
 	//
 	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 	ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4922,10 +5213,10 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
 	GetSchedule(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSnapshots A tenant's snapshots, oldest first
+	// ListSnapshots A tenant's snapshots, oldest first where nothing else is asked for
 	//
 	// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-	ListSnapshots(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListSnapshots(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateSnapshotWithBody Snapshot a tenant, its application held still for a moment
 	//
@@ -5319,7 +5610,7 @@ func (c *Client) ExportAudit(ctx context.Context, params *ExportAuditParams, req
 	return c.Client.Do(req)
 }
 
-// ListBackups Backups, newest first
+// ListBackups Backups, newest first where nothing else is asked for
 //
 // Corresponds with GET /v1/backups (the `ListBackups` operationId).
 func (c *Client) ListBackups(ctx context.Context, params *ListBackupsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5683,6 +5974,60 @@ func (c *Client) RestoreBackupWithBody(ctx context.Context, id BackupID, params 
 // Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
 func (c *Client) RestoreBackup(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRestoreBackupRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkTenantsWithBody Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *Client) BulkTenantsWithBody(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkTenantsRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BulkTenants Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *Client) BulkTenants(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBulkTenantsRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6135,7 +6480,7 @@ func (c *Client) GetImage(ctx context.Context, name ImageName, version string, r
 	return c.Client.Do(req)
 }
 
-// ListJobs Jobs, newest first
+// ListJobs Jobs, newest first where nothing else is asked for
 //
 // Corresponds with GET /v1/jobs (the `ListJobs` operationId).
 func (c *Client) ListJobs(ctx context.Context, params *ListJobsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7137,7 +7482,7 @@ func (c *Client) EndSession(ctx context.Context, id string, reqEditors ...Reques
 	return c.Client.Do(req)
 }
 
-// ListTenants Tenants by name
+// ListTenants Tenants, by name where nothing else is asked for
 //
 // Corresponds with GET /v1/tenants (the `ListTenants` operationId).
 func (c *Client) ListTenants(ctx context.Context, params *ListTenantsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7713,11 +8058,11 @@ func (c *Client) GetSchedule(ctx context.Context, name TenantName, reqEditors ..
 	return c.Client.Do(req)
 }
 
-// ListSnapshots A tenant's snapshots, oldest first
+// ListSnapshots A tenant's snapshots, oldest first where nothing else is asked for
 //
 // Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-func (c *Client) ListSnapshots(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListSnapshotsRequest(c.Server, name)
+func (c *Client) ListSnapshots(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSnapshotsRequest(c.Server, name, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8570,6 +8915,7 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8577,6 +8923,7 @@ func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request,
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -8779,6 +9126,7 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -8786,6 +9134,7 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -8805,6 +9154,58 @@ func NewListBackupsRequest(server string, params *ListBackupsParams) (*http.Requ
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "damaged", params.Damaged, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "policy", params.Policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "consistency", params.Consistency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Pinned != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pinned", *params.Pinned, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -9617,6 +10018,68 @@ func NewRestoreBackupRequestWithBody(server string, id BackupID, params *Restore
 	return req, nil
 }
 
+// NewBulkTenantsRequest calls the generic BulkTenants builder with application/json body
+func NewBulkTenantsRequest(server string, params *BulkTenantsParams, body BulkTenantsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBulkTenantsRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewBulkTenantsRequestWithBody constructs an http.Request for the BulkTenants method, with any body, and a specified content type
+func NewBulkTenantsRequestWithBody(server string, params *BulkTenantsParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/bulk")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "Prefer", params.Prefer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("Prefer", headerParam1)
+
+	}
+
+	return req, nil
+}
+
 // NewGetCARequest constructs an http.Request for the GetCA method
 func NewGetCARequest(server string) (*http.Request, error) {
 	var err error
@@ -9965,6 +10428,7 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -9972,6 +10436,7 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10229,6 +10694,7 @@ func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Reques
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -10236,6 +10702,7 @@ func NewListDrillsRequest(server string, params *ListDrillsParams) (*http.Reques
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10409,6 +10876,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 		var rawQueryFragments []string
 
 		if params.Type != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -10416,6 +10884,7 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10802,6 +11271,7 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -10809,6 +11279,7 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -10835,7 +11306,27 @@ func NewListJobsRequest(server string, params *ListJobsParams) (*http.Request, e
 			}
 		}
 
-		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "parent", params.Parent, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -11586,6 +12077,7 @@ func NewGetMemberMetricsRequest(server string, name string, params *GetMemberMet
 		var rawQueryFragments []string
 
 		if params.After != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -11593,6 +12085,7 @@ func NewGetMemberMetricsRequest(server string, name string, params *GetMemberMet
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -12680,6 +13173,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -12687,6 +13181,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -12706,6 +13201,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		}
 
 		if params.Label != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "label", params.Label, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -12713,6 +13209,7 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "image", params.Image, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -12740,12 +13237,34 @@ func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Requ
 		}
 
 		if params.Desired != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "desired", params.Desired, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
 			}
 		}
 
@@ -13533,6 +14052,7 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 		var rawQueryFragments []string
 
 		if params.Lines != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lines", *params.Lines, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -13540,6 +14060,7 @@ func NewGetTenantLogsRequest(server string, name TenantName, params *GetTenantLo
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "follow", params.Follow, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -13715,6 +14236,7 @@ func NewGetTenantMetricsRequest(server string, name TenantName, params *GetTenan
 		var rawQueryFragments []string
 
 		if params.After != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
@@ -13722,6 +14244,7 @@ func NewGetTenantMetricsRequest(server string, name TenantName, params *GetTenan
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if encoded := queryValues.Encode(); encoded != "" {
@@ -14064,7 +14587,7 @@ func NewGetScheduleRequest(server string, name TenantName) (*http.Request, error
 }
 
 // NewListSnapshotsRequest constructs an http.Request for the ListSnapshots method
-func NewListSnapshotsRequest(server string, name TenantName) (*http.Request, error) {
+func NewListSnapshotsRequest(server string, name TenantName, params *ListSnapshotsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -14087,6 +14610,85 @@ func NewListSnapshotsRequest(server string, name TenantName) (*http.Request, err
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Origin != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "origin", params.Origin, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "policy", params.Policy, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "consistency", params.Consistency, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Pinned != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pinned", *params.Pinned, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "from", params.From, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -15628,6 +16230,7 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 		var rawQueryFragments []string
 
 		if params.Limit != nil {
+
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
@@ -15635,6 +16238,7 @@ func NewListDeliveriesRequest(server string, id WebhookID, params *ListDeliverie
 					rawQueryFragments = append(rawQueryFragments, qp)
 				}
 			}
+
 		}
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -15757,6 +16361,7 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
+
 	// GetHealthWithResponse Whether the daemon answers and its store does
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -15817,7 +16422,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/audit/export (the `ExportAudit` operationId).
 	ExportAuditWithResponse(ctx context.Context, params *ExportAuditParams, reqEditors ...RequestEditorFn) (*ExportAuditResponse, error)
 
-	// ListBackupsWithResponse Backups, newest first
+	// ListBackupsWithResponse Backups, newest first where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -15990,6 +16595,40 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /v1/backups/{id}/restore (the `RestoreBackup` operationId).
 	RestoreBackupWithResponse(ctx context.Context, id BackupID, params *RestoreBackupParams, body RestoreBackupJSONRequestBody, reqEditors ...RequestEditorFn) (*RestoreBackupResponse, error)
+
+	// BulkTenantsWithBodyWithResponse Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenantsWithBodyWithResponse(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error)
+
+	// BulkTenantsWithResponse Do the same to many tenants, as one job
+	//
+	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+	// for, ten minutes at most.
+	//
+	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+	// for move) are left out. Delete, which is into the trash, takes names only.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+	BulkTenantsWithResponse(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error)
 
 	// GetCAWithResponse The certificate of the internal certificate authority
 	//
@@ -16201,7 +16840,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/images/{name}/{version} (the `GetImage` operationId).
 	GetImageWithResponse(ctx context.Context, name ImageName, version string, reqEditors ...RequestEditorFn) (*GetImageResponse, error)
 
-	// ListJobsWithResponse Jobs, newest first
+	// ListJobsWithResponse Jobs, newest first where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16679,7 +17318,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
 	EndSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
 
-	// ListTenantsWithResponse Tenants by name
+	// ListTenantsWithResponse Tenants, by name where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -16963,12 +17602,12 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/tenants/{name}/schedule (the `GetSchedule` operationId).
 	GetScheduleWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*GetScheduleResponse, error)
 
-	// ListSnapshotsWithResponse A tenant's snapshots, oldest first
+	// ListSnapshotsWithResponse A tenant's snapshots, oldest first where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-	ListSnapshotsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error)
+	ListSnapshotsWithResponse(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error)
 
 	// CreateSnapshotWithBodyWithResponse Snapshot a tenant, its application held still for a moment
 	//
@@ -18074,6 +18713,46 @@ func (r RestoreBackupResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RestoreBackupResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BulkTenantsResponse202Headers the declared response headers of an HTTP 202 response for BulkTenants
+type BulkTenantsResponse202Headers struct {
+	Location string
+}
+
+type BulkTenantsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Job
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *BulkTenantsResponse202Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r BulkTenantsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BulkTenantsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BulkTenantsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22377,7 +23056,7 @@ func (c *ClientWithResponses) ExportAuditWithResponse(ctx context.Context, param
 	return ParseExportAuditResponse(rsp)
 }
 
-// ListBackupsWithResponse Backups, newest first
+// ListBackupsWithResponse Backups, newest first where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22681,6 +23360,52 @@ func (c *ClientWithResponses) RestoreBackupWithResponse(ctx context.Context, id 
 		return nil, err
 	}
 	return ParseRestoreBackupResponse(rsp)
+}
+
+// BulkTenantsWithBodyWithResponse Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *ClientWithResponses) BulkTenantsWithBodyWithResponse(ctx context.Context, params *BulkTenantsParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error) {
+	rsp, err := c.BulkTenantsWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkTenantsResponse(rsp)
+}
+
+// BulkTenantsWithResponse Do the same to many tenants, as one job
+//
+// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
+// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
+// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
+// for, ten minutes at most.
+//
+// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
+// not made yet and those that are so already (stopped ones for stop and restart, those on the member
+// for move) are left out. Delete, which is into the trash, takes names only.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /v1/bulk (the `BulkTenants` operationId).
+func (c *ClientWithResponses) BulkTenantsWithResponse(ctx context.Context, params *BulkTenantsParams, body BulkTenantsJSONRequestBody, reqEditors ...RequestEditorFn) (*BulkTenantsResponse, error) {
+	rsp, err := c.BulkTenants(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBulkTenantsResponse(rsp)
 }
 
 // GetCAWithResponse The certificate of the internal certificate authority
@@ -23055,7 +23780,7 @@ func (c *ClientWithResponses) GetImageWithResponse(ctx context.Context, name Ima
 	return ParseGetImageResponse(rsp)
 }
 
-// ListJobsWithResponse Jobs, newest first
+// ListJobsWithResponse Jobs, newest first where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23881,7 +24606,7 @@ func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, id str
 	return ParseEndSessionResponse(rsp)
 }
 
-// ListTenantsWithResponse Tenants by name
+// ListTenantsWithResponse Tenants, by name where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -24357,13 +25082,13 @@ func (c *ClientWithResponses) GetScheduleWithResponse(ctx context.Context, name 
 	return ParseGetScheduleResponse(rsp)
 }
 
-// ListSnapshotsWithResponse A tenant's snapshots, oldest first
+// ListSnapshotsWithResponse A tenant's snapshots, oldest first where nothing else is asked for
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /v1/tenants/{name}/snapshots (the `ListSnapshots` operationId).
-func (c *ClientWithResponses) ListSnapshotsWithResponse(ctx context.Context, name TenantName, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error) {
-	rsp, err := c.ListSnapshots(ctx, name, reqEditors...)
+func (c *ClientWithResponses) ListSnapshotsWithResponse(ctx context.Context, name TenantName, params *ListSnapshotsParams, reqEditors ...RequestEditorFn) (*ListSnapshotsResponse, error) {
+	rsp, err := c.ListSnapshots(ctx, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24941,6 +25666,7 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -24966,6 +25692,7 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -25136,6 +25863,7 @@ func ParseExportAuditResponse(rsp *http.Response) (*ExportAuditResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -25651,6 +26379,7 @@ func ParseGetBackupFileResponse(rsp *http.Response) (*GetBackupFileResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -25735,6 +26464,52 @@ func ParseRestoreBackupResponse(rsp *http.Response) (*RestoreBackupResponse, err
 	return response, nil
 }
 
+// ParseBulkTenantsResponse parses an HTTP response from a BulkTenantsWithResponse call
+func ParseBulkTenantsResponse(rsp *http.Response) (*BulkTenantsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BulkTenantsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Job
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers BulkTenantsResponse202Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetCAResponse parses an HTTP response from a GetCAWithResponse call
 func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -25755,6 +26530,7 @@ func ParseGetCAResponse(rsp *http.Response) (*GetCAResponse, error) {
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -26313,6 +27089,7 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -26687,6 +27464,7 @@ func ParseStreamJobEventsResponse(rsp *http.Response) (*StreamJobEventsResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -27231,6 +28009,7 @@ func ParseGetDocumentResponse(rsp *http.Response) (*GetDocumentResponse, error) 
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -28549,6 +29328,7 @@ func ParseGetTenantLogsResponse(rsp *http.Response) (*GetTenantLogsResponse, err
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -29114,6 +29894,7 @@ func ParseGetSnapshotFileResponse(rsp *http.Response) (*GetSnapshotFileResponse,
 			return nil, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

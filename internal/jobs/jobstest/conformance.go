@@ -199,6 +199,9 @@ func (b bench) list() {
 		if n == 2 {
 			job.Kind, job.Key, job.KeyHash = "tenant.remove", "k", "h"
 		}
+		if n >= 3 {
+			job.Key = []string{"p/one", "p/two", "p0"}[n-3]
+		}
 		b.put(job)
 	}
 	b.move(b.take(1, 10), fleet.JobDone, 10)
@@ -212,8 +215,15 @@ func (b bench) list() {
 		"subject":    {jobs.JobFilter{Subject: "tenant/t4"}, "4"},
 		"kind":       {jobs.JobFilter{Kind: "tenant.remove"}, "2"},
 		"state":      {jobs.JobFilter{State: fleet.JobQueued}, "5 4"},
+		"kinds":      {jobs.JobFilter{Kind: "tenant."}, "5 4 3 2 1"},
+		"no kinds":   {jobs.JobFilter{Kind: "ten."}, ""},
+		"states":     {jobs.JobFilter{States: []fleet.JobState{fleet.JobStuck, fleet.JobRunning}}, "3 2"},
+		"oldest":     {jobs.JobFilter{OldestFirst: true, Limit: 3}, "1 2 3"},
+		"then":       {jobs.JobFilter{OldestFirst: true, Before: newJob(3).ID, Limit: 3}, "4 5"},
 		"key":        {jobs.JobFilter{Key: "k"}, "2"},
 		"no key":     {jobs.JobFilter{Key: "unknown"}, ""},
+		"parent":     {jobs.JobFilter{Parent: "p"}, "4 3"},
+		"no parent":  {jobs.JobFilter{Parent: "one"}, ""},
 		"unfinished": {jobs.JobFilter{Unfinished: true}, "5 4 3 2"},
 		"before":     {jobs.JobFilter{Before: newJob(3).ID}, "2 1"},
 		"page":       {jobs.JobFilter{Before: newJob(5).ID, Limit: 2}, "4 3"},

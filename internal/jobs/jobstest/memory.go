@@ -93,13 +93,16 @@ func (m *Memory) Jobs(ctx context.Context, f jobs.JobFilter) ([]fleet.Job, error
 	var list []fleet.Job
 	for _, r := range m.sorted() {
 		j := r.job
-		if (f.Subject == "" || f.Subject == j.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, j.Subject)) && (f.Kind == "" || f.Kind == j.Kind) &&
-			(f.State == "" || f.State == j.State) && (f.Key == "" || f.Key == j.Key) && (!f.Unfinished || holdsSubject(j.State)) &&
-			(f.Before == "" || j.ID < f.Before) {
+		if (f.Subject == "" || f.Subject == j.Subject) && (f.Subjects == nil || slices.Contains(f.Subjects, j.Subject)) && (f.Kind == "" || f.Kind == j.Kind || strings.HasSuffix(f.Kind, ".") && strings.HasPrefix(j.Kind, f.Kind)) &&
+			(len(f.States) == 0 || slices.Contains(f.States, j.State)) &&
+			(f.State == "" || f.State == j.State) && (f.Key == "" || f.Key == j.Key) && (f.Parent == "" || strings.HasPrefix(j.Key, f.Parent+"/")) && (!f.Unfinished || holdsSubject(j.State)) &&
+			(f.Before == "" || j.ID < f.Before && !f.OldestFirst || j.ID > f.Before && f.OldestFirst) {
 			list = append(list, j)
 		}
 	}
-	slices.Reverse(list)
+	if !f.OldestFirst {
+		slices.Reverse(list)
+	}
 	return list[:min(len(list), cmp.Or(f.Limit, 100))], nil
 }
 

@@ -3,6 +3,7 @@ import type { components } from "./schema.gen";
 type Schemas = components["schemas"];
 
 export type Tenant = Schemas["Tenant"];
+export type TenantBulk = Schemas["TenantBulk"];
 export type Job = Schemas["Job"];
 export type JobEvent = Schemas["JobEvent"];
 export type Member = Schemas["Member"];

@@ -18,7 +18,7 @@ export function Jobs() {
     queryKey: ["jobs", "all", state],
     initialPageParam: "",
     queryFn: ({ pageParam, signal }) => {
-      const query = { limit: 200, ...(pageParam === "" ? {} : { cursor: pageParam }), ...(state === "" ? {} : { state }) };
+      const query = { limit: 200, ...(pageParam === "" ? {} : { cursor: pageParam }), ...(state === "" ? {} : { state: [state] }) };
       return ask(api.GET("/v1/jobs", { params: { query }, signal }));
     },
     getNextPageParam: (page) => page.next_cursor,

@@ -1,0 +1,169 @@
+package bulk
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs/batch"
+)
+
+func TestAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		begun := time.Now()
+		job, err := w.service.Begin(t.Context(), Request{Action: Restart, AtOnce: 2}, Choice{All: true}, Once{Key: "k", Hash: "h"})
+		again, err2 := w.service.Begin(t.Context(), Request{Action: Restart, AtOnce: 2}, Choice{All: true}, Once{Key: "k", Hash: "h"})
+		if err2 != nil || again.ID != job.ID {
+			t.Errorf("again: %+v, %v", again, err2)
+		}
+		if _, err := w.service.Begin(t.Context(), Request{Action: Stop}, Choice{All: true}, Once{Key: "k", Hash: "other"}); fleet.CodeOf(err) != fleet.Conflict {
+			t.Errorf("another request with the key: %v", err)
+		}
+		job = w.ended(t, job, err)
+		if job.State != fleet.JobDone || !strings.HasPrefix(job.Subject, "bulk/") || len(w.parts(t, job.ID)) != 5 {
+			t.Errorf("job %+v, parts %v", job, w.parts(t, job.ID))
+		}
+		if took := time.Since(begun); w.most != 2 || took < 30*time.Second || took > 40*time.Second {
+			t.Errorf("%d at a time, in %s", w.most, took)
+		}
+	})
+}
+
+// One that fails, one that is refused and one that is deleted meanwhile do not keep the others from
+// their turn; one that is busy is waited for.
+func TestOutcomes(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.broken = "globex"
+		w.refuses("hooli", fleet.Errorf(fleet.Conflict, "tenant hooli is stopped"))
+		w.refuses("initech", fleet.Errorf(fleet.NotFound, "there is no tenant initech"))
+		w.refuses("umbrella", fleet.Errorf(fleet.Busy, "tenant umbrella is busy"))
+		time.AfterFunc(2*time.Minute, func() { w.refuses("umbrella", nil) })
+		job, err := w.service.Begin(t.Context(), Request{Action: Restart}, Choice{All: true}, Once{})
+		job = w.ended(t, job, err)
+		for _, want := range []string{"2 restarted, 2 not", "globex: job", "it does not come up", "hooli: tenant hooli is stopped"} {
+			if !strings.Contains(job.Error, want) {
+				t.Errorf("the error is %q, want it to say %q", job.Error, want)
+			}
+		}
+		got := map[string]bool{}
+		for name, o := range outcomes(t, w, job.ID) {
+			got[name] = o.Done
+		}
+		want := map[string]bool{"acme": true, "globex": false, "hooli": false, "initech": false, "umbrella": true}
+		if diff := cmp.Diff(want, got); diff != "" || job.State != fleet.JobUndone {
+			t.Errorf("job %s, outcomes (-want +got):\n%s", job.State, diff)
+		}
+	})
+}
+
+// outcomes are those that the job has written down last.
+func outcomes(t *testing.T, w *world, id string) map[string]batch.Outcome {
+	t.Helper()
+	events, err := w.store.JobEvents(t.Context(), id, 0, 0)
+	do(t, err)
+	var s state
+	for _, ev := range events {
+		if ev.State != nil {
+			s = state{}
+			do(t, json.Unmarshal(ev.State, &s))
+		}
+	}
+	return s.Outcomes
+}
+
+// A cancelled one finishes what is under way, and begins nothing more.
+func TestCancel(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		job, err := w.service.Begin(t.Context(), Request{Action: Backup, AtOnce: 2}, Choice{All: true}, Once{})
+		do(t, err)
+		time.Sleep(15 * time.Second) // two are done, two under way
+		synctest.Wait()
+		_, err = w.engine.Cancel(t.Context(), job.ID)
+		job = w.ended(t, job, err)
+		parts := w.parts(t, job.ID)
+		want := map[string]fleet.JobState{"acme": fleet.JobDone, "globex": fleet.JobDone, "hooli": fleet.JobDone, "initech": fleet.JobDone}
+		if diff := cmp.Diff(want, parts); diff != "" || job.State != fleet.JobCancelled {
+			t.Errorf("job %s, parts (-want +got):\n%s", job.State, diff)
+		}
+		if got := outcomes(t, w, job.ID); len(got) != 4 || !got["initech"].Done {
+			t.Errorf("outcomes %+v", got)
+		}
+	})
+}
+
+func TestWhoIsChosen(t *testing.T) {
+	stopped, removed, unmade, away := tenant("stopped"), tenant("removed"), tenant("unmade"), tenant("away")
+	stopped.Desired, removed.Desired, unmade.Ready, away.Member = fleet.DesiredStopped, fleet.DesiredRemoved, false, "n2"
+	w := newWorld(t, tenant("acme"), stopped, removed, unmade, away)
+	for name, c := range map[string]struct {
+		request Request
+		who     Choice
+		want    string // names, or the field of the refusal
+		code    fleet.Code
+	}{
+		"all to start":      {Request{Action: Start}, Choice{All: true}, "acme stopped away", ""},
+		"all to restart":    {Request{Action: Restart}, Choice{All: true}, "acme away", ""},
+		"all to move":       {Request{Action: Move, To: "n2"}, Choice{All: true}, "acme stopped", ""},
+		"by a filter":       {Request{Action: Stop}, Choice{Filter: &fleet.TenantFilter{Member: "n2"}}, "away", ""},
+		"by name":           {Request{Action: Restart}, Choice{Names: []fleet.Name{"removed", "acme"}}, "acme removed", ""},
+		"delete by name":    {Request{Action: Delete}, Choice{Names: []fleet.Name{"acme"}}, "acme", ""},
+		"a name of nobody":  {Request{Action: Start}, Choice{Names: []fleet.Name{"acme", "nobody"}}, "tenants", fleet.NotFound},
+		"nobody left":       {Request{Action: Stop}, Choice{Filter: &fleet.TenantFilter{Member: "n9"}}, "selector", fleet.NotFound},
+		"no choice":         {Request{Action: Start}, Choice{}, "tenants", fleet.Invalid},
+		"two choices":       {Request{Action: Start}, Choice{All: true, Names: []fleet.Name{"acme"}}, "tenants", fleet.Invalid},
+		"an empty filter":   {Request{Action: Start}, Choice{Filter: &fleet.TenantFilter{}}, "selector", fleet.Invalid},
+		"delete all":        {Request{Action: Delete}, Choice{All: true}, "tenants", fleet.Invalid},
+		"no action":         {Request{}, Choice{All: true}, "action", fleet.Invalid},
+		"an unknown action": {Request{Action: "purge"}, Choice{All: true}, "action", fleet.Invalid},
+		"too many at once":  {Request{Action: Start, AtOnce: 17}, Choice{All: true}, "at_once", fleet.Invalid},
+		"a long timeout":    {Request{Action: Stop, Timeout: 2 * time.Hour}, Choice{All: true}, "timeout", fleet.Invalid},
+		"timeout of start":  {Request{Action: Start, Timeout: time.Minute}, Choice{All: true}, "timeout", fleet.Invalid},
+		"member of a stop":  {Request{Action: Stop, To: "n2"}, Choice{All: true}, "to", fleet.Invalid},
+		"note of a restart": {Request{Action: Restart, Note: "x"}, Choice{All: true}, "note", fleet.Invalid},
+		"note of two lines": {Request{Action: Snapshot, Note: "x\ny"}, Choice{All: true}, "note", fleet.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := c.request.check(c.who)
+			var names []string
+			if err == nil {
+				names, err = w.service.choose(t.Context(), c.request, c.who)
+			}
+			if fleet.CodeOf(err) != c.code {
+				t.Fatalf("error %v, want %q", err, c.code)
+			}
+			got := strings.Join(names, " ")
+			if said, ok := errors.AsType[*fleet.Error](err); ok {
+				got = said.Field
+			}
+			if got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+// Those that wait for their tenants' jobs never take all places of the engine.
+func TestNotTooMany(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var first fleet.Job
+		for i := range mostJobs {
+			job, err := w.service.Begin(t.Context(), Request{Action: Restart}, Choice{Names: []fleet.Name{"acme"}}, Once{})
+			do(t, err)
+			if i == 0 {
+				first = job
+			}
+		}
+		if _, err := w.service.Begin(t.Context(), Request{Action: Restart}, Choice{All: true}, Once{}); fleet.CodeOf(err) != fleet.Busy {
+			t.Errorf("error %v", err)
+		}
+		w.ended(t, first, nil)
+		_, err := w.service.Begin(t.Context(), Request{Action: Restart}, Choice{All: true}, Once{})
+		do(t, err)
+	})
+}
