@@ -82,10 +82,9 @@ func (a *App) clusterInUse(ctx context.Context, name fleet.Name) (what string, a
 		return "", false, fmt.Errorf("list instances: %w", err)
 	}
 	for _, inst := range all {
-		if _, known := settled[inst.Name]; fleet.ClusterOf(inst.Location) == name.String() {
-			if !known && inst.Config[fleet.KeyRole] != "" {
-				found = append(found, inst.Name)
-			}
+		_, known := settled[inst.Name]
+		if !known && fleet.ClusterOf(inst.Location) == name.String() && inst.Config[fleet.KeyRole] != "" {
+			found = append(found, inst.Name)
 		}
 	}
 	away = a.lxd.Away(name.String())

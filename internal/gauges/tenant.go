@@ -42,13 +42,19 @@ type Point struct {
 func (s *Service) Tenant(name fleet.Name, after time.Time) ([]Point, []Traffic) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g := s.tenants[name.String()]
-	if g == nil {
-		g = &gauge{}
-		s.tenants[name.String()] = g
-	}
+	g := s.gauge(name.String())
 	g.watchedUntil = time.Now().Add(watchedFor)
 	return g.points(after), s.trafficOf(g, after)
+}
+
+// gauge gives that of a tenant, which it makes where there is none. s is locked.
+func (s *Service) gauge(name string) *gauge {
+	g := s.tenants[name]
+	if g == nil {
+		g = &gauge{}
+		s.tenants[name] = g
+	}
+	return g
 }
 
 func (g *gauge) points(after time.Time) []Point {
@@ -102,12 +108,7 @@ func (s *Service) due(now time.Time) []question {
 	questions := make([]question, 0, len(first))
 	for member, c := range first {
 		s.asking[member] = true
-		g := s.tenants[c.name]
-		if g == nil {
-			g = &gauge{}
-			s.tenants[c.name] = g
-		}
-		g.asked = now
+		s.gauge(c.name).asked = now
 		questions = append(questions, question{member, c.name})
 	}
 	return questions

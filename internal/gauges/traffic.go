@@ -54,11 +54,7 @@ func (s *Service) sawTraffic(now fleet.Traffic) {
 			continue
 		}
 		f.at = now.At
-		g := s.tenants[t.Tenant.String()]
-		if g == nil {
-			g = &gauge{}
-			s.tenants[t.Tenant.String()] = g
-		}
+		g := s.gauge(t.Tenant.String())
 		g.traffic = append(g.traffic, f)
 	}
 }

@@ -3,6 +3,7 @@ package migration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -22,52 +23,55 @@ func (c *crew) carry(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err != nil {
 		return fmt.Errorf("list instances: %w", err)
 	}
-	at := map[string]string{} // members, by name
+	there := map[string]fleet.Instance{}
 	var names []string
 	for _, inst := range all {
 		if inst.Config[fleet.KeyRole] != fleet.RoleHistory || inst.Config[fleet.KeyHistory] != s.ID {
 			continue
 		}
-		at[inst.Name] = inst.Location
+		there[inst.Name] = inst
 		names = append(names, strings.TrimSuffix(inst.Name, carried))
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		if at[name] == s.To {
+		var err error
+		original, is := there[name]
+		if is && original.Location == s.To {
 			continue
 		}
-		if at[name] != "" {
-			say(run, fmt.Sprintf("Older snapshots of %s follow it from %s.", s.Name, at[name]))
+		if is {
+			say(run, fmt.Sprintf("Older snapshots of %s follow it from %s.", s.Name, original.Location))
+			err = c.carryOne(ctx, run, s, original)
 		}
-		err := c.carryOne(ctx, run, s, name, at[name] != "")
+		if err == nil {
+			// Where the original is not there an earlier try has deleted it: the copy has all it had.
+			err = c.LXD.EnsureRenamed(ctx, name+carried, name)
+		}
 		if ctx.Err() != nil {
 			return err
 		}
 		if err != nil {
-			say(run, fmt.Sprintf("Older snapshots of %s stay on %s: %v", s.Name, at[name], err))
+			say(run, fmt.Sprintf("Older snapshots of %s, in %s, cannot follow it: %v", s.Name, name, err))
 		}
 	}
 	return nil
 }
 
-// carryOne brings one history to the tenant's member. Where it is not there any more, an earlier
-// try has deleted it, and its copy has all it had.
-func (c *crew) carryOne(ctx context.Context, run *jobs.Run, s *moveState, name string, there bool) error {
-	if there {
-		config := map[string]string{
-			fleet.KeyRole: fleet.RoleHistory, fleet.KeyHistory: s.ID, fleet.KeyJob: run.JobID, keyAutostart: "false",
-		}
-		err := c.LXD.EnsureCopy(ctx, fleet.CopySpec{
-			Source: name, Name: name + carried, Member: s.To, Config: config, Snapshots: true,
-		}, run.Progress)
-		if err == nil {
-			err = c.LXD.EnsureDeleted(ctx, name)
-		}
-		if err != nil {
-			// Two with the same snapshots would be in each other's way.
-			_ = c.deleteOwn(ctx, run, name+carried)
-			return err
-		}
+// carryOne copies a history, as it is, to the tenant's member, and deletes the original.
+func (c *crew) carryOne(ctx context.Context, run *jobs.Run, s *moveState, original fleet.Instance) error {
+	config := maps.Clone(original.Config)
+	maps.DeleteFunc(config, func(key, _ string) bool { return strings.HasPrefix(key, "volatile.") })
+	config[fleet.KeyJob] = run.JobID
+	copied := original.Name + carried
+	err := c.LXD.EnsureCopy(ctx, fleet.CopySpec{
+		Source: original.Name, Name: copied, Member: s.To, Config: config, Snapshots: true,
+	}, run.Progress)
+	if err == nil {
+		err = c.LXD.EnsureDeleted(ctx, original.Name)
 	}
-	return c.LXD.EnsureRenamed(ctx, name+carried, name)
+	if err != nil {
+		// Two with the same snapshots would be in each other's way.
+		_ = c.deleteOwn(ctx, run, copied)
+	}
+	return err
 }

@@ -14,7 +14,7 @@ func (w *world) aside(member string) {
 	w.t.Helper()
 	do(w.t, w.lxd.LxcCreate(fleet.CloneSpec{
 		Name: history, Fingerprint: w.image.Fingerprint, Member: member, Profiles: []string{"default", "small"},
-		Config: map[string]string{fleet.KeyRole: fleet.RoleHistory, fleet.KeyHistory: w.acme.ID},
+		Config: map[string]string{fleet.KeyRole: fleet.RoleHistory, fleet.KeyHistory: w.acme.ID, "limits.memory": "1GiB"},
 	}))
 	do(w.t, w.lxd.LxcSnapshot(history, "old"))
 }
@@ -32,7 +32,7 @@ func (w *world) wantHistory(member string) {
 		found++
 		snapshots, err := w.lxd.Snapshots(context.Background(), inst.Name)
 		do(w.t, err)
-		if inst.Name != history || inst.Location != member || inst.Config[fleet.KeyHistory] != w.acme.ID ||
+		if inst.Name != history || inst.Location != member || inst.Config[fleet.KeyHistory] != w.acme.ID || inst.Config["limits.memory"] != "1GiB" ||
 			len(snapshots) != 1 || snapshots[0].Name != "old" {
 			w.t.Errorf("history %+v, with %+v", inst, snapshots)
 		}
