@@ -19,7 +19,7 @@ func (c *crew) awaitHealthy(ctx context.Context, run *jobs.Run, t fleet.Tenant, 
 	ctx, cancel := context.WithTimeout(ctx, t.Health.Timeout)
 	defer cancel()
 	pace, readAt := newPace(20*time.Millisecond, 250*time.Millisecond), time.Now()
-	lookPace := newPace(30*time.Millisecond, 500*time.Millisecond)
+	lookPace := newPace(20*time.Millisecond, 500*time.Millisecond)
 	last := fmt.Errorf("%s has no address yet", t.Name)
 	for {
 		if !backend.Known() {
@@ -81,7 +81,8 @@ func (c *crew) backends(ctx context.Context, t fleet.Tenant) ([]fleet.Backend, e
 	return found, nil
 }
 
-// pace is a series of waits that grow by a quarter each, from a first to a longest.
+// pace is a series of waits that grow by a sixteenth each, from a first to a longest: each is about
+// a sixteenth of the time that has gone by, and so is the most that is lost by waiting.
 type pace struct{ next, longest time.Duration }
 
 func newPace(first, longest time.Duration) *pace { return &pace{next: first, longest: longest} }
@@ -90,7 +91,7 @@ func newPace(first, longest time.Duration) *pace { return &pace{next: first, lon
 func (p *pace) wait(ctx context.Context) error {
 	timer := time.NewTimer(p.next)
 	defer timer.Stop()
-	p.next = min(p.next*5/4, p.longest)
+	p.next = min(p.next*17/16, p.longest)
 	select {
 	case <-timer.C:
 		return nil
