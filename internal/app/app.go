@@ -199,6 +199,8 @@ func (a *App) wireJobs(prober tenants.Prober) error {
 func (a *App) imageDeps() images.Deps {
 	return images.Deps{
 		LXD: homely{a.home, a.lxd}, Store: a.store, WorkDir: filepath.Join(a.cfg.DataDir, "images"),
+		Bases:   images.HostBases{Mirror: a.cfg.Images.DebootstrapMirror},
+		Sources: images.Sources{Hosts: a.cfg.Images.Sources, Folders: a.cfg.ImageFolders()},
 		Changed: a.imageChanged, Log: a.log,
 	}
 }

@@ -263,6 +263,8 @@ type Jobs struct {
 type Images struct {
 	UnpackAhead       bool       `yaml:"unpack_ahead"`
 	DebootstrapMirror string     `yaml:"debootstrap_mirror"`
+	Sources           []string   `yaml:"sources"`      // hosts that recipes may have things fetched from
+	Folders           []string   `yaml:"folders"`      // of tarballs that recipes may start from; use Config.ImageFolders
 	UploadLimit       fleet.Size `yaml:"upload_limit"` // largest image that may be imported
 }
 
@@ -312,9 +314,12 @@ func Default() Config {
 			Parallel: 4, PerMember: 1, ControlEvery: 5 * time.Minute,
 			PruneEvery: 6 * time.Hour, VerifyEvery: 7 * 24 * time.Hour, KeepOld: 24 * time.Hour,
 		},
-		Jobs:   Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
-		Images: Images{UnpackAhead: true, UploadLimit: 64 * fleet.GiB},
-		Log:    Log{Level: "info", Format: "text"},
+		Jobs: Jobs{Workers: 32, KeepFor: 30 * 24 * time.Hour},
+		Images: Images{
+			UnpackAhead: true, UploadLimit: 64 * fleet.GiB,
+			Sources: []string{"*.debian.org", "images.lxd.canonical.com", "images.linuxcontainers.org", "cloud-images.ubuntu.com"},
+		},
+		Log: Log{Level: "info", Format: "text"},
 	}
 }
 
@@ -349,6 +354,15 @@ func (c Config) APIAddress() string {
 
 // UploadDir is where the API puts uploaded images until a job has taken them in.
 func (c Config) UploadDir() string { return filepath.Join(c.DataDir, "uploads") }
+
+// ImageFolders are those whose tarballs recipes may start from: the ones that are set, or one in the
+// data directory.
+func (c Config) ImageFolders() []string {
+	if len(c.Images.Folders) > 0 {
+		return c.Images.Folders
+	}
+	return []string{filepath.Join(c.DataDir, "bases")}
+}
 
 // BackupLocation is where backups are kept: the location that is set, or a folder in the data
 // directory.

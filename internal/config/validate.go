@@ -191,10 +191,22 @@ func checkJobs(c Config) *fleet.Error {
 	return durations(span{"jobs.keep_for", c.Jobs.KeepFor, time.Hour})
 }
 
+var sourceRule = regexp.MustCompile(`^(\*\.[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)+|[a-zA-Z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[1-9][0-9]{0,4})?$`)
+
 func checkImages(c Config) *fleet.Error {
 	if m := c.Images.DebootstrapMirror; m != "" {
 		if u, err := url.Parse(m); err != nil || !slices.Contains([]string{"http", "https", "file"}, u.Scheme) {
 			return invalid("images.debootstrap_mirror", "write it as http://mirror.example/debian", "%q is not the address of a mirror", m)
+		}
+	}
+	for _, host := range c.Images.Sources {
+		if !sourceRule.MatchString(host) {
+			return invalid("images.sources", "write hosts as images.example.org, *.example.org or images.example.org:8443", "%q is not a host", host)
+		}
+	}
+	for _, folder := range c.Images.Folders {
+		if !filepath.IsAbs(folder) || folder == "/" {
+			return invalid("images.folders", "write absolute paths such as /srv/images", "%q is not a folder to take images from", folder)
 		}
 	}
 	if c.Images.UploadLimit < fleet.MiB {

@@ -19,6 +19,9 @@ import (
 // base makes sure that LXD has the recipe's base image, and gives its fingerprint.
 func (c *crew) base(ctx context.Context, run *jobs.Run, b Bundle) (string, error) {
 	base := b.Recipe.Base
+	if err := c.Sources.check(base); err != nil {
+		return "", err // the configuration may have changed
+	}
 	switch {
 	case base.Image != "":
 		ref, err := fleet.ParseImageRef(base.Image)
@@ -46,9 +49,9 @@ func (c *crew) tarball(ctx context.Context, run *jobs.Run, b Bundle) (string, er
 	name := b.Recipe.Base.Tarball
 	var content io.Reader = bytes.NewReader(b.File(name))
 	if filepath.IsAbs(name) {
-		f, err := os.Open(name)
+		f, err := c.Sources.open(name)
 		if err != nil {
-			return "", fleet.Errorf(fleet.NotFound, "read the base on the daemon's host: %w", err).WithField("base.tarball")
+			return "", err
 		}
 		defer f.Close()
 		content = f

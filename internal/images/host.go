@@ -22,6 +22,8 @@ import (
 type HostBases struct {
 	// Apt is the folder of apt's configuration; empty: /etc/apt.
 	Apt string
+	// Mirror is for specifications without one; empty: as Debootstrap says.
+	Mirror string
 }
 
 //go:embed scripts/base.sh
@@ -48,6 +50,7 @@ func (h HostBases) Make(ctx context.Context, spec Debootstrap, dir string, outpu
 	if apt == "" {
 		apt = "/etc/apt"
 	}
+	spec.Mirror = cmp.Or(spec.Mirror, h.Mirror)
 	from := sourcesFor(spec, readAptSources(os.DirFS(apt)))
 	out := &transcript{to: output}
 	if err := runBase(ctx, spec, from, dir, out); err != nil {

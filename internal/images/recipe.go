@@ -37,10 +37,10 @@ type Base struct {
 	Alias string `yaml:"alias"`
 	// Image is another golden image, NAME or NAME/VERSION.
 	Image string `yaml:"image"`
-	// Remote is an image of an image server.
+	// Remote is an image of an image server that Sources allows.
 	Remote *Remote `yaml:"remote"`
 	// Tarball is a unified LXD image: a path in the bundle, or an absolute path on the daemon's
-	// host.
+	// host, in a folder that Sources allows.
 	Tarball string `yaml:"tarball"`
 	// Debootstrap makes a minimal Debian system on the daemon's host.
 	Debootstrap *Debootstrap `yaml:"debootstrap"`
@@ -56,7 +56,7 @@ type Remote struct {
 // Debootstrap says which Debian system to make.
 type Debootstrap struct {
 	Suite string `yaml:"suite"` // such as bookworm
-	// Mirror is a URL; empty: the one the daemon's host has in its own apt sources, or, where
+	// Mirror is a URL that Sources allows; empty: the one the daemon's host has in its own apt sources, or, where
 	// it has none of the suite, debootstrap's own.
 	Mirror     string   `yaml:"mirror"`
 	Components []string `yaml:"components"` // empty: main

@@ -70,6 +70,8 @@ type Deps struct {
 	Store Store
 	// Bases makes debootstrap bases; nil: HostBases{}.
 	Bases BaseMaker
+	// Sources is what recipes may name outside of their bundle.
+	Sources Sources
 	// WorkDir is a folder on the daemon's host for base images that are being made.
 	WorkDir string
 	// HTTP asks instances for their health; nil: a client that follows no redirect.

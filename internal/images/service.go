@@ -2,10 +2,8 @@ package images
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
@@ -28,7 +26,7 @@ func NewService(deps Deps, jobs Jobs) *Service {
 
 // Build submits the job that builds an image from a bundle. The error is fleet.Invalid, with
 // the recipe's line, where the bundle is no good; fleet.Taken where the version exists;
-// fleet.NotFound where its base does not; fleet.Busy while another job works on the image.
+// fleet.NotFound where its base does not; fleet.Forbidden where Sources does not allow it; fleet.Busy while another job works on the image.
 func (s *Service) Build(ctx context.Context, bundle []byte, key, keyHash string) (fleet.Job, error) {
 	if job, err := s.jobs.ByKey(ctx, key, keyHash); fleet.CodeOf(err) != fleet.NotFound {
 		return job, err
@@ -83,7 +81,7 @@ func (s *Service) untaken(ctx context.Context, ref fleet.ImageRef, hash string) 
 	return taken(ref, have.RecipeHash, hash)
 }
 
-// hasBase finds out early that a base does not exist.
+// hasBase finds out early that a base does not exist, or may not be had.
 func (s *Service) hasBase(ctx context.Context, b Base) error {
 	switch {
 	case b.Image != "":
@@ -96,13 +94,8 @@ func (s *Service) hasBase(ctx context.Context, b Base) error {
 	case b.Alias != "":
 		_, err := s.LXD.Image(ctx, b.Alias)
 		return noBase("alias", b.Alias, "lxc image list, in lxdfleet's LXD project, shows those there are", err)
-	case filepath.IsAbs(b.Tarball):
-		if _, err := os.Stat(b.Tarball); err != nil {
-			return fleet.Errorf(fleet.NotFound, "the base %s cannot be read on the daemon's host: %w", b.Tarball, errors.Unwrap(err)).
-				WithField("base.tarball").WithHint("put it there, or beside the recipe and write a relative path")
-		}
 	}
-	return nil
+	return s.Sources.check(b)
 }
 
 func noBase(field, name, hint string, err error) error {

@@ -73,7 +73,8 @@ func newWorld(t *testing.T) *world {
 	})
 	w.deps = Deps{
 		LXD: w.lxd, Store: w.store, Bases: w, WorkDir: filepath.Join(t.TempDir(), "work"), Changed: w.note,
-		HTTP: &http.Client{Transport: roundTripper(w.answer)},
+		HTTP:    &http.Client{Transport: roundTripper(w.answer)},
+		Sources: Sources{Hosts: []string{"images.example"}, Folders: []string{os.TempDir()}},
 	}
 	w.registry = jobs.NewRegistry()
 	do(t, Register(w.registry, w.deps))
