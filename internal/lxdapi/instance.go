@@ -76,6 +76,14 @@ func (c *Client) Addresses(ctx context.Context, name string) ([]string, error) {
 	return globalAddresses(&state), nil
 }
 
+// reachable reports whether an address may be an instance's own. Root inside of it can claim any: the
+// proxy's own loopback, or the link-local address where clouds hand out credentials, would
+// otherwise be asked in the tenant's name.
+func reachable(ip netip.Addr) bool {
+	ip = ip.Unmap()
+	return ip.IsGlobalUnicast() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && ip.Zone() == ""
+}
+
 // globalAddresses are sorted: IPv4 before IPv6, then by interface and as LXD tells them.
 // Interfaces the instance made itself, such as a bridge of its own, come after those that
 // have a counterpart on the member.
@@ -92,7 +100,7 @@ func globalAddresses(state *api.InstanceState) []string {
 		}
 		for _, a := range network.Addresses {
 			ip, err := netip.ParseAddr(a.Address)
-			if a.Scope != "global" || err != nil {
+			if a.Scope != "global" || err != nil || !reachable(ip) {
 				continue
 			}
 			rank := 0

@@ -139,6 +139,12 @@ func TestGlobalAddresses(t *testing.T) {
 			"eth0":    nic("veth1", "broadcast", "10.0.0.2 global", "fd00::2 global"),
 		}, []string{"10.0.0.2", "10.1.0.2", "fd00::2", "172.17.0.1"}},
 		{"rubbish", map[string]api.InstanceStateNetwork{"eth0": nic("veth1", "broadcast", "x global")}, []string{}},
+		{"what root inside may claim", map[string]api.InstanceStateNetwork{
+			"eth0": nic(
+				"veth1", "broadcast", "127.0.0.2 global", "169.254.169.254 global", "0.0.0.0 global", "224.0.0.1 global", "255.255.255.255 global",
+				"::1 global", "fe80::1 global", "::ffff:127.0.0.1 global", ":: global", "10.0.0.2 global",
+			),
+		}, []string{"10.0.0.2"}},
 	} {
 		if got := globalAddresses(&api.InstanceState{Network: c.network}); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
