@@ -294,7 +294,7 @@ func TestEvents(t *testing.T) {
 					case <-seen:
 						interrupt()
 						return
-					default: // until the listener is there
+					case <-time.After(time.Millisecond): // until the listener is there; more at once than it reads would cut it off
 						b.Feed.Publish(fleet.Event{Type: "tenant.changed", Subject: "tenant/acme"})
 					}
 				}
