@@ -145,6 +145,7 @@ func (s *Server) onError(err error, c echo.Context) {
 }
 
 func writeProblem(w http.ResponseWriter, problem Problem) {
+	secure(w.Header()) // also where there is no operation
 	w.Header().Set("Content-Type", "application/problem+json")
 	switch problem.Status {
 	case http.StatusServiceUnavailable:
