@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -39,6 +40,7 @@ type access struct {
 	audit     bool
 	job       bool // it answers with a job
 	secret    bool // its answer holds a secret, which is shown once
+	versioned bool // its answer has the version of what it shows
 }
 
 // readAccess reads it from the document, by method and path as echo writes them. An operation
@@ -47,7 +49,10 @@ var readAccess = sync.OnceValues(func() (map[string]access, error) { return acce
 
 func accessOf(document []byte) (map[string]access, error) {
 	var doc struct {
-		Paths map[string]map[string]any `yaml:"paths"`
+		Paths      map[string]map[string]any `yaml:"paths"`
+		Components struct {
+			Responses map[string]map[string]any `yaml:"responses"`
+		} `yaml:"components"`
 	}
 	if err := yaml.Unmarshal(document, &doc); err != nil {
 		return nil, fmt.Errorf("read the API's document: %w", err)
@@ -63,6 +68,8 @@ func accessOf(document []byte) (map[string]access, error) {
 			if err != nil {
 				return nil, err
 			}
+			answers, _ := fields["responses"].(map[string]any)
+			a.versioned = showsVersion(answers, doc.Components.Responses)
 			all[a.method+" "+echoPath(route)] = a
 		}
 	}
@@ -84,6 +91,9 @@ func newAccess(method, route string, fields map[string]any) (access, error) {
 	default:
 		return a, fmt.Errorf("the operation %s of the API's document has the x-scope %q", cmp.Or(a.operation, route), a.scope)
 	}
+	if slices.Contains([]string{http.MethodPut, http.MethodPatch, http.MethodDelete}, method) && (!a.audit || !takesVersion(fields)) {
+		return a, fmt.Errorf("the operation %s of the API's document changes something, and does not take If-Match or is not in the audit log", cmp.Or(a.operation, route))
+	}
 	if role := text("x-role"); role != public {
 		var err error
 		if a.role, err = fleet.ParseRole(role); err != nil {
@@ -91,6 +101,30 @@ func newAccess(method, route string, fields map[string]any) (access, error) {
 		}
 	}
 	return a, nil
+}
+
+// showsVersion reports whether one of the answers has the header ETag.
+func showsVersion(answers map[string]any, shared map[string]map[string]any) bool {
+	for _, answer := range answers {
+		fields, _ := answer.(map[string]any)
+		if ref, ok := fields["$ref"].(string); ok {
+			fields = shared[strings.TrimPrefix(ref, "#/components/responses/")]
+		}
+		headers, _ := fields["headers"].(map[string]any)
+		if _, ok := headers["ETag"]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// takesVersion reports whether an operation has the parameter If-Match.
+func takesVersion(fields map[string]any) bool {
+	parameters, _ := fields["parameters"].([]any)
+	return slices.ContainsFunc(parameters, func(p any) bool {
+		parameter, _ := p.(map[string]any)
+		return parameter["$ref"] == "#/components/parameters/IfMatch"
+	})
 }
 
 // echoPath writes a path of the document as echo does: /v1/tenants/:name.

@@ -41,6 +41,8 @@ func (c *contract) samples(t *testing.T) map[string]request {
 		{method: "POST", path: "/v1/backups/init"},
 		{method: "POST", path: "/v1/links/check", body: `{"secret":"x"}`},
 		{method: "POST", path: "/v1/links/use", body: `{"secret":"x","password":"y"}`},
+		{method: "GET", path: "/v1/tokens/x"},
+		{method: "GET", path: "/v1/sessions/x"},
 		{method: "DELETE", path: "/v1/tokens/x"},
 		{method: "DELETE", path: "/v1/sessions/x"},
 		{method: "DELETE", path: "/v1/session"},

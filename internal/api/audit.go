@@ -12,7 +12,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
-	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
 // audited writes each change, and each refused one, into the audit log. It does so just before
@@ -34,7 +33,11 @@ func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			c.release = sync.OnceFunc(done)
 			defer c.release()
 			before = s.document(ec.Request().Context(), c.subject)
-			if err := matches(ec.Request(), before); err != nil {
+			changed := before
+			if c.thing = thingOf(ec, c); c.thing != c.subject && conditional(ec.Request()) {
+				changed = s.document(ec.Request().Context(), c.thing)
+			}
+			if err := matches(ec.Request(), c.thing, changed); err != nil {
 				s.record(ec, c, c.subject, before)
 				return err
 			}
@@ -76,121 +79,6 @@ func (s *Server) write(ctx context.Context, c *call, subject string, before json
 		s.log.Error("a change could not be written into the audit log", "operation", e.Operation, "subject", e.Subject,
 			"actor", caller.String(), "address", caller.Address, "status", e.Status, "error", err)
 	}
-}
-
-// subjectOf names what a request changes: by its path, or by the field of its body that says
-// whom it is for.
-func subjectOf(ec echo.Context, c *call) string {
-	route := c.access.route
-	for _, known := range []struct{ prefix, kind, param string }{
-		{"/v1/tenants/{name}", "tenant", "name"},
-		{"/v1/adoptable/{name}", "tenant", "name"},
-		{"/v1/domains/{domain}", "domain", "domain"},
-		{"/v1/policies/{policy}", "policy", "policy"},
-		{"/v1/backups/{id}", "backup", "id"},
-		{"/v1/jobs/{id}", "job", "id"},
-		{"/v1/members/{name}", "member", "name"},
-		{"/v1/proxies/{name}", "proxy", "name"},
-		{"/v1/clusters/{cluster}", "cluster", "cluster"},
-		{"/v1/users/{user}", "user", "user"},
-		{"/v1/tokens/{id}", "token", "id"},
-		{"/v1/sessions/{id}", "session", "id"},
-		{"/v1/webhooks/{id}", "webhook", "id"},
-		{"/v1/deliveries/{id}", "delivery", "id"},
-	} {
-		if route == known.prefix || strings.HasPrefix(route, known.prefix+"/") {
-			return known.kind + "/" + pathParam(ec, known.param)
-		}
-	}
-	if route == "/v1/images/{name}/{version}" {
-		return "image/" + pathParam(ec, "name") + "/" + pathParam(ec, "version")
-	}
-	if strings.HasPrefix(route, "/v1/session") && c.caller.User != "" {
-		return "user/" + c.caller.User
-	}
-	return bodySubject(c)
-}
-
-// bodySubject is for requests that make something.
-func bodySubject(c *call) string {
-	known := map[string][2]string{
-		"createTenant": {"tenant", "name"}, "createPolicy": {"policy", "name"}, "createBackup": {"tenant", "tenant"},
-		"runDrill": {"tenant", "tenant"}, "createUser": {"user", "name"}, "createProxyToken": {"proxy", "name"},
-		"addCluster": {"cluster", "name"},
-	}
-	kind, ok := known[c.access.operation]
-	if !ok {
-		return ""
-	}
-	var fields map[string]any
-	if json.Unmarshal(c.body, &fields) != nil {
-		return ""
-	}
-	name, _ := fields[kind[1]].(string)
-	if name == "" || len(name) > 255 {
-		return ""
-	}
-	return kind[0] + "/" + name
-}
-
-// Document is what a subject, such as tenant/acme, is now, as the API shows it; nil where there is
-// none, or nothing but its name.
-func (s *Server) Document(ctx context.Context, subject string) json.RawMessage {
-	return s.document(ctx, subject)
-}
-
-// document gives what a subject is now, as the API shows it; nil where there is none, or nothing
-// but its name.
-func (s *Server) document(ctx context.Context, subject string) json.RawMessage {
-	kind, name, _ := strings.Cut(subject, "/")
-	var doc any
-	var err error
-	switch kind {
-	case "tenant":
-		var view tenants.View
-		if view, err = s.Tenants.Get(ctx, fleet.Name(name)); err == nil {
-			doc = s.tenant(view)
-		}
-	case "policy":
-		var p fleet.Policy
-		if p, err = s.Policies.Policy(ctx, name); err == nil {
-			doc = policyOut(p)
-		}
-	case "user":
-		var u fleet.User
-		if u, err = s.Accounts.User(ctx, name); err == nil {
-			doc = userOut(u)
-		}
-	case "member":
-		var m tenants.MemberView
-		if m, err = s.Placement.Member(ctx, name); err == nil {
-			doc = memberOut(m)
-		}
-	case "webhook":
-		var w fleet.Webhook
-		if w, err = s.Webhooks.Webhook(ctx, name); err == nil {
-			doc = webhookOut(w)
-		}
-	case "job":
-		var j fleet.Job
-		if j, err = s.Jobs.Job(ctx, name); err == nil {
-			doc = jobOut(j)
-		}
-	case "backup":
-		var b fleet.Backup
-		if b, err = s.Backups.Backup(ctx, name); err == nil {
-			doc = backupOut(b)
-		}
-	}
-	if doc == nil || err != nil {
-		return nil
-	}
-	text, err := json.Marshal(doc)
-	if err != nil {
-		s.log.Error("a document cannot be written into the audit log", "subject", subject, "error", err)
-		return nil
-	}
-	return text
 }
 
 // ListAudit gives a page of the audit log.

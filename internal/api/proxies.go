@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -15,6 +16,21 @@ func (s *Server) ListProxies(context.Context, ListProxiesRequestObject) (ListPro
 		list.Items[i] = proxyOut(p)
 	}
 	return ListProxies200JSONResponse(list), nil
+}
+
+// GetProxy gives one of them.
+func (s *Server) GetProxy(_ context.Context, r GetProxyRequestObject) (GetProxyResponseObject, error) {
+	p, err := s.proxy(r.Name)
+	return GetProxy200JSONResponse(p), err
+}
+
+func (s *Server) proxy(name string) (Proxy, error) {
+	all := s.Proxies.Proxies()
+	i := slices.IndexFunc(all, func(p fleet.ProxyStatus) bool { return p.Name == name })
+	if i < 0 {
+		return Proxy{}, fleet.Errorf(fleet.NotFound, "there is no proxy %s", name).WithField("name").WithHint("lxdfleet proxy list shows them")
+	}
+	return proxyOut(all[i]), nil
 }
 
 func proxyOut(p fleet.ProxyStatus) Proxy {

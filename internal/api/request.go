@@ -38,6 +38,8 @@ type call struct {
 	// subject and user are what the audit log names where the request itself does not tell it:
 	// set by handlers.
 	subject, user string
+	// thing is what has the version that a change is of: the subject, or a part of it.
+	thing string
 
 	// note writes the change into the audit log now, with the status and the address of the job
 	// that the answer will have; later calls do nothing.
@@ -51,6 +53,14 @@ type callKey struct{}
 func callOf(ctx context.Context) *call { return ctx.Value(callKey{}).(*call) }
 
 func callerOf(ctx context.Context) fleet.Caller { return callOf(ctx).caller }
+
+// callerIn is callerOf where there may be no request, but news that is told.
+func callerIn(ctx context.Context) fleet.Caller {
+	if c, known := ctx.Value(callKey{}).(*call); known {
+		return c.caller
+	}
+	return fleet.Caller{Kind: fleet.CallerNobody}
+}
 
 // onceOf gives the request's idempotency key and hash. Handlers of streamed bodies call it
 // once they have read the body through hashed.

@@ -2285,7 +2285,7 @@ type ScheduleEdit struct {
 	// Cron Empty: take the schedule away.
 	Cron *string `json:"cron,omitempty"`
 
-	// Keep Instead of all its rules.
+	// Keep How many are kept: the last ones, and the newest of each of the last hours, days, weeks, months and years in which there was any. Where nothing is said all are.
 	Keep *Keep `json:"keep,omitempty"`
 }
 
@@ -2815,9 +2815,7 @@ type TokenCreate struct {
 	ExpiresIn string `json:"expires_in,omitempty,omitzero"`
 
 	// Name What it is for.
-	Name string `json:"name"`
-
-	// Role The owner's where it is not given.
+	Name    string   `json:"name"`
 	Role    Role     `json:"role,omitempty,omitzero"`
 	Tenants []string `json:"tenants,omitempty,omitzero"`
 
@@ -3307,12 +3305,18 @@ type AddClusterParams struct {
 type RemoveClusterParams struct {
 	// Force Also where it is away: it goes on trusting, and what is there is forgotten.
 	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // RotateClusterParams defines parameters for RotateCluster.
 type RotateClusterParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ReplayDeliveryParams defines parameters for ReplayDelivery.
@@ -3329,6 +3333,18 @@ type ListDomainsParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// RemoveDomainParams defines parameters for RemoveDomain.
+type RemoveDomainParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ChangeDomainParams defines parameters for ChangeDomain.
+type ChangeDomainParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CheckDomainParams defines parameters for CheckDomain.
@@ -3408,6 +3424,9 @@ type ImportImageParams struct {
 type DeleteImageParams struct {
 	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -3533,6 +3552,12 @@ type EditPolicyParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// RemoveProxyParams defines parameters for RemoveProxy.
+type RemoveProxyParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // CreateProxyTokenParams defines parameters for CreateProxyToken.
 type CreateProxyTokenParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3561,6 +3586,30 @@ type RecoverParams struct {
 
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// LogoutParams defines parameters for Logout.
+type LogoutParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ChangePasswordParams defines parameters for ChangePassword.
+type ChangePasswordParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// SetTOTPParams defines parameters for SetTOTP.
+type SetTOTPParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EndSessionParams defines parameters for EndSession.
+type EndSessionParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ListTenantsParams defines parameters for ListTenants.
@@ -3791,6 +3840,15 @@ type DeleteSnapshotParams struct {
 
 	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditSnapshotParams defines parameters for EditSnapshot.
+type EditSnapshotParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CloneSnapshotParams defines parameters for CloneSnapshot.
@@ -3865,6 +3923,12 @@ type CreateTokenParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// DeleteTokenParams defines parameters for DeleteToken.
+type DeleteTokenParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3887,6 +3951,18 @@ type EditUserParams struct {
 type CreateLinkParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// EndUserSessionsParams defines parameters for EndUserSessions.
+type EndUserSessionsParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ClearTOTPParams defines parameters for ClearTOTP.
+type ClearTOTPParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CreateWebhookParams defines parameters for CreateWebhook.
@@ -4155,13 +4231,13 @@ type ServerInterface interface {
 	ListDomains(ctx echo.Context, params ListDomainsParams) error
 	// RemoveDomain Take a domain from its tenant
 	// (DELETE /v1/domains/{domain})
-	RemoveDomain(ctx echo.Context, domain DomainName) error
+	RemoveDomain(ctx echo.Context, domain DomainName, params RemoveDomainParams) error
 	// GetDomain One domain, with what DNS and its certificate say now
 	// (GET /v1/domains/{domain})
 	GetDomain(ctx echo.Context, domain DomainName) error
 	// ChangeDomain Make a domain the primary one, or let it redirect
 	// (PATCH /v1/domains/{domain})
-	ChangeDomain(ctx echo.Context, domain DomainName) error
+	ChangeDomain(ctx echo.Context, domain DomainName, params ChangeDomainParams) error
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	// (POST /v1/domains/{domain}/check)
 	CheckDomain(ctx echo.Context, domain DomainName, params CheckDomainParams) error
@@ -4281,7 +4357,10 @@ type ServerInterface interface {
 	ListProxies(ctx echo.Context) error
 	// RemoveProxy Take a proxy out of the fleet
 	// (DELETE /v1/proxies/{name})
-	RemoveProxy(ctx echo.Context, name string) error
+	RemoveProxy(ctx echo.Context, name string, params RemoveProxyParams) error
+	// GetProxy One proxy on a host of its own
+	// (GET /v1/proxies/{name})
+	GetProxy(ctx echo.Context, name string) error
 	// CreateProxyToken Make a token that one proxy can join with, once
 	// (POST /v1/proxy-tokens)
 	CreateProxyToken(ctx echo.Context, params CreateProxyTokenParams) error
@@ -4302,7 +4381,7 @@ type ServerInterface interface {
 	GetServer(ctx echo.Context) error
 	// Logout End this session
 	// (DELETE /v1/session)
-	Logout(ctx echo.Context) error
+	Logout(ctx echo.Context, params LogoutParams) error
 	// GetSession Who you are, and what you may do
 	// (GET /v1/session)
 	GetSession(ctx echo.Context) error
@@ -4311,13 +4390,13 @@ type ServerInterface interface {
 	Login(ctx echo.Context) error
 	// ChangePassword Set another password
 	// (PUT /v1/session/password)
-	ChangePassword(ctx echo.Context) error
+	ChangePassword(ctx echo.Context, params ChangePasswordParams) error
 	// PlanTOTP Make a secret for one-time codes
 	// (POST /v1/session/totp)
 	PlanTOTP(ctx echo.Context) error
 	// SetTOTP Ask for one-time codes at each login from now on
 	// (PUT /v1/session/totp)
-	SetTOTP(ctx echo.Context) error
+	SetTOTP(ctx echo.Context, params SetTOTPParams) error
 	// RemoveTOTP Ask for no one-time codes any more
 	// (POST /v1/session/totp/remove)
 	RemoveTOTP(ctx echo.Context) error
@@ -4326,7 +4405,10 @@ type ServerInterface interface {
 	ListSessions(ctx echo.Context) error
 	// EndSession End one of your sessions
 	// (DELETE /v1/sessions/{id})
-	EndSession(ctx echo.Context, id string) error
+	EndSession(ctx echo.Context, id string, params EndSessionParams) error
+	// GetLoginSession One of your sessions
+	// (GET /v1/sessions/{id})
+	GetLoginSession(ctx echo.Context, id string) error
 	// ListTenants Tenants, by name where nothing else is asked for
 	// (GET /v1/tenants)
 	ListTenants(ctx echo.Context, params ListTenantsParams) error
@@ -4410,7 +4492,7 @@ type ServerInterface interface {
 	GetSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error
 	// EditSnapshot Pin a snapshot, or write something down about it
 	// (PATCH /v1/tenants/{name}/snapshots/{snapshot})
-	EditSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error
+	EditSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params EditSnapshotParams) error
 	// CloneSnapshot Make a new tenant of a snapshot
 	// (POST /v1/tenants/{name}/snapshots/{snapshot}/clone)
 	CloneSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params CloneSnapshotParams) error
@@ -4443,7 +4525,10 @@ type ServerInterface interface {
 	CreateToken(ctx echo.Context, params CreateTokenParams) error
 	// DeleteToken End a token
 	// (DELETE /v1/tokens/{id})
-	DeleteToken(ctx echo.Context, id string) error
+	DeleteToken(ctx echo.Context, id string, params DeleteTokenParams) error
+	// GetToken One of your tokens; for an admin, anybody's
+	// (GET /v1/tokens/{id})
+	GetToken(ctx echo.Context, id string) error
 	// GetTraffic What the proxy answered, by tenant
 	// (GET /v1/traffic)
 	GetTraffic(ctx echo.Context) error
@@ -4467,13 +4552,13 @@ type ServerInterface interface {
 	CreateLink(ctx echo.Context, user UserName, params CreateLinkParams) error
 	// EndUserSessions End all of a user's sessions
 	// (DELETE /v1/users/{user}/sessions)
-	EndUserSessions(ctx echo.Context, user UserName) error
+	EndUserSessions(ctx echo.Context, user UserName, params EndUserSessionsParams) error
 	// ListUserSessions A user's sessions, the newest first
 	// (GET /v1/users/{user}/sessions)
 	ListUserSessions(ctx echo.Context, user UserName) error
 	// ClearTOTP Ask a user who has lost the authenticator for no one-time codes any more
 	// (DELETE /v1/users/{user}/totp)
-	ClearTOTP(ctx echo.Context, user UserName) error
+	ClearTOTP(ctx echo.Context, user UserName, params ClearTOTPParams) error
 	// ListWebhooks Webhooks by name
 	// (GET /v1/webhooks)
 	ListWebhooks(ctx echo.Context) error
@@ -5398,6 +5483,23 @@ func (w *ServerInterfaceWrapper) RemoveCluster(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter force: %s", err))
 	}
 
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.RemoveCluster(ctx, cluster, params)
 	return err
@@ -5448,6 +5550,21 @@ func (w *ServerInterfaceWrapper) RotateCluster(ctx echo.Context) error {
 		}
 
 		params.IdempotencyKey = IdempotencyKey
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -5543,8 +5660,28 @@ func (w *ServerInterfaceWrapper) RemoveDomain(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveDomainParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RemoveDomain(ctx, domain)
+	err = w.Handler.RemoveDomain(ctx, domain, params)
 	return err
 }
 
@@ -5575,8 +5712,28 @@ func (w *ServerInterfaceWrapper) ChangeDomain(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter domain: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangeDomainParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ChangeDomain(ctx, domain)
+	err = w.Handler.ChangeDomain(ctx, domain, params)
 	return err
 }
 
@@ -5959,6 +6116,21 @@ func (w *ServerInterfaceWrapper) DeleteImage(ctx echo.Context) error {
 		}
 
 		params.Prefer = Prefer
+	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -6704,8 +6876,44 @@ func (w *ServerInterfaceWrapper) RemoveProxy(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RemoveProxyParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.RemoveProxy(ctx, name)
+	err = w.Handler.RemoveProxy(ctx, name, params)
+	return err
+}
+
+// GetProxy converts echo context to params.
+func (w *ServerInterfaceWrapper) GetProxy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", ctx.Param("name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter name: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetProxy(ctx, name)
 	return err
 }
 
@@ -6857,8 +7065,28 @@ func (w *ServerInterfaceWrapper) GetServer(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) Logout(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LogoutParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.Logout(ctx)
+	err = w.Handler.Logout(ctx, params)
 	return err
 }
 
@@ -6884,8 +7112,28 @@ func (w *ServerInterfaceWrapper) Login(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) ChangePassword(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ChangePasswordParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ChangePassword(ctx)
+	err = w.Handler.ChangePassword(ctx, params)
 	return err
 }
 
@@ -6902,8 +7150,28 @@ func (w *ServerInterfaceWrapper) PlanTOTP(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) SetTOTP(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SetTOTPParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.SetTOTP(ctx)
+	err = w.Handler.SetTOTP(ctx, params)
 	return err
 }
 
@@ -6936,8 +7204,44 @@ func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndSessionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EndSession(ctx, id)
+	err = w.Handler.EndSession(ctx, id, params)
+	return err
+}
+
+// GetLoginSession converts echo context to params.
+func (w *ServerInterfaceWrapper) GetLoginSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetLoginSession(ctx, id)
 	return err
 }
 
@@ -8030,6 +8334,21 @@ func (w *ServerInterfaceWrapper) DeleteSnapshot(ctx echo.Context) error {
 
 		params.Prefer = Prefer
 	}
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.DeleteSnapshot(ctx, name, snapshot, params)
@@ -8079,8 +8398,28 @@ func (w *ServerInterfaceWrapper) EditSnapshot(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EditSnapshotParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EditSnapshot(ctx, name, snapshot)
+	err = w.Handler.EditSnapshot(ctx, name, snapshot, params)
 	return err
 }
 
@@ -8509,8 +8848,44 @@ func (w *ServerInterfaceWrapper) DeleteToken(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteTokenParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.DeleteToken(ctx, id)
+	err = w.Handler.DeleteToken(ctx, id, params)
+	return err
+}
+
+// GetToken converts echo context to params.
+func (w *ServerInterfaceWrapper) GetToken(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetToken(ctx, id)
 	return err
 }
 
@@ -8696,8 +9071,28 @@ func (w *ServerInterfaceWrapper) EndUserSessions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndUserSessionsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.EndUserSessions(ctx, user)
+	err = w.Handler.EndUserSessions(ctx, user, params)
 	return err
 }
 
@@ -8728,8 +9123,28 @@ func (w *ServerInterfaceWrapper) ClearTOTP(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter user: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ClearTOTPParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = IfMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ClearTOTP(ctx, user)
+	err = w.Handler.ClearTOTP(ctx, user, params)
 	return err
 }
 
@@ -8983,12 +9398,97 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["getMetrics"]...)
-	router.GET(options.BaseURL+"/v1/openapi.yaml", wrapper.GetDocument, options.OperationMiddlewares["getDocument"]...)
-	router.GET(options.BaseURL+"/v1/server", wrapper.GetServer, options.OperationMiddlewares["getServer"]...)
-	router.GET(options.BaseURL+"/v1/doctor", wrapper.GetDoctor, options.OperationMiddlewares["getDoctor"]...)
+	router.GET(options.BaseURL+"/v1/adoptable", wrapper.ListAdoptable, options.OperationMiddlewares["listAdoptable"]...)
+	router.POST(options.BaseURL+"/v1/adoptable/:name/adopt", wrapper.AdoptInstance, options.OperationMiddlewares["adoptInstance"]...)
+	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
+	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit, options.OperationMiddlewares["checkAudit"]...)
+	router.GET(options.BaseURL+"/v1/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
+	router.GET(options.BaseURL+"/v1/backups", wrapper.ListBackups, options.OperationMiddlewares["listBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups", wrapper.CreateBackup, options.OperationMiddlewares["createBackup"]...)
+	router.DELETE(options.BaseURL+"/v1/backups/:id", wrapper.DeleteBackup, options.OperationMiddlewares["deleteBackup"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id", wrapper.GetBackup, options.OperationMiddlewares["getBackup"]...)
+	router.PATCH(options.BaseURL+"/v1/backups/:id", wrapper.EditBackup, options.OperationMiddlewares["editBackup"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id/content", wrapper.GetBackupFile, options.OperationMiddlewares["getBackupFile"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id/files", wrapper.ListBackupFiles, options.OperationMiddlewares["listBackupFiles"]...)
+	router.POST(options.BaseURL+"/v1/backups/:id/restore", wrapper.RestoreBackup, options.OperationMiddlewares["restoreBackup"]...)
+	router.POST(options.BaseURL+"/v1/backups/confirm-key", wrapper.ConfirmBackupKey, options.OperationMiddlewares["confirmBackupKey"]...)
+	router.POST(options.BaseURL+"/v1/backups/control", wrapper.BackupControl, options.OperationMiddlewares["backupControl"]...)
+	router.POST(options.BaseURL+"/v1/backups/init", wrapper.InitBackups, options.OperationMiddlewares["initBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups/prune", wrapper.PruneBackups, options.OperationMiddlewares["pruneBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups/recover", wrapper.RecoverBackups, options.OperationMiddlewares["recoverBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups/rotate-key", wrapper.RotateBackupKey, options.OperationMiddlewares["rotateBackupKey"]...)
+	router.GET(options.BaseURL+"/v1/backups/status", wrapper.GetBackupStatus, options.OperationMiddlewares["getBackupStatus"]...)
+	router.POST(options.BaseURL+"/v1/backups/verify", wrapper.VerifyBackups, options.OperationMiddlewares["verifyBackups"]...)
+	router.POST(options.BaseURL+"/v1/bulk", wrapper.BulkTenants, options.OperationMiddlewares["bulkTenants"]...)
 	router.GET(options.BaseURL+"/v1/ca", wrapper.GetCA, options.OperationMiddlewares["getCA"]...)
-	router.POST(options.BaseURL+"/v1/recover", wrapper.Recover, options.OperationMiddlewares["recover"]...)
+	router.GET(options.BaseURL+"/v1/clusters", wrapper.ListClusters, options.OperationMiddlewares["listClusters"]...)
+	router.POST(options.BaseURL+"/v1/clusters", wrapper.AddCluster, options.OperationMiddlewares["addCluster"]...)
+	router.DELETE(options.BaseURL+"/v1/clusters/:cluster", wrapper.RemoveCluster, options.OperationMiddlewares["removeCluster"]...)
+	router.GET(options.BaseURL+"/v1/clusters/:cluster", wrapper.GetCluster, options.OperationMiddlewares["getCluster"]...)
+	router.POST(options.BaseURL+"/v1/clusters/:cluster/rotate", wrapper.RotateCluster, options.OperationMiddlewares["rotateCluster"]...)
+	router.POST(options.BaseURL+"/v1/deliveries/:id/replay", wrapper.ReplayDelivery, options.OperationMiddlewares["replayDelivery"]...)
+	router.GET(options.BaseURL+"/v1/doctor", wrapper.GetDoctor, options.OperationMiddlewares["getDoctor"]...)
+	router.GET(options.BaseURL+"/v1/domains", wrapper.ListDomains, options.OperationMiddlewares["listDomains"]...)
+	router.DELETE(options.BaseURL+"/v1/domains/:domain", wrapper.RemoveDomain, options.OperationMiddlewares["removeDomain"]...)
+	router.GET(options.BaseURL+"/v1/domains/:domain", wrapper.GetDomain, options.OperationMiddlewares["getDomain"]...)
+	router.PATCH(options.BaseURL+"/v1/domains/:domain", wrapper.ChangeDomain, options.OperationMiddlewares["changeDomain"]...)
+	router.POST(options.BaseURL+"/v1/domains/:domain/check", wrapper.CheckDomain, options.OperationMiddlewares["checkDomain"]...)
+	router.GET(options.BaseURL+"/v1/domains/:domain/dns", wrapper.PreviewDomain, options.OperationMiddlewares["previewDomain"]...)
+	router.GET(options.BaseURL+"/v1/drills", wrapper.ListDrills, options.OperationMiddlewares["listDrills"]...)
+	router.POST(options.BaseURL+"/v1/drills", wrapper.RunDrill, options.OperationMiddlewares["runDrill"]...)
+	router.GET(options.BaseURL+"/v1/drills/:id", wrapper.GetDrill, options.OperationMiddlewares["getDrill"]...)
 	router.GET(options.BaseURL+"/v1/events", wrapper.StreamEvents, options.OperationMiddlewares["streamEvents"]...)
+	router.GET(options.BaseURL+"/v1/images", wrapper.ListImages, options.OperationMiddlewares["listImages"]...)
+	router.GET(options.BaseURL+"/v1/images/:name", wrapper.GetCurrentImage, options.OperationMiddlewares["getCurrentImage"]...)
+	router.DELETE(options.BaseURL+"/v1/images/:name/:version", wrapper.DeleteImage, options.OperationMiddlewares["deleteImage"]...)
+	router.GET(options.BaseURL+"/v1/images/:name/:version", wrapper.GetImage, options.OperationMiddlewares["getImage"]...)
+	router.POST(options.BaseURL+"/v1/images/build", wrapper.BuildImage, options.OperationMiddlewares["buildImage"]...)
+	router.POST(options.BaseURL+"/v1/images/import", wrapper.ImportImage, options.OperationMiddlewares["importImage"]...)
+	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
+	router.GET(options.BaseURL+"/v1/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
+	router.POST(options.BaseURL+"/v1/jobs/:id/cancel", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
+	router.GET(options.BaseURL+"/v1/jobs/:id/events", wrapper.StreamJobEvents, options.OperationMiddlewares["streamJobEvents"]...)
+	router.POST(options.BaseURL+"/v1/jobs/:id/retry", wrapper.RetryJob, options.OperationMiddlewares["retryJob"]...)
+	router.POST(options.BaseURL+"/v1/links/check", wrapper.CheckLink, options.OperationMiddlewares["checkLink"]...)
+	router.POST(options.BaseURL+"/v1/links/credentials", wrapper.UseCredentialsLink, options.OperationMiddlewares["useCredentialsLink"]...)
+	router.POST(options.BaseURL+"/v1/links/use", wrapper.UseLink, options.OperationMiddlewares["useLink"]...)
+	router.GET(options.BaseURL+"/v1/login", wrapper.GetLogin, options.OperationMiddlewares["getLogin"]...)
+	router.GET(options.BaseURL+"/v1/login/openid", wrapper.BeginOpenID, options.OperationMiddlewares["beginOpenID"]...)
+	router.GET(options.BaseURL+"/v1/login/openid/callback", wrapper.FinishOpenID, options.OperationMiddlewares["finishOpenID"]...)
+	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
+	router.GET(options.BaseURL+"/v1/members/:name", wrapper.GetMember, options.OperationMiddlewares["getMember"]...)
+	router.PATCH(options.BaseURL+"/v1/members/:name", wrapper.EditMember, options.OperationMiddlewares["editMember"]...)
+	router.GET(options.BaseURL+"/v1/members/:name/drain", wrapper.GetDrainPlan, options.OperationMiddlewares["getDrainPlan"]...)
+	router.POST(options.BaseURL+"/v1/members/:name/drain", wrapper.DrainMember, options.OperationMiddlewares["drainMember"]...)
+	router.GET(options.BaseURL+"/v1/members/:name/metrics", wrapper.GetMemberMetrics, options.OperationMiddlewares["getMemberMetrics"]...)
+	router.POST(options.BaseURL+"/v1/members/:name/restore", wrapper.RestoreMember, options.OperationMiddlewares["restoreMember"]...)
+	router.GET(options.BaseURL+"/v1/openapi.yaml", wrapper.GetDocument, options.OperationMiddlewares["getDocument"]...)
+	router.POST(options.BaseURL+"/v1/placement/explain", wrapper.ExplainPlacement, options.OperationMiddlewares["explainPlacement"]...)
+	router.GET(options.BaseURL+"/v1/plans", wrapper.ListPlans, options.OperationMiddlewares["listPlans"]...)
+	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies, options.OperationMiddlewares["listPolicies"]...)
+	router.POST(options.BaseURL+"/v1/policies", wrapper.CreatePolicy, options.OperationMiddlewares["createPolicy"]...)
+	router.DELETE(options.BaseURL+"/v1/policies/:policy", wrapper.DeletePolicy, options.OperationMiddlewares["deletePolicy"]...)
+	router.GET(options.BaseURL+"/v1/policies/:policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
+	router.PATCH(options.BaseURL+"/v1/policies/:policy", wrapper.EditPolicy, options.OperationMiddlewares["editPolicy"]...)
+	router.GET(options.BaseURL+"/v1/proxies", wrapper.ListProxies, options.OperationMiddlewares["listProxies"]...)
+	router.DELETE(options.BaseURL+"/v1/proxies/:name", wrapper.RemoveProxy, options.OperationMiddlewares["removeProxy"]...)
+	router.GET(options.BaseURL+"/v1/proxies/:name", wrapper.GetProxy, options.OperationMiddlewares["getProxy"]...)
+	router.POST(options.BaseURL+"/v1/proxy-tokens", wrapper.CreateProxyToken, options.OperationMiddlewares["createProxyToken"]...)
+	router.GET(options.BaseURL+"/v1/rebalance", wrapper.GetRebalancePlan, options.OperationMiddlewares["getRebalancePlan"]...)
+	router.POST(options.BaseURL+"/v1/rebalance", wrapper.Rebalance, options.OperationMiddlewares["rebalance"]...)
+	router.POST(options.BaseURL+"/v1/recover", wrapper.Recover, options.OperationMiddlewares["recover"]...)
+	router.GET(options.BaseURL+"/v1/routes", wrapper.ListRoutes, options.OperationMiddlewares["listRoutes"]...)
+	router.GET(options.BaseURL+"/v1/server", wrapper.GetServer, options.OperationMiddlewares["getServer"]...)
+	router.DELETE(options.BaseURL+"/v1/session", wrapper.Logout, options.OperationMiddlewares["logout"]...)
+	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
+	router.POST(options.BaseURL+"/v1/session", wrapper.Login, options.OperationMiddlewares["login"]...)
+	router.PUT(options.BaseURL+"/v1/session/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
+	router.POST(options.BaseURL+"/v1/session/totp", wrapper.PlanTOTP, options.OperationMiddlewares["planTOTP"]...)
+	router.PUT(options.BaseURL+"/v1/session/totp", wrapper.SetTOTP, options.OperationMiddlewares["setTOTP"]...)
+	router.POST(options.BaseURL+"/v1/session/totp/remove", wrapper.RemoveTOTP, options.OperationMiddlewares["removeTOTP"]...)
+	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
+	router.GET(options.BaseURL+"/v1/sessions/:id", wrapper.GetLoginSession, options.OperationMiddlewares["getLoginSession"]...)
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants, options.OperationMiddlewares["listTenants"]...)
 	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant, options.OperationMiddlewares["createTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name", wrapper.DeleteTenant, options.OperationMiddlewares["deleteTenant"]...)
@@ -8996,138 +9496,56 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/v1/tenants/:name", wrapper.EditTenant, options.OperationMiddlewares["editTenant"]...)
 	router.PUT(options.BaseURL+"/v1/tenants/:name", wrapper.PutTenant, options.OperationMiddlewares["putTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/credentials", wrapper.CreateCredentialsLink, options.OperationMiddlewares["createCredentialsLink"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/start", wrapper.StartTenant, options.OperationMiddlewares["startTenant"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/stop", wrapper.StopTenant, options.OperationMiddlewares["stopTenant"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/restart", wrapper.RestartTenant, options.OperationMiddlewares["restartTenant"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/resize", wrapper.ResizeTenant, options.OperationMiddlewares["resizeTenant"]...)
-	router.GET(options.BaseURL+"/v1/tenants/:name/move", wrapper.PlanMove, options.OperationMiddlewares["planMove"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/move", wrapper.MoveTenant, options.OperationMiddlewares["moveTenant"]...)
-	router.GET(options.BaseURL+"/v1/tenants/:name/metrics", wrapper.GetTenantMetrics, options.OperationMiddlewares["getTenantMetrics"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/undelete", wrapper.UndeleteTenant, options.OperationMiddlewares["undeleteTenant"]...)
-	router.DELETE(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.EndMaintenance, options.OperationMiddlewares["endMaintenance"]...)
-	router.PUT(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.StartMaintenance, options.OperationMiddlewares["startMaintenance"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/domains", wrapper.ListTenantDomains, options.OperationMiddlewares["listTenantDomains"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/domains", wrapper.AddDomain, options.OperationMiddlewares["addDomain"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/exec", wrapper.ExecTenant, options.OperationMiddlewares["execTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/guard", wrapper.DropGuard, options.OperationMiddlewares["dropGuard"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:name/guard", wrapper.EditGuard, options.OperationMiddlewares["editGuard"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/hold", wrapper.ResumeTenant, options.OperationMiddlewares["resumeTenant"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/hold", wrapper.HoldTenant, options.OperationMiddlewares["holdTenant"]...)
-	router.GET(options.BaseURL+"/v1/tenants/:name/domains", wrapper.ListTenantDomains, options.OperationMiddlewares["listTenantDomains"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/domains", wrapper.AddDomain, options.OperationMiddlewares["addDomain"]...)
-	router.GET(options.BaseURL+"/v1/domains", wrapper.ListDomains, options.OperationMiddlewares["listDomains"]...)
-	router.DELETE(options.BaseURL+"/v1/domains/:domain", wrapper.RemoveDomain, options.OperationMiddlewares["removeDomain"]...)
-	router.GET(options.BaseURL+"/v1/domains/:domain", wrapper.GetDomain, options.OperationMiddlewares["getDomain"]...)
-	router.PATCH(options.BaseURL+"/v1/domains/:domain", wrapper.ChangeDomain, options.OperationMiddlewares["changeDomain"]...)
-	router.GET(options.BaseURL+"/v1/domains/:domain/dns", wrapper.PreviewDomain, options.OperationMiddlewares["previewDomain"]...)
-	router.POST(options.BaseURL+"/v1/domains/:domain/check", wrapper.CheckDomain, options.OperationMiddlewares["checkDomain"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/logs", wrapper.GetTenantLogs, options.OperationMiddlewares["getTenantLogs"]...)
-	router.GET(options.BaseURL+"/v1/tenants/:name/exec", wrapper.ExecTenant, options.OperationMiddlewares["execTenant"]...)
-	router.GET(options.BaseURL+"/v1/adoptable", wrapper.ListAdoptable, options.OperationMiddlewares["listAdoptable"]...)
-	router.POST(options.BaseURL+"/v1/adoptable/:name/adopt", wrapper.AdoptInstance, options.OperationMiddlewares["adoptInstance"]...)
+	router.DELETE(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.EndMaintenance, options.OperationMiddlewares["endMaintenance"]...)
+	router.PUT(options.BaseURL+"/v1/tenants/:name/maintenance", wrapper.StartMaintenance, options.OperationMiddlewares["startMaintenance"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/metrics", wrapper.GetTenantMetrics, options.OperationMiddlewares["getTenantMetrics"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/move", wrapper.PlanMove, options.OperationMiddlewares["planMove"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/move", wrapper.MoveTenant, options.OperationMiddlewares["moveTenant"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/resize", wrapper.ResizeTenant, options.OperationMiddlewares["resizeTenant"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/restart", wrapper.RestartTenant, options.OperationMiddlewares["restartTenant"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/schedule", wrapper.GetSchedule, options.OperationMiddlewares["getSchedule"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots", wrapper.ListSnapshots, options.OperationMiddlewares["listSnapshots"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots", wrapper.CreateSnapshot, options.OperationMiddlewares["createSnapshot"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot", wrapper.DeleteSnapshot, options.OperationMiddlewares["deleteSnapshot"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot", wrapper.GetSnapshot, options.OperationMiddlewares["getSnapshot"]...)
 	router.PATCH(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot", wrapper.EditSnapshot, options.OperationMiddlewares["editSnapshot"]...)
-	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/restore", wrapper.RestoreSnapshot, options.OperationMiddlewares["restoreSnapshot"]...)
 	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/clone", wrapper.CloneSnapshot, options.OperationMiddlewares["cloneSnapshot"]...)
+	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/content", wrapper.GetSnapshotFile, options.OperationMiddlewares["getSnapshotFile"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/diff", wrapper.DiffSnapshot, options.OperationMiddlewares["diffSnapshot"]...)
 	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/files", wrapper.ListSnapshotFiles, options.OperationMiddlewares["listSnapshotFiles"]...)
-	router.GET(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/content", wrapper.GetSnapshotFile, options.OperationMiddlewares["getSnapshotFile"]...)
-	router.GET(options.BaseURL+"/v1/tenants/:name/schedule", wrapper.GetSchedule, options.OperationMiddlewares["getSchedule"]...)
-	router.GET(options.BaseURL+"/v1/policies", wrapper.ListPolicies, options.OperationMiddlewares["listPolicies"]...)
-	router.POST(options.BaseURL+"/v1/policies", wrapper.CreatePolicy, options.OperationMiddlewares["createPolicy"]...)
-	router.DELETE(options.BaseURL+"/v1/policies/:policy", wrapper.DeletePolicy, options.OperationMiddlewares["deletePolicy"]...)
-	router.GET(options.BaseURL+"/v1/policies/:policy", wrapper.GetPolicy, options.OperationMiddlewares["getPolicy"]...)
-	router.PATCH(options.BaseURL+"/v1/policies/:policy", wrapper.EditPolicy, options.OperationMiddlewares["editPolicy"]...)
-	router.GET(options.BaseURL+"/v1/clusters", wrapper.ListClusters, options.OperationMiddlewares["listClusters"]...)
-	router.POST(options.BaseURL+"/v1/clusters", wrapper.AddCluster, options.OperationMiddlewares["addCluster"]...)
-	router.DELETE(options.BaseURL+"/v1/clusters/:cluster", wrapper.RemoveCluster, options.OperationMiddlewares["removeCluster"]...)
-	router.GET(options.BaseURL+"/v1/clusters/:cluster", wrapper.GetCluster, options.OperationMiddlewares["getCluster"]...)
-	router.POST(options.BaseURL+"/v1/clusters/:cluster/rotate", wrapper.RotateCluster, options.OperationMiddlewares["rotateCluster"]...)
-	router.GET(options.BaseURL+"/v1/backups", wrapper.ListBackups, options.OperationMiddlewares["listBackups"]...)
-	router.POST(options.BaseURL+"/v1/backups", wrapper.CreateBackup, options.OperationMiddlewares["createBackup"]...)
-	router.DELETE(options.BaseURL+"/v1/backups/:id", wrapper.DeleteBackup, options.OperationMiddlewares["deleteBackup"]...)
-	router.GET(options.BaseURL+"/v1/backups/:id", wrapper.GetBackup, options.OperationMiddlewares["getBackup"]...)
-	router.PATCH(options.BaseURL+"/v1/backups/:id", wrapper.EditBackup, options.OperationMiddlewares["editBackup"]...)
-	router.POST(options.BaseURL+"/v1/backups/:id/restore", wrapper.RestoreBackup, options.OperationMiddlewares["restoreBackup"]...)
-	router.GET(options.BaseURL+"/v1/backups/:id/files", wrapper.ListBackupFiles, options.OperationMiddlewares["listBackupFiles"]...)
-	router.GET(options.BaseURL+"/v1/backups/:id/content", wrapper.GetBackupFile, options.OperationMiddlewares["getBackupFile"]...)
-	router.POST(options.BaseURL+"/v1/backups/control", wrapper.BackupControl, options.OperationMiddlewares["backupControl"]...)
-	router.POST(options.BaseURL+"/v1/backups/verify", wrapper.VerifyBackups, options.OperationMiddlewares["verifyBackups"]...)
-	router.POST(options.BaseURL+"/v1/backups/prune", wrapper.PruneBackups, options.OperationMiddlewares["pruneBackups"]...)
-	router.GET(options.BaseURL+"/v1/backups/status", wrapper.GetBackupStatus, options.OperationMiddlewares["getBackupStatus"]...)
-	router.POST(options.BaseURL+"/v1/backups/init", wrapper.InitBackups, options.OperationMiddlewares["initBackups"]...)
-	router.POST(options.BaseURL+"/v1/backups/rotate-key", wrapper.RotateBackupKey, options.OperationMiddlewares["rotateBackupKey"]...)
-	router.POST(options.BaseURL+"/v1/backups/confirm-key", wrapper.ConfirmBackupKey, options.OperationMiddlewares["confirmBackupKey"]...)
-	router.POST(options.BaseURL+"/v1/backups/recover", wrapper.RecoverBackups, options.OperationMiddlewares["recoverBackups"]...)
-	router.GET(options.BaseURL+"/v1/drills", wrapper.ListDrills, options.OperationMiddlewares["listDrills"]...)
-	router.POST(options.BaseURL+"/v1/drills", wrapper.RunDrill, options.OperationMiddlewares["runDrill"]...)
-	router.GET(options.BaseURL+"/v1/drills/:id", wrapper.GetDrill, options.OperationMiddlewares["getDrill"]...)
-	router.GET(options.BaseURL+"/v1/images", wrapper.ListImages, options.OperationMiddlewares["listImages"]...)
-	router.POST(options.BaseURL+"/v1/images/build", wrapper.BuildImage, options.OperationMiddlewares["buildImage"]...)
-	router.POST(options.BaseURL+"/v1/images/import", wrapper.ImportImage, options.OperationMiddlewares["importImage"]...)
-	router.GET(options.BaseURL+"/v1/images/:name", wrapper.GetCurrentImage, options.OperationMiddlewares["getCurrentImage"]...)
-	router.DELETE(options.BaseURL+"/v1/images/:name/:version", wrapper.DeleteImage, options.OperationMiddlewares["deleteImage"]...)
-	router.GET(options.BaseURL+"/v1/images/:name/:version", wrapper.GetImage, options.OperationMiddlewares["getImage"]...)
-	router.GET(options.BaseURL+"/v1/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
-	router.GET(options.BaseURL+"/v1/jobs/:id", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
-	router.GET(options.BaseURL+"/v1/jobs/:id/events", wrapper.StreamJobEvents, options.OperationMiddlewares["streamJobEvents"]...)
-	router.POST(options.BaseURL+"/v1/jobs/:id/cancel", wrapper.CancelJob, options.OperationMiddlewares["cancelJob"]...)
-	router.POST(options.BaseURL+"/v1/jobs/:id/retry", wrapper.RetryJob, options.OperationMiddlewares["retryJob"]...)
-	router.GET(options.BaseURL+"/v1/plans", wrapper.ListPlans, options.OperationMiddlewares["listPlans"]...)
-	router.GET(options.BaseURL+"/v1/members", wrapper.ListMembers, options.OperationMiddlewares["listMembers"]...)
-	router.GET(options.BaseURL+"/v1/members/:name", wrapper.GetMember, options.OperationMiddlewares["getMember"]...)
-	router.PATCH(options.BaseURL+"/v1/members/:name", wrapper.EditMember, options.OperationMiddlewares["editMember"]...)
-	router.GET(options.BaseURL+"/v1/members/:name/metrics", wrapper.GetMemberMetrics, options.OperationMiddlewares["getMemberMetrics"]...)
-	router.GET(options.BaseURL+"/v1/members/:name/drain", wrapper.GetDrainPlan, options.OperationMiddlewares["getDrainPlan"]...)
-	router.POST(options.BaseURL+"/v1/members/:name/drain", wrapper.DrainMember, options.OperationMiddlewares["drainMember"]...)
-	router.POST(options.BaseURL+"/v1/members/:name/restore", wrapper.RestoreMember, options.OperationMiddlewares["restoreMember"]...)
-	router.GET(options.BaseURL+"/v1/rebalance", wrapper.GetRebalancePlan, options.OperationMiddlewares["getRebalancePlan"]...)
-	router.POST(options.BaseURL+"/v1/rebalance", wrapper.Rebalance, options.OperationMiddlewares["rebalance"]...)
-	router.POST(options.BaseURL+"/v1/bulk", wrapper.BulkTenants, options.OperationMiddlewares["bulkTenants"]...)
-	router.POST(options.BaseURL+"/v1/placement/explain", wrapper.ExplainPlacement, options.OperationMiddlewares["explainPlacement"]...)
-	router.GET(options.BaseURL+"/v1/routes", wrapper.ListRoutes, options.OperationMiddlewares["listRoutes"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/snapshots/:snapshot/restore", wrapper.RestoreSnapshot, options.OperationMiddlewares["restoreSnapshot"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/start", wrapper.StartTenant, options.OperationMiddlewares["startTenant"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/stop", wrapper.StopTenant, options.OperationMiddlewares["stopTenant"]...)
+	router.POST(options.BaseURL+"/v1/tenants/:name/undelete", wrapper.UndeleteTenant, options.OperationMiddlewares["undeleteTenant"]...)
+	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens, options.OperationMiddlewares["listTokens"]...)
+	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken, options.OperationMiddlewares["createToken"]...)
+	router.DELETE(options.BaseURL+"/v1/tokens/:id", wrapper.DeleteToken, options.OperationMiddlewares["deleteToken"]...)
+	router.GET(options.BaseURL+"/v1/tokens/:id", wrapper.GetToken, options.OperationMiddlewares["getToken"]...)
 	router.GET(options.BaseURL+"/v1/traffic", wrapper.GetTraffic, options.OperationMiddlewares["getTraffic"]...)
-	router.GET(options.BaseURL+"/v1/proxies", wrapper.ListProxies, options.OperationMiddlewares["listProxies"]...)
-	router.DELETE(options.BaseURL+"/v1/proxies/:name", wrapper.RemoveProxy, options.OperationMiddlewares["removeProxy"]...)
-	router.POST(options.BaseURL+"/v1/proxy-tokens", wrapper.CreateProxyToken, options.OperationMiddlewares["createProxyToken"]...)
-	router.DELETE(options.BaseURL+"/v1/session", wrapper.Logout, options.OperationMiddlewares["logout"]...)
-	router.GET(options.BaseURL+"/v1/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
-	router.POST(options.BaseURL+"/v1/session", wrapper.Login, options.OperationMiddlewares["login"]...)
-	router.GET(options.BaseURL+"/v1/login", wrapper.GetLogin, options.OperationMiddlewares["getLogin"]...)
-	router.GET(options.BaseURL+"/v1/login/openid", wrapper.BeginOpenID, options.OperationMiddlewares["beginOpenID"]...)
-	router.GET(options.BaseURL+"/v1/login/openid/callback", wrapper.FinishOpenID, options.OperationMiddlewares["finishOpenID"]...)
-	router.PUT(options.BaseURL+"/v1/session/password", wrapper.ChangePassword, options.OperationMiddlewares["changePassword"]...)
-	router.POST(options.BaseURL+"/v1/session/totp", wrapper.PlanTOTP, options.OperationMiddlewares["planTOTP"]...)
-	router.PUT(options.BaseURL+"/v1/session/totp", wrapper.SetTOTP, options.OperationMiddlewares["setTOTP"]...)
-	router.POST(options.BaseURL+"/v1/session/totp/remove", wrapper.RemoveTOTP, options.OperationMiddlewares["removeTOTP"]...)
-	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
-	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
-	router.POST(options.BaseURL+"/v1/links/check", wrapper.CheckLink, options.OperationMiddlewares["checkLink"]...)
-	router.POST(options.BaseURL+"/v1/links/use", wrapper.UseLink, options.OperationMiddlewares["useLink"]...)
-	router.POST(options.BaseURL+"/v1/links/credentials", wrapper.UseCredentialsLink, options.OperationMiddlewares["useCredentialsLink"]...)
 	router.GET(options.BaseURL+"/v1/users", wrapper.ListUsers, options.OperationMiddlewares["listUsers"]...)
 	router.POST(options.BaseURL+"/v1/users", wrapper.CreateUser, options.OperationMiddlewares["createUser"]...)
 	router.DELETE(options.BaseURL+"/v1/users/:user", wrapper.DeleteUser, options.OperationMiddlewares["deleteUser"]...)
 	router.GET(options.BaseURL+"/v1/users/:user", wrapper.GetUser, options.OperationMiddlewares["getUser"]...)
 	router.PATCH(options.BaseURL+"/v1/users/:user", wrapper.EditUser, options.OperationMiddlewares["editUser"]...)
 	router.POST(options.BaseURL+"/v1/users/:user/link", wrapper.CreateLink, options.OperationMiddlewares["createLink"]...)
-	router.DELETE(options.BaseURL+"/v1/users/:user/totp", wrapper.ClearTOTP, options.OperationMiddlewares["clearTOTP"]...)
 	router.DELETE(options.BaseURL+"/v1/users/:user/sessions", wrapper.EndUserSessions, options.OperationMiddlewares["endUserSessions"]...)
 	router.GET(options.BaseURL+"/v1/users/:user/sessions", wrapper.ListUserSessions, options.OperationMiddlewares["listUserSessions"]...)
-	router.GET(options.BaseURL+"/v1/tokens", wrapper.ListTokens, options.OperationMiddlewares["listTokens"]...)
-	router.POST(options.BaseURL+"/v1/tokens", wrapper.CreateToken, options.OperationMiddlewares["createToken"]...)
-	router.DELETE(options.BaseURL+"/v1/tokens/:id", wrapper.DeleteToken, options.OperationMiddlewares["deleteToken"]...)
-	router.GET(options.BaseURL+"/v1/audit", wrapper.ListAudit, options.OperationMiddlewares["listAudit"]...)
-	router.GET(options.BaseURL+"/v1/audit/export", wrapper.ExportAudit, options.OperationMiddlewares["exportAudit"]...)
-	router.GET(options.BaseURL+"/v1/audit/check", wrapper.CheckAudit, options.OperationMiddlewares["checkAudit"]...)
+	router.DELETE(options.BaseURL+"/v1/users/:user/totp", wrapper.ClearTOTP, options.OperationMiddlewares["clearTOTP"]...)
 	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
 	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
 	router.DELETE(options.BaseURL+"/v1/webhooks/:id", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:id", wrapper.GetWebhook, options.OperationMiddlewares["getWebhook"]...)
 	router.PATCH(options.BaseURL+"/v1/webhooks/:id", wrapper.EditWebhook, options.OperationMiddlewares["editWebhook"]...)
-	router.POST(options.BaseURL+"/v1/webhooks/:id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
 	router.GET(options.BaseURL+"/v1/webhooks/:id/deliveries", wrapper.ListDeliveries, options.OperationMiddlewares["listDeliveries"]...)
-	router.POST(options.BaseURL+"/v1/deliveries/:id/replay", wrapper.ReplayDelivery, options.OperationMiddlewares["replayDelivery"]...)
+	router.POST(options.BaseURL+"/v1/webhooks/:id/test", wrapper.TestWebhook, options.OperationMiddlewares["testWebhook"]...)
 
 }
 
@@ -10474,6 +10892,7 @@ func (response ListDomainsdefaultApplicationProblemPlusJSONResponse) VisitListDo
 
 type RemoveDomainRequestObject struct {
 	Domain DomainName `json:"domain"`
+	Params RemoveDomainParams
 }
 
 type RemoveDomainResponseObject interface {
@@ -10546,6 +10965,7 @@ func (response GetDomaindefaultApplicationProblemPlusJSONResponse) VisitGetDomai
 
 type ChangeDomainRequestObject struct {
 	Domain DomainName `json:"domain"`
+	Params ChangeDomainParams
 	Body   *ChangeDomainJSONRequestBody
 }
 
@@ -12188,7 +12608,8 @@ func (response ListProxiesdefaultApplicationProblemPlusJSONResponse) VisitListPr
 }
 
 type RemoveProxyRequestObject struct {
-	Name string `json:"name"`
+	Name   string `json:"name"`
+	Params RemoveProxyParams
 }
 
 type RemoveProxyResponseObject interface {
@@ -12209,6 +12630,45 @@ type RemoveProxydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RemoveProxydefaultApplicationProblemPlusJSONResponse) VisitRemoveProxyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProxyRequestObject struct {
+	Name string `json:"name"`
+}
+
+type GetProxyResponseObject interface {
+	VisitGetProxyResponse(w http.ResponseWriter) error
+}
+
+type GetProxy200JSONResponse Proxy
+
+func (response GetProxy200JSONResponse) VisitGetProxyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetProxydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetProxydefaultApplicationProblemPlusJSONResponse) VisitGetProxyResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12456,6 +12916,7 @@ func (response GetServerdefaultApplicationProblemPlusJSONResponse) VisitGetServe
 }
 
 type LogoutRequestObject struct {
+	Params LogoutParams
 }
 
 type LogoutResponseObject interface {
@@ -12565,7 +13026,8 @@ func (response LogindefaultApplicationProblemPlusJSONResponse) VisitLoginRespons
 }
 
 type ChangePasswordRequestObject struct {
-	Body *ChangePasswordJSONRequestBody
+	Params ChangePasswordParams
+	Body   *ChangePasswordJSONRequestBody
 }
 
 type ChangePasswordResponseObject interface {
@@ -12642,7 +13104,8 @@ func (response PlanTOTPdefaultApplicationProblemPlusJSONResponse) VisitPlanTOTPR
 }
 
 type SetTOTPRequestObject struct {
-	Body *SetTOTPJSONRequestBody
+	Params SetTOTPParams
+	Body   *SetTOTPJSONRequestBody
 }
 
 type SetTOTPResponseObject interface {
@@ -12758,7 +13221,8 @@ func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListS
 }
 
 type EndSessionRequestObject struct {
-	Id string `json:"id"`
+	Id     string `json:"id"`
+	Params EndSessionParams
 }
 
 type EndSessionResponseObject interface {
@@ -12779,6 +13243,45 @@ type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLoginSessionRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetLoginSessionResponseObject interface {
+	VisitGetLoginSessionResponse(w http.ResponseWriter) error
+}
+
+type GetLoginSession200JSONResponse LoginSession
+
+func (response GetLoginSession200JSONResponse) VisitGetLoginSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetLoginSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetLoginSessiondefaultApplicationProblemPlusJSONResponse) VisitGetLoginSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13898,6 +14401,7 @@ func (response GetSnapshotdefaultApplicationProblemPlusJSONResponse) VisitGetSna
 type EditSnapshotRequestObject struct {
 	Name     TenantName   `json:"name"`
 	Snapshot SnapshotName `json:"snapshot"`
+	Params   EditSnapshotParams
 	Body     *EditSnapshotJSONRequestBody
 }
 
@@ -14352,7 +14856,8 @@ func (response CreateTokendefaultApplicationProblemPlusJSONResponse) VisitCreate
 }
 
 type DeleteTokenRequestObject struct {
-	Id string `json:"id"`
+	Id     string `json:"id"`
+	Params DeleteTokenParams
 }
 
 type DeleteTokenResponseObject interface {
@@ -14373,6 +14878,45 @@ type DeleteTokendefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response DeleteTokendefaultApplicationProblemPlusJSONResponse) VisitDeleteTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTokenRequestObject struct {
+	Id string `json:"id"`
+}
+
+type GetTokenResponseObject interface {
+	VisitGetTokenResponse(w http.ResponseWriter) error
+}
+
+type GetToken200JSONResponse Token
+
+func (response GetToken200JSONResponse) VisitGetTokenResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetTokendefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetTokendefaultApplicationProblemPlusJSONResponse) VisitGetTokenResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14655,7 +15199,8 @@ func (response CreateLinkdefaultApplicationProblemPlusJSONResponse) VisitCreateL
 }
 
 type EndUserSessionsRequestObject struct {
-	User UserName `json:"user"`
+	User   UserName `json:"user"`
+	Params EndUserSessionsParams
 }
 
 type EndUserSessionsResponseObject interface {
@@ -14727,7 +15272,8 @@ func (response ListUserSessionsdefaultApplicationProblemPlusJSONResponse) VisitL
 }
 
 type ClearTOTPRequestObject struct {
-	User UserName `json:"user"`
+	User   UserName `json:"user"`
+	Params ClearTOTPParams
 }
 
 type ClearTOTPResponseObject interface {
@@ -15261,6 +15807,9 @@ type StrictServerInterface interface {
 	// RemoveProxy Take a proxy out of the fleet
 	// (DELETE /v1/proxies/{name})
 	RemoveProxy(ctx context.Context, request RemoveProxyRequestObject) (RemoveProxyResponseObject, error)
+	// GetProxy One proxy on a host of its own
+	// (GET /v1/proxies/{name})
+	GetProxy(ctx context.Context, request GetProxyRequestObject) (GetProxyResponseObject, error)
 	// CreateProxyToken Make a token that one proxy can join with, once
 	// (POST /v1/proxy-tokens)
 	CreateProxyToken(ctx context.Context, request CreateProxyTokenRequestObject) (CreateProxyTokenResponseObject, error)
@@ -15306,6 +15855,9 @@ type StrictServerInterface interface {
 	// EndSession End one of your sessions
 	// (DELETE /v1/sessions/{id})
 	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
+	// GetLoginSession One of your sessions
+	// (GET /v1/sessions/{id})
+	GetLoginSession(ctx context.Context, request GetLoginSessionRequestObject) (GetLoginSessionResponseObject, error)
 	// ListTenants Tenants, by name where nothing else is asked for
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -15423,6 +15975,9 @@ type StrictServerInterface interface {
 	// DeleteToken End a token
 	// (DELETE /v1/tokens/{id})
 	DeleteToken(ctx context.Context, request DeleteTokenRequestObject) (DeleteTokenResponseObject, error)
+	// GetToken One of your tokens; for an admin, anybody's
+	// (GET /v1/tokens/{id})
+	GetToken(ctx context.Context, request GetTokenRequestObject) (GetTokenResponseObject, error)
 	// GetTraffic What the proxy answered, by tenant
 	// (GET /v1/traffic)
 	GetTraffic(ctx context.Context, request GetTrafficRequestObject) (GetTrafficResponseObject, error)
@@ -16514,10 +17069,11 @@ func (sh *strictHandler) ListDomains(ctx echo.Context, params ListDomainsParams)
 }
 
 // RemoveDomain operation middleware
-func (sh *strictHandler) RemoveDomain(ctx echo.Context, domain DomainName) error {
+func (sh *strictHandler) RemoveDomain(ctx echo.Context, domain DomainName, params RemoveDomainParams) error {
 	var request RemoveDomainRequestObject
 
 	request.Domain = domain
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RemoveDomain(ctx.Request().Context(), request.(RemoveDomainRequestObject))
@@ -16564,10 +17120,11 @@ func (sh *strictHandler) GetDomain(ctx echo.Context, domain DomainName) error {
 }
 
 // ChangeDomain operation middleware
-func (sh *strictHandler) ChangeDomain(ctx echo.Context, domain DomainName) error {
+func (sh *strictHandler) ChangeDomain(ctx echo.Context, domain DomainName, params ChangeDomainParams) error {
 	var request ChangeDomainRequestObject
 
 	request.Domain = domain
+	request.Params = params
 
 	var body ChangeDomainJSONRequestBody
 	var err error
@@ -17815,10 +18372,11 @@ func (sh *strictHandler) ListProxies(ctx echo.Context) error {
 }
 
 // RemoveProxy operation middleware
-func (sh *strictHandler) RemoveProxy(ctx echo.Context, name string) error {
+func (sh *strictHandler) RemoveProxy(ctx echo.Context, name string, params RemoveProxyParams) error {
 	var request RemoveProxyRequestObject
 
 	request.Name = name
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.RemoveProxy(ctx.Request().Context(), request.(RemoveProxyRequestObject))
@@ -17833,6 +18391,31 @@ func (sh *strictHandler) RemoveProxy(ctx echo.Context, name string) error {
 		return err
 	} else if validResponse, ok := response.(RemoveProxyResponseObject); ok {
 		return validResponse.VisitRemoveProxyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetProxy operation middleware
+func (sh *strictHandler) GetProxy(ctx echo.Context, name string) error {
+	var request GetProxyRequestObject
+
+	request.Name = name
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetProxy(ctx.Request().Context(), request.(GetProxyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetProxy")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetProxyResponseObject); ok {
+		return validResponse.VisitGetProxyResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -18032,8 +18615,10 @@ func (sh *strictHandler) GetServer(ctx echo.Context) error {
 }
 
 // Logout operation middleware
-func (sh *strictHandler) Logout(ctx echo.Context) error {
+func (sh *strictHandler) Logout(ctx echo.Context, params LogoutParams) error {
 	var request LogoutRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.Logout(ctx.Request().Context(), request.(LogoutRequestObject))
@@ -18124,8 +18709,10 @@ func (sh *strictHandler) Login(ctx echo.Context) error {
 }
 
 // ChangePassword operation middleware
-func (sh *strictHandler) ChangePassword(ctx echo.Context) error {
+func (sh *strictHandler) ChangePassword(ctx echo.Context, params ChangePasswordParams) error {
 	var request ChangePasswordRequestObject
+
+	request.Params = params
 
 	var body ChangePasswordJSONRequestBody
 	var err error
@@ -18193,8 +18780,10 @@ func (sh *strictHandler) PlanTOTP(ctx echo.Context) error {
 }
 
 // SetTOTP operation middleware
-func (sh *strictHandler) SetTOTP(ctx echo.Context) error {
+func (sh *strictHandler) SetTOTP(ctx echo.Context, params SetTOTPParams) error {
 	var request SetTOTPRequestObject
+
+	request.Params = params
 
 	var body SetTOTPJSONRequestBody
 	var err error
@@ -18308,10 +18897,11 @@ func (sh *strictHandler) ListSessions(ctx echo.Context) error {
 }
 
 // EndSession operation middleware
-func (sh *strictHandler) EndSession(ctx echo.Context, id string) error {
+func (sh *strictHandler) EndSession(ctx echo.Context, id string, params EndSessionParams) error {
 	var request EndSessionRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
@@ -18326,6 +18916,31 @@ func (sh *strictHandler) EndSession(ctx echo.Context, id string) error {
 		return err
 	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
 		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetLoginSession operation middleware
+func (sh *strictHandler) GetLoginSession(ctx echo.Context, id string) error {
+	var request GetLoginSessionRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetLoginSession(ctx.Request().Context(), request.(GetLoginSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetLoginSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetLoginSessionResponseObject); ok {
+		return validResponse.VisitGetLoginSessionResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19260,11 +19875,12 @@ func (sh *strictHandler) GetSnapshot(ctx echo.Context, name TenantName, snapshot
 }
 
 // EditSnapshot operation middleware
-func (sh *strictHandler) EditSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName) error {
+func (sh *strictHandler) EditSnapshot(ctx echo.Context, name TenantName, snapshot SnapshotName, params EditSnapshotParams) error {
 	var request EditSnapshotRequestObject
 
 	request.Name = name
 	request.Snapshot = snapshot
+	request.Params = params
 
 	var body EditSnapshotJSONRequestBody
 	var err error
@@ -19616,10 +20232,11 @@ func (sh *strictHandler) CreateToken(ctx echo.Context, params CreateTokenParams)
 }
 
 // DeleteToken operation middleware
-func (sh *strictHandler) DeleteToken(ctx echo.Context, id string) error {
+func (sh *strictHandler) DeleteToken(ctx echo.Context, id string, params DeleteTokenParams) error {
 	var request DeleteTokenRequestObject
 
 	request.Id = id
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteToken(ctx.Request().Context(), request.(DeleteTokenRequestObject))
@@ -19634,6 +20251,31 @@ func (sh *strictHandler) DeleteToken(ctx echo.Context, id string) error {
 		return err
 	} else if validResponse, ok := response.(DeleteTokenResponseObject); ok {
 		return validResponse.VisitDeleteTokenResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetToken operation middleware
+func (sh *strictHandler) GetToken(ctx echo.Context, id string) error {
+	var request GetTokenRequestObject
+
+	request.Id = id
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetToken(ctx.Request().Context(), request.(GetTokenRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetToken")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetTokenResponseObject); ok {
+		return validResponse.VisitGetTokenResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -19861,10 +20503,11 @@ func (sh *strictHandler) CreateLink(ctx echo.Context, user UserName, params Crea
 }
 
 // EndUserSessions operation middleware
-func (sh *strictHandler) EndUserSessions(ctx echo.Context, user UserName) error {
+func (sh *strictHandler) EndUserSessions(ctx echo.Context, user UserName, params EndUserSessionsParams) error {
 	var request EndUserSessionsRequestObject
 
 	request.User = user
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.EndUserSessions(ctx.Request().Context(), request.(EndUserSessionsRequestObject))
@@ -19911,10 +20554,11 @@ func (sh *strictHandler) ListUserSessions(ctx echo.Context, user UserName) error
 }
 
 // ClearTOTP operation middleware
-func (sh *strictHandler) ClearTOTP(ctx echo.Context, user UserName) error {
+func (sh *strictHandler) ClearTOTP(ctx echo.Context, user UserName, params ClearTOTPParams) error {
 	var request ClearTOTPRequestObject
 
 	request.User = user
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ClearTOTP(ctx.Request().Context(), request.(ClearTOTPRequestObject))

@@ -141,7 +141,7 @@ func (s *Server) Handler() http.Handler {
 	e.Binder = binder{}
 	e.HTTPErrorHandler = s.onError
 	e.Use(s.survive, s.authorize, prepare, s.confine, s.replayed, s.audited)
-	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{versioned}))
+	RegisterHandlers(e, NewStrictHandler(s, []StrictMiddlewareFunc{s.versioned}))
 	if s.Web != nil {
 		e.GET("/*", s.web)
 		e.HEAD("/*", s.web)

@@ -72,6 +72,8 @@ type Domains interface {
 	// CheckDomain looks for the proof again and retries the certificate.
 	CheckDomain(ctx context.Context, domain string) (tenants.DomainView, error)
 	Domain(ctx context.Context, domain string) (tenants.DomainView, error)
+	// DomainRecord is Domain without what DNS and its certificate say.
+	DomainRecord(ctx context.Context, domain string) (tenants.DomainView, error)
 	// PreviewDomain tells of any name what DNS says, and what is to be set.
 	PreviewDomain(ctx context.Context, domain string) (tenants.DomainView, error)
 	Domains(ctx context.Context, filter tenants.DomainFilter) ([]tenants.DomainView, error)
@@ -296,6 +298,8 @@ type Webhooks interface {
 type Clusters interface {
 	List(ctx context.Context) ([]clusters.View, error)
 	Get(ctx context.Context, name fleet.Name) (clusters.View, error)
+	// Record is Get without asking the cluster.
+	Record(ctx context.Context, name fleet.Name) (clusters.View, error)
 	Add(ctx context.Context, req clusters.AddRequest) (clusters.View, error)
 	Rotate(ctx context.Context, name fleet.Name) (clusters.View, error)
 	Remove(ctx context.Context, name fleet.Name, force bool) error

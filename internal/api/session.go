@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -189,6 +190,25 @@ func (s *Server) sessions(ctx context.Context, user, current string) (SessionLis
 		})
 	}
 	return list, err
+}
+
+// GetLoginSession gives one of the caller's sessions.
+func (s *Server) GetLoginSession(ctx context.Context, r GetLoginSessionRequestObject) (GetLoginSessionResponseObject, error) {
+	v, err := s.loginSession(ctx, r.Id)
+	return GetLoginSession200JSONResponse(v), err
+}
+
+func (s *Server) loginSession(ctx context.Context, id string) (LoginSession, error) {
+	caller := callerIn(ctx)
+	list, err := s.sessions(ctx, caller.User, caller.Session)
+	if err != nil {
+		return LoginSession{}, err
+	}
+	i := slices.IndexFunc(list.Items, func(v LoginSession) bool { return v.Id == id })
+	if i < 0 {
+		return LoginSession{}, fleet.Errorf(fleet.NotFound, "you have no session %s", id).WithHint("GET /v1/sessions lists them")
+	}
+	return list.Items[i], nil
 }
 
 // EndSession ends one of the caller's sessions.

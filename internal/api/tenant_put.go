@@ -46,8 +46,6 @@ func (s *Server) tenantState(ctx context.Context, name fleet.Name, state TenantS
 	}
 	state.Tenant = new(s.tenantFor(callerOf(ctx), view))
 	state.Url = state.Tenant.Url
-	c := callOf(ctx)
-	c.response.Header().Set("ETag", versionOf(s.document(ctx, c.subject)))
 	shown, err := s.Tenants.CredentialsUsed(ctx, name)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"github.com/lxdfleet/lxdfleet/internal/accounts"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -9,12 +10,7 @@ import (
 
 // ListTokens lists the caller's tokens; everybody's for an admin.
 func (s *Server) ListTokens(ctx context.Context, _ ListTokensRequestObject) (ListTokensResponseObject, error) {
-	caller := callerOf(ctx)
-	owner := caller.User
-	if caller.Role == fleet.RoleAdmin && !caller.Bound() {
-		owner = ""
-	}
-	tokens, err := s.Accounts.Tokens(ctx, owner)
+	tokens, err := s.tokensOf(ctx, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -23,6 +19,36 @@ func (s *Server) ListTokens(ctx context.Context, _ ListTokensRequestObject) (Lis
 		list.Items[i] = tokenOut(t)
 	}
 	return ListTokens200JSONResponse(list), nil
+}
+
+// tokensOf lists the tokens that a caller may see and end.
+func (s *Server) tokensOf(ctx context.Context, caller fleet.Caller) ([]fleet.Token, error) {
+	if caller.Role == fleet.RoleAdmin && !caller.Bound() {
+		return s.Accounts.Tokens(ctx, "")
+	}
+	if caller.User == "" {
+		return nil, nil
+	}
+	return s.Accounts.Tokens(ctx, caller.User)
+}
+
+// GetToken gives one of the caller's tokens.
+func (s *Server) GetToken(ctx context.Context, r GetTokenRequestObject) (GetTokenResponseObject, error) {
+	t, err := s.token(ctx, r.Id)
+	return GetToken200JSONResponse(t), err
+}
+
+// token gives one of those that the caller may see.
+func (s *Server) token(ctx context.Context, id string) (Token, error) {
+	tokens, err := s.tokensOf(ctx, callerIn(ctx))
+	if err != nil {
+		return Token{}, err
+	}
+	i := slices.IndexFunc(tokens, func(t fleet.Token) bool { return t.ID == id })
+	if i < 0 {
+		return Token{}, fleet.Errorf(fleet.NotFound, "there is no token %s", id).WithHint("lxdfleet token list shows them")
+	}
+	return tokenOut(tokens[i]), nil
 }
 
 // CreateToken makes a token.

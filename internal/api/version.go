@@ -75,8 +75,8 @@ func (t *turns) take(ctx context.Context, subject string) (done func(), err erro
 
 // matches refuses a change of another version than the one in If-Match. The turn of the subject
 // is taken, so that nobody changes it over the API in between.
-func matches(r *http.Request, document json.RawMessage) error {
-	now := versionOf(document)
+func matches(r *http.Request, thing string, document json.RawMessage) error {
+	now := versionOf(thing, document)
 	if now != "" && strings.TrimSpace(r.Header.Get("If-None-Match")) == "*" {
 		return &staleError{now: now, unwanted: true}
 	}
@@ -92,9 +92,14 @@ func matches(r *http.Request, document json.RawMessage) error {
 	return &staleError{now: now}
 }
 
-// versionOf is the entity tag of a document: of its revision where it has one, so that what was
-// merely observed makes no other version, else of all that is in it. Empty for none.
-func versionOf(document json.RawMessage) string {
+// conditional reports whether a request is for certain versions only.
+func conditional(r *http.Request) bool {
+	return r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != ""
+}
+
+// versionOf is the entity tag of a thing, such as tenant/acme: of its document's revision where it has
+// one, else of all that is in it and not merely observed. Empty for none.
+func versionOf(thing string, document json.RawMessage) string {
 	if len(document) == 0 {
 		return ""
 	}
@@ -107,29 +112,58 @@ func versionOf(document json.RawMessage) string {
 		sum := sha256.Sum256([]byte(v.ID + "\x00" + v.Name + "\x00" + v.Created))
 		return fmt.Sprintf(`"%s-%d"`, hex.EncodeToString(sum[:4]), v.Revision)
 	}
-	sum := sha256.Sum256(document)
+	kind, _, _ := strings.Cut(thing, "/")
+	sum := sha256.Sum256(settled(kind, document))
 	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
-// versioned gives answers that show one thing its version, in the header ETag.
-func versioned(next StrictHandlerFunc, operation string) StrictHandlerFunc {
-	single := slices.Contains([]string{
-		"GetTenant", "EditTenant", "StartMaintenance", "EndMaintenance", "EditGuard", "DropGuard", "HoldTenant", "ResumeTenant",
-		"GetPolicy", "EditPolicy", "CreatePolicy", "GetUser", "EditUser", "GetMember", "EditMember", "GetWebhook", "GetBackup", "EditBackup",
-	}, operation)
-	if !single {
-		return next
+// settled is a document without what is merely observed.
+func settled(kind string, document json.RawMessage) json.RawMessage {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(document, &fields) != nil {
+		return document
 	}
+	for _, name := range observed(kind) {
+		delete(fields, name)
+	}
+	text, err := json.Marshal(fields) // by name
+	if err != nil {
+		return document
+	}
+	return text
+}
+
+// versioned gives answers that show one thing its version, in the header ETag, where the document
+// says so.
+func (s *Server) versioned(next StrictHandlerFunc, _ string) StrictHandlerFunc {
 	return func(ec echo.Context, request any) (any, error) {
 		answer, err := next(ec, request)
-		if err != nil || answer == nil {
+		c, known := ec.Request().Context().Value(callKey{}).(*call)
+		if err != nil || answer == nil || !known || !c.access.versioned {
 			return answer, err
 		}
-		text, err := json.Marshal(answer)
-		if err != nil {
-			return answer, err
+		version, err := s.versionNow(ec, c, answer)
+		if err == nil && version != "" {
+			ec.Response().Header().Set("ETag", version)
 		}
-		ec.Response().Header().Set("ETag", versionOf(text))
-		return answer, nil
+		return answer, err
 	}
+}
+
+// versionNow is the version of what an answer shows: of the answer itself where that is just the thing,
+// else of the thing as it is now.
+func (s *Server) versionNow(ec echo.Context, c *call, answer any) (string, error) {
+	all, thing := sites(), thingOf(ec, c)
+	i := slices.IndexFunc(all, func(p site) bool { return p.holds(c.access.route) })
+	if i < 0 && c.subject != "" {
+		thing = c.subject // made just now
+	}
+	if i < 0 || c.access.method != http.MethodGet || all[i].route != c.access.route {
+		return versionOf(thing, s.document(ec.Request().Context(), thing)), nil
+	}
+	text, err := json.Marshal(answer)
+	if err != nil {
+		return "", fmt.Errorf("write the answer: %w", err)
+	}
+	return versionOf(thing, text), nil
 }

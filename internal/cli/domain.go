@@ -242,7 +242,7 @@ func (t *tool) domainRemove() *cobra.Command {
 				return err
 			}
 			for _, domain := range args {
-				body, err := client.Open(d.RemoveDomain(c.Context(), domain))
+				body, err := client.Open(d.RemoveDomain(c.Context(), domain, nil))
 				if err != nil {
 					return err
 				}

@@ -224,7 +224,7 @@ func (t *tool) password(ctx context.Context, in *bufio.Reader, made *login, f lo
 	token, err := client.Decode[client.TokenCreated](d.CreateToken(ctx, nil, client.TokenCreate{
 		Name: "login on " + cmp.Or(host, "a host") + " at " + t.now().UTC().Format(time.RFC3339), ExpiresIn: f.expires,
 	}, prove))
-	if body, bad := client.Open(d.Logout(ctx, prove)); bad == nil {
+	if body, bad := client.Open(d.Logout(ctx, nil, prove)); bad == nil {
 		body.Close()
 	}
 	made.Token, made.TokenID = token.Secret, token.Token.Id
@@ -302,7 +302,7 @@ func endToken(ctx context.Context, l login) error {
 	if err != nil {
 		return err
 	}
-	body, err := client.Open(d.DeleteToken(ctx, l.TokenID))
+	body, err := client.Open(d.DeleteToken(ctx, l.TokenID, nil))
 	if err != nil {
 		return err
 	}

@@ -115,7 +115,7 @@ func (t *tool) proxyRemove() *cobra.Command {
 				return err
 			}
 			for _, name := range args {
-				body, err := client.Open(d.RemoveProxy(c.Context(), name))
+				body, err := client.Open(d.RemoveProxy(c.Context(), name, nil))
 				if err != nil {
 					return err
 				}

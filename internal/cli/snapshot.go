@@ -161,7 +161,7 @@ func (t *tool) snapshotEdit() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			x, err := client.Decode[client.Snapshot](d.EditSnapshot(ctx, tenant, snapshot, spec))
+			x, err := client.Decode[client.Snapshot](d.EditSnapshot(ctx, tenant, snapshot, nil, spec))
 			if err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func (t *tool) tokenDelete() *cobra.Command {
 				return err
 			}
 			for _, id := range args {
-				body, err := client.Open(d.DeleteToken(c.Context(), id))
+				body, err := client.Open(d.DeleteToken(c.Context(), id, nil))
 				if err != nil {
 					return err
 				}

@@ -192,7 +192,7 @@ func (t *tool) userSessions() *cobra.Command {
 
 func (t *tool) userLogout() *cobra.Command {
 	return t.onUser("logout NAME", "End all sessions of a user", func(ctx context.Context, d *client.Daemon, name string) error {
-		body, err := client.Open(d.EndUserSessions(ctx, name))
+		body, err := client.Open(d.EndUserSessions(ctx, name, nil))
 		return t.didUser(body, err, "ended", name, "The sessions of %s have ended\n")
 	})
 }
@@ -200,7 +200,7 @@ func (t *tool) userLogout() *cobra.Command {
 func (t *tool) userClearTOTP() *cobra.Command {
 	return t.onUser("clear-codes NAME", "Ask a user who has lost the authenticator for no one-time codes any more",
 		func(ctx context.Context, d *client.Daemon, name string) error {
-			body, err := client.Open(d.ClearTOTP(ctx, name))
+			body, err := client.Open(d.ClearTOTP(ctx, name, nil))
 			return t.didUser(body, err, "cleared", name, "No one-time codes are asked of %s any more\n")
 		})
 }

@@ -184,6 +184,15 @@ func (s *Service[C]) Get(ctx context.Context, name fleet.Name) (View, error) {
 	return s.ask(ctx, c), nil
 }
 
+// Record gives what is written down of a cluster, without asking it; fleet.NotFound.
+func (s *Service[C]) Record(ctx context.Context, name fleet.Name) (View, error) {
+	c, err := s.cluster(ctx, name)
+	if err != nil {
+		return View{}, err
+	}
+	return View{Cluster: c, Fingerprint: s.Fingerprint(c.ServerCert)}, nil
+}
+
 func (s *Service[C]) ask(ctx context.Context, c fleet.Cluster) View {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()

@@ -88,6 +88,15 @@ func (s *Service) Domain(ctx context.Context, name string) (DomainView, error) {
 	return s.look(ctx, t, d, true)
 }
 
+// DomainRecord gives what is written down of a domain: Domain without what DNS and its certificate say.
+func (s *Service) DomainRecord(ctx context.Context, name string) (DomainView, error) {
+	t, d, err := s.owner(ctx, name)
+	if err != nil {
+		return DomainView{}, err
+	}
+	return domainView(t, d), nil
+}
+
 // owner finds the tenant that has the domain.
 func (s *Service) owner(ctx context.Context, name string) (fleet.Tenant, fleet.Domain, error) {
 	d, err := fleet.ParseDomainPattern(name)

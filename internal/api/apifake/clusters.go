@@ -48,6 +48,16 @@ func (c Clusters) Get(_ context.Context, name fleet.Name) (clusters.View, error)
 	return clusters.View{}, fleet.Errorf(fleet.NotFound, "there is no cluster %s", name).WithHint("lxdfleet cluster list shows them")
 }
 
+// Record implements api.Clusters.
+func (c Clusters) Record(_ context.Context, name fleet.Name) (clusters.View, error) {
+	for _, v := range c.all() {
+		if v.Name == name {
+			return clusters.View{Cluster: v.Cluster, Fingerprint: v.Fingerprint}, nil
+		}
+	}
+	return clusters.View{}, fleet.Errorf(fleet.NotFound, "there is no cluster %s", name)
+}
+
 // Add implements api.Clusters.
 func (c Clusters) Add(_ context.Context, req clusters.AddRequest) (clusters.View, error) {
 	if err := c.fleet.called("AddCluster", req); err != nil {

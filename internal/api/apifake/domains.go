@@ -144,6 +144,12 @@ func (d *Domains) Domain(_ context.Context, name string) (tenants.DomainView, er
 	return d.view(owner, domain, true), err
 }
 
+// DomainRecord implements api.Domains.
+func (d *Domains) DomainRecord(_ context.Context, name string) (tenants.DomainView, error) {
+	owner, domain, err := d.owner(name)
+	return d.view(owner, domain, false), err
+}
+
 // Domains implements api.Domains.
 func (d *Domains) Domains(ctx context.Context, f tenants.DomainFilter) ([]tenants.DomainView, error) {
 	if err := d.fleet.called("Domains", f); err != nil {

@@ -3308,12 +3308,18 @@ type AddClusterParams struct {
 type RemoveClusterParams struct {
 	// Force Also where it is away: it goes on trusting, and what is there is forgotten.
 	Force bool `form:"force,omitempty" json:"force,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // RotateClusterParams defines parameters for RotateCluster.
 type RotateClusterParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ReplayDeliveryParams defines parameters for ReplayDelivery.
@@ -3330,6 +3336,18 @@ type ListDomainsParams struct {
 	// Cursor next_cursor of the page before.
 	Cursor Cursor      `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
 	State  DomainState `form:"state,omitempty" json:"state,omitempty,omitzero"`
+}
+
+// RemoveDomainParams defines parameters for RemoveDomain.
+type RemoveDomainParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ChangeDomainParams defines parameters for ChangeDomain.
+type ChangeDomainParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CheckDomainParams defines parameters for CheckDomain.
@@ -3409,6 +3427,9 @@ type ImportImageParams struct {
 type DeleteImageParams struct {
 	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ListJobsParams defines parameters for ListJobs.
@@ -3534,6 +3555,12 @@ type EditPolicyParams struct {
 	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
+// RemoveProxyParams defines parameters for RemoveProxy.
+type RemoveProxyParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // CreateProxyTokenParams defines parameters for CreateProxyToken.
 type CreateProxyTokenParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3562,6 +3589,30 @@ type RecoverParams struct {
 
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// LogoutParams defines parameters for Logout.
+type LogoutParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ChangePasswordParams defines parameters for ChangePassword.
+type ChangePasswordParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// SetTOTPParams defines parameters for SetTOTP.
+type SetTOTPParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EndSessionParams defines parameters for EndSession.
+type EndSessionParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // ListTenantsParams defines parameters for ListTenants.
@@ -3792,6 +3843,15 @@ type DeleteSnapshotParams struct {
 
 	// Prefer wait=N: answer when the job has ended, after N seconds at most (120 at most).
 	Prefer Prefer `json:"Prefer,omitempty,omitzero"`
+
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// EditSnapshotParams defines parameters for EditSnapshot.
+type EditSnapshotParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CloneSnapshotParams defines parameters for CloneSnapshot.
@@ -3866,6 +3926,12 @@ type CreateTokenParams struct {
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
 }
 
+// DeleteTokenParams defines parameters for DeleteToken.
+type DeleteTokenParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
 // CreateUserParams defines parameters for CreateUser.
 type CreateUserParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
@@ -3888,6 +3954,18 @@ type EditUserParams struct {
 type CreateLinkParams struct {
 	// IdempotencyKey Any text unique to this request, so that it can be repeated safely.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty,omitzero"`
+}
+
+// EndUserSessionsParams defines parameters for EndUserSessions.
+type EndUserSessionsParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
+}
+
+// ClearTOTPParams defines parameters for ClearTOTP.
+type ClearTOTPParams struct {
+	// IfMatch The version that is changed, as its ETag said; where there is another now the answer is 412.
+	IfMatch IfMatch `json:"If-Match,omitempty,omitzero"`
 }
 
 // CreateWebhookParams defines parameters for CreateWebhook.
@@ -4432,7 +4510,7 @@ type ClientInterface interface {
 	// RemoveDomain Take a domain from its tenant
 	//
 	// Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
-	RemoveDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RemoveDomain(ctx context.Context, domain DomainName, params *RemoveDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetDomain One domain, with what DNS and its certificate say now
 	//
@@ -4444,14 +4522,14 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-	ChangeDomainWithBody(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangeDomainWithBody(ctx context.Context, domain DomainName, params *ChangeDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangeDomain Make a domain the primary one, or let it redirect
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-	ChangeDomain(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangeDomain(ctx context.Context, domain DomainName, params *ChangeDomainParams, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CheckDomain Look for a domain's proof again now, and retry its certificate
 	//
@@ -4806,7 +4884,12 @@ type ClientInterface interface {
 	// It is cut off at once, and its certificate is worth nothing any more.
 	//
 	// Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
-	RemoveProxy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	RemoveProxy(ctx context.Context, name string, params *RemoveProxyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetProxy One proxy on a host of its own
+	//
+	// Corresponds with GET /v1/proxies/{name} (the `GetProxy` operationId).
+	GetProxy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateProxyTokenWithBody Make a token that one proxy can join with, once
 	//
@@ -4865,7 +4948,7 @@ type ClientInterface interface {
 	// Logout End this session
 	//
 	// Corresponds with DELETE /v1/session (the `Logout` operationId).
-	Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	Logout(ctx context.Context, params *LogoutParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetSession Who you are, and what you may do
 	//
@@ -4901,7 +4984,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-	ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangePasswordWithBody(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ChangePassword Set another password
 	//
@@ -4910,7 +4993,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-	ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ChangePassword(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// PlanTOTP Make a secret for one-time codes
 	//
@@ -4924,14 +5007,14 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-	SetTOTPWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SetTOTPWithBody(ctx context.Context, params *SetTOTPParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// SetTOTP Ask for one-time codes at each login from now on
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-	SetTOTP(ctx context.Context, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	SetTOTP(ctx context.Context, params *SetTOTPParams, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RemoveTOTPWithBody Ask for no one-time codes any more
 	//
@@ -4955,7 +5038,12 @@ type ClientInterface interface {
 	// EndSession End one of your sessions
 	//
 	// Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
-	EndSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EndSession(ctx context.Context, id string, params *EndSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetLoginSession One of your sessions
+	//
+	// Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
+	GetLoginSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTenants Tenants, by name where nothing else is asked for
 	//
@@ -5249,7 +5337,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-	EditSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// EditSnapshot Pin a snapshot, or write something down about it
 	//
@@ -5258,7 +5346,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-	EditSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EditSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CloneSnapshotWithBody Make a new tenant of a snapshot
 	//
@@ -5338,7 +5426,12 @@ type ClientInterface interface {
 	// DeleteToken End a token
 	//
 	// Corresponds with DELETE /v1/tokens/{id} (the `DeleteToken` operationId).
-	DeleteToken(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteToken(ctx context.Context, id string, params *DeleteTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetToken One of your tokens; for an admin, anybody's
+	//
+	// Corresponds with GET /v1/tokens/{id} (the `GetToken` operationId).
+	GetToken(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTraffic What the proxy answered, by tenant
 	//
@@ -5408,7 +5501,7 @@ type ClientInterface interface {
 	// EndUserSessions End all of a user's sessions
 	//
 	// Corresponds with DELETE /v1/users/{user}/sessions (the `EndUserSessions` operationId).
-	EndUserSessions(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	EndUserSessions(ctx context.Context, user UserName, params *EndUserSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListUserSessions A user's sessions, the newest first
 	//
@@ -5418,7 +5511,7 @@ type ClientInterface interface {
 	// ClearTOTP Ask a user who has lost the authenticator for no one-time codes any more
 	//
 	// Corresponds with DELETE /v1/users/{user}/totp (the `ClearTOTP` operationId).
-	ClearTOTP(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ClearTOTP(ctx context.Context, user UserName, params *ClearTOTPParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWebhooks Webhooks by name
 	//
@@ -6207,8 +6300,8 @@ func (c *Client) ListDomains(ctx context.Context, params *ListDomainsParams, req
 // RemoveDomain Take a domain from its tenant
 //
 // Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
-func (c *Client) RemoveDomain(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRemoveDomainRequest(c.Server, domain)
+func (c *Client) RemoveDomain(ctx context.Context, domain DomainName, params *RemoveDomainParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveDomainRequest(c.Server, domain, params)
 	if err != nil {
 		return nil, err
 	}
@@ -6239,8 +6332,8 @@ func (c *Client) GetDomain(ctx context.Context, domain DomainName, reqEditors ..
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-func (c *Client) ChangeDomainWithBody(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangeDomainRequestWithBody(c.Server, domain, contentType, body)
+func (c *Client) ChangeDomainWithBody(ctx context.Context, domain DomainName, params *ChangeDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeDomainRequestWithBody(c.Server, domain, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6256,8 +6349,8 @@ func (c *Client) ChangeDomainWithBody(ctx context.Context, domain DomainName, co
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-func (c *Client) ChangeDomain(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangeDomainRequest(c.Server, domain, body)
+func (c *Client) ChangeDomain(ctx context.Context, domain DomainName, params *ChangeDomainParams, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangeDomainRequest(c.Server, domain, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7111,8 +7204,23 @@ func (c *Client) ListProxies(ctx context.Context, reqEditors ...RequestEditorFn)
 // It is cut off at once, and its certificate is worth nothing any more.
 //
 // Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
-func (c *Client) RemoveProxy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewRemoveProxyRequest(c.Server, name)
+func (c *Client) RemoveProxy(ctx context.Context, name string, params *RemoveProxyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRemoveProxyRequest(c.Server, name, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetProxy One proxy on a host of its own
+//
+// Corresponds with GET /v1/proxies/{name} (the `GetProxy` operationId).
+func (c *Client) GetProxy(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetProxyRequest(c.Server, name)
 	if err != nil {
 		return nil, err
 	}
@@ -7260,8 +7368,8 @@ func (c *Client) GetServer(ctx context.Context, reqEditors ...RequestEditorFn) (
 // Logout End this session
 //
 // Corresponds with DELETE /v1/session (the `Logout` operationId).
-func (c *Client) Logout(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewLogoutRequest(c.Server)
+func (c *Client) Logout(ctx context.Context, params *LogoutParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLogoutRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -7336,8 +7444,8 @@ func (c *Client) Login(ctx context.Context, body LoginJSONRequestBody, reqEditor
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangePasswordRequestWithBody(c.Server, contentType, body)
+func (c *Client) ChangePasswordWithBody(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7355,8 +7463,8 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-func (c *Client) ChangePassword(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewChangePasswordRequest(c.Server, body)
+func (c *Client) ChangePassword(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewChangePasswordRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7389,8 +7497,8 @@ func (c *Client) PlanTOTP(ctx context.Context, reqEditors ...RequestEditorFn) (*
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-func (c *Client) SetTOTPWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSetTOTPRequestWithBody(c.Server, contentType, body)
+func (c *Client) SetTOTPWithBody(ctx context.Context, params *SetTOTPParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTOTPRequestWithBody(c.Server, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7406,8 +7514,8 @@ func (c *Client) SetTOTPWithBody(ctx context.Context, contentType string, body i
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-func (c *Client) SetTOTP(ctx context.Context, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewSetTOTPRequest(c.Server, body)
+func (c *Client) SetTOTP(ctx context.Context, params *SetTOTPParams, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetTOTPRequest(c.Server, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -7470,8 +7578,23 @@ func (c *Client) ListSessions(ctx context.Context, reqEditors ...RequestEditorFn
 // EndSession End one of your sessions
 //
 // Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
-func (c *Client) EndSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEndSessionRequest(c.Server, id)
+func (c *Client) EndSession(ctx context.Context, id string, params *EndSessionParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetLoginSession One of your sessions
+//
+// Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
+func (c *Client) GetLoginSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetLoginSessionRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -8144,8 +8267,8 @@ func (c *Client) GetSnapshot(ctx context.Context, name TenantName, snapshot Snap
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-func (c *Client) EditSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditSnapshotRequestWithBody(c.Server, name, snapshot, contentType, body)
+func (c *Client) EditSnapshotWithBody(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditSnapshotRequestWithBody(c.Server, name, snapshot, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8163,8 +8286,8 @@ func (c *Client) EditSnapshotWithBody(ctx context.Context, name TenantName, snap
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-func (c *Client) EditSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEditSnapshotRequest(c.Server, name, snapshot, body)
+func (c *Client) EditSnapshot(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEditSnapshotRequest(c.Server, name, snapshot, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -8373,8 +8496,23 @@ func (c *Client) CreateToken(ctx context.Context, params *CreateTokenParams, bod
 // DeleteToken End a token
 //
 // Corresponds with DELETE /v1/tokens/{id} (the `DeleteToken` operationId).
-func (c *Client) DeleteToken(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteTokenRequest(c.Server, id)
+func (c *Client) DeleteToken(ctx context.Context, id string, params *DeleteTokenParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteTokenRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetToken One of your tokens; for an admin, anybody's
+//
+// Corresponds with GET /v1/tokens/{id} (the `GetToken` operationId).
+func (c *Client) GetToken(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetTokenRequest(c.Server, id)
 	if err != nil {
 		return nil, err
 	}
@@ -8543,8 +8681,8 @@ func (c *Client) CreateLink(ctx context.Context, user UserName, params *CreateLi
 // EndUserSessions End all of a user's sessions
 //
 // Corresponds with DELETE /v1/users/{user}/sessions (the `EndUserSessions` operationId).
-func (c *Client) EndUserSessions(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewEndUserSessionsRequest(c.Server, user)
+func (c *Client) EndUserSessions(ctx context.Context, user UserName, params *EndUserSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndUserSessionsRequest(c.Server, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -8573,8 +8711,8 @@ func (c *Client) ListUserSessions(ctx context.Context, user UserName, reqEditors
 // ClearTOTP Ask a user who has lost the authenticator for no one-time codes any more
 //
 // Corresponds with DELETE /v1/users/{user}/totp (the `ClearTOTP` operationId).
-func (c *Client) ClearTOTP(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewClearTOTPRequest(c.Server, user)
+func (c *Client) ClearTOTP(ctx context.Context, user UserName, params *ClearTOTPParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewClearTOTPRequest(c.Server, user, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10241,6 +10379,19 @@ func NewRemoveClusterRequest(server string, cluster string, params *RemoveCluste
 		return nil, err
 	}
 
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
 	return req, nil
 }
 
@@ -10319,6 +10470,15 @@ func NewRotateClusterRequest(server string, cluster string, params *RotateCluste
 		}
 
 		req.Header.Set("Idempotency-Key", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
 
 	}
 
@@ -10470,7 +10630,7 @@ func NewListDomainsRequest(server string, params *ListDomainsParams) (*http.Requ
 }
 
 // NewRemoveDomainRequest constructs an http.Request for the RemoveDomain method
-func NewRemoveDomainRequest(server string, domain DomainName) (*http.Request, error) {
+func NewRemoveDomainRequest(server string, domain DomainName, params *RemoveDomainParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10498,6 +10658,19 @@ func NewRemoveDomainRequest(server string, domain DomainName) (*http.Request, er
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -10538,18 +10711,18 @@ func NewGetDomainRequest(server string, domain DomainName) (*http.Request, error
 }
 
 // NewChangeDomainRequest calls the generic ChangeDomain builder with application/json body
-func NewChangeDomainRequest(server string, domain DomainName, body ChangeDomainJSONRequestBody) (*http.Request, error) {
+func NewChangeDomainRequest(server string, domain DomainName, params *ChangeDomainParams, body ChangeDomainJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewChangeDomainRequestWithBody(server, domain, "application/json", bodyReader)
+	return NewChangeDomainRequestWithBody(server, domain, params, "application/json", bodyReader)
 }
 
 // NewChangeDomainRequestWithBody constructs an http.Request for the ChangeDomain method, with any body, and a specified content type
-func NewChangeDomainRequestWithBody(server string, domain DomainName, contentType string, body io.Reader) (*http.Request, error) {
+func NewChangeDomainRequestWithBody(server string, domain DomainName, params *ChangeDomainParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -10580,6 +10753,19 @@ func NewChangeDomainRequestWithBody(server string, domain DomainName, contentTyp
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -11195,6 +11381,15 @@ func NewDeleteImageRequest(server string, name ImageName, version string, params
 		}
 
 		req.Header.Set("Prefer", headerParam0)
+
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
 
 	}
 
@@ -12527,7 +12722,7 @@ func NewListProxiesRequest(server string) (*http.Request, error) {
 }
 
 // NewRemoveProxyRequest constructs an http.Request for the RemoveProxy method
-func NewRemoveProxyRequest(server string, name string) (*http.Request, error) {
+func NewRemoveProxyRequest(server string, name string, params *RemoveProxyParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -12553,6 +12748,53 @@ func NewRemoveProxyRequest(server string, name string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetProxyRequest constructs an http.Request for the GetProxy method
+func NewGetProxyRequest(server string, name string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "name", name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/proxies/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -12843,7 +13085,7 @@ func NewGetServerRequest(server string) (*http.Request, error) {
 }
 
 // NewLogoutRequest constructs an http.Request for the Logout method
-func NewLogoutRequest(server string) (*http.Request, error) {
+func NewLogoutRequest(server string, params *LogoutParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -12864,6 +13106,19 @@ func NewLogoutRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -12937,18 +13192,18 @@ func NewLoginRequestWithBody(server string, contentType string, body io.Reader) 
 }
 
 // NewChangePasswordRequest calls the generic ChangePassword builder with application/json body
-func NewChangePasswordRequest(server string, body ChangePasswordJSONRequestBody) (*http.Request, error) {
+func NewChangePasswordRequest(server string, params *ChangePasswordParams, body ChangePasswordJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewChangePasswordRequestWithBody(server, "application/json", bodyReader)
+	return NewChangePasswordRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewChangePasswordRequestWithBody constructs an http.Request for the ChangePassword method, with any body, and a specified content type
-func NewChangePasswordRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewChangePasswordRequestWithBody(server string, params *ChangePasswordParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -12972,6 +13227,19 @@ func NewChangePasswordRequestWithBody(server string, contentType string, body io
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -13004,18 +13272,18 @@ func NewPlanTOTPRequest(server string) (*http.Request, error) {
 }
 
 // NewSetTOTPRequest calls the generic SetTOTP builder with application/json body
-func NewSetTOTPRequest(server string, body SetTOTPJSONRequestBody) (*http.Request, error) {
+func NewSetTOTPRequest(server string, params *SetTOTPParams, body SetTOTPJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewSetTOTPRequestWithBody(server, "application/json", bodyReader)
+	return NewSetTOTPRequestWithBody(server, params, "application/json", bodyReader)
 }
 
 // NewSetTOTPRequestWithBody constructs an http.Request for the SetTOTP method, with any body, and a specified content type
-func NewSetTOTPRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+func NewSetTOTPRequestWithBody(server string, params *SetTOTPParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -13039,6 +13307,19 @@ func NewSetTOTPRequestWithBody(server string, contentType string, body io.Reader
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -13111,7 +13392,7 @@ func NewListSessionsRequest(server string) (*http.Request, error) {
 }
 
 // NewEndSessionRequest constructs an http.Request for the EndSession method
-func NewEndSessionRequest(server string, id string) (*http.Request, error) {
+func NewEndSessionRequest(server string, id string, params *EndSessionParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -13137,6 +13418,53 @@ func NewEndSessionRequest(server string, id string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetLoginSessionRequest constructs an http.Request for the GetLoginSession method
+func NewGetLoginSessionRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -14840,6 +15168,15 @@ func NewDeleteSnapshotRequest(server string, name TenantName, snapshot SnapshotN
 
 		req.Header.Set("Prefer", headerParam0)
 
+		var headerParam1 string
+
+		headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam1)
+
 	}
 
 	return req, nil
@@ -14887,18 +15224,18 @@ func NewGetSnapshotRequest(server string, name TenantName, snapshot SnapshotName
 }
 
 // NewEditSnapshotRequest calls the generic EditSnapshot builder with application/json body
-func NewEditSnapshotRequest(server string, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody) (*http.Request, error) {
+func NewEditSnapshotRequest(server string, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, body EditSnapshotJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewEditSnapshotRequestWithBody(server, name, snapshot, "application/json", bodyReader)
+	return NewEditSnapshotRequestWithBody(server, name, snapshot, params, "application/json", bodyReader)
 }
 
 // NewEditSnapshotRequestWithBody constructs an http.Request for the EditSnapshot method, with any body, and a specified content type
-func NewEditSnapshotRequestWithBody(server string, name TenantName, snapshot SnapshotName, contentType string, body io.Reader) (*http.Request, error) {
+func NewEditSnapshotRequestWithBody(server string, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -14936,6 +15273,19 @@ func NewEditSnapshotRequestWithBody(server string, name TenantName, snapshot Sna
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
 
 	return req, nil
 }
@@ -15543,7 +15893,7 @@ func NewCreateTokenRequestWithBody(server string, params *CreateTokenParams, con
 }
 
 // NewDeleteTokenRequest constructs an http.Request for the DeleteToken method
-func NewDeleteTokenRequest(server string, id string) (*http.Request, error) {
+func NewDeleteTokenRequest(server string, id string, params *DeleteTokenParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -15569,6 +15919,53 @@ func NewDeleteTokenRequest(server string, id string) (*http.Request, error) {
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
+	}
+
+	return req, nil
+}
+
+// NewGetTokenRequest constructs an http.Request for the GetToken method
+func NewGetTokenRequest(server string, id string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/tokens/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -15872,7 +16269,7 @@ func NewCreateLinkRequest(server string, user UserName, params *CreateLinkParams
 }
 
 // NewEndUserSessionsRequest constructs an http.Request for the EndUserSessions method
-func NewEndUserSessionsRequest(server string, user UserName) (*http.Request, error) {
+func NewEndUserSessionsRequest(server string, user UserName, params *EndUserSessionsParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -15900,6 +16297,19 @@ func NewEndUserSessionsRequest(server string, user UserName) (*http.Request, err
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -15940,7 +16350,7 @@ func NewListUserSessionsRequest(server string, user UserName) (*http.Request, er
 }
 
 // NewClearTOTPRequest constructs an http.Request for the ClearTOTP method
-func NewClearTOTPRequest(server string, user UserName) (*http.Request, error) {
+func NewClearTOTPRequest(server string, user UserName, params *ClearTOTPParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -15968,6 +16378,19 @@ func NewClearTOTPRequest(server string, user UserName) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		var headerParam0 string
+
+		headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+		if err != nil {
+			return nil, err
+		}
+
+		req.Header.Set("If-Match", headerParam0)
+
 	}
 
 	return req, nil
@@ -16717,7 +17140,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
-	RemoveDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error)
+	RemoveDomainWithResponse(ctx context.Context, domain DomainName, params *RemoveDomainParams, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error)
 
 	// GetDomainWithResponse One domain, with what DNS and its certificate say now
 	//
@@ -16731,14 +17154,14 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-	ChangeDomainWithBodyWithResponse(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error)
+	ChangeDomainWithBodyWithResponse(ctx context.Context, domain DomainName, params *ChangeDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error)
 
 	// ChangeDomainWithResponse Make a domain the primary one, or let it redirect
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-	ChangeDomainWithResponse(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error)
+	ChangeDomainWithResponse(ctx context.Context, domain DomainName, params *ChangeDomainParams, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error)
 
 	// CheckDomainWithResponse Look for a domain's proof again now, and retry its certificate
 	//
@@ -17149,7 +17572,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
-	RemoveProxyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*RemoveProxyResponse, error)
+	RemoveProxyWithResponse(ctx context.Context, name string, params *RemoveProxyParams, reqEditors ...RequestEditorFn) (*RemoveProxyResponse, error)
+
+	// GetProxyWithResponse One proxy on a host of its own
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/proxies/{name} (the `GetProxy` operationId).
+	GetProxyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetProxyResponse, error)
 
 	// CreateProxyTokenWithBodyWithResponse Make a token that one proxy can join with, once
 	//
@@ -17218,7 +17648,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/session (the `Logout` operationId).
-	LogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogoutResponse, error)
+	LogoutWithResponse(ctx context.Context, params *LogoutParams, reqEditors ...RequestEditorFn) (*LogoutResponse, error)
 
 	// GetSessionWithResponse Who you are, and what you may do
 	//
@@ -17256,7 +17686,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-	ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+	ChangePasswordWithBodyWithResponse(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
 	// ChangePasswordWithResponse Set another password
 	//
@@ -17265,7 +17695,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-	ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
+	ChangePasswordWithResponse(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error)
 
 	// PlanTOTPWithResponse Make a secret for one-time codes
 	//
@@ -17281,14 +17711,14 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-	SetTOTPWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error)
+	SetTOTPWithBodyWithResponse(ctx context.Context, params *SetTOTPParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error)
 
 	// SetTOTPWithResponse Ask for one-time codes at each login from now on
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-	SetTOTPWithResponse(ctx context.Context, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error)
+	SetTOTPWithResponse(ctx context.Context, params *SetTOTPParams, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error)
 
 	// RemoveTOTPWithBodyWithResponse Ask for no one-time codes any more
 	//
@@ -17316,7 +17746,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
-	EndSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
+	EndSessionWithResponse(ctx context.Context, id string, params *EndSessionParams, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
+
+	// GetLoginSessionWithResponse One of your sessions
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
+	GetLoginSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetLoginSessionResponse, error)
 
 	// ListTenantsWithResponse Tenants, by name where nothing else is asked for
 	//
@@ -17644,7 +18081,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-	EditSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error)
+	EditSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error)
 
 	// EditSnapshotWithResponse Pin a snapshot, or write something down about it
 	//
@@ -17653,7 +18090,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-	EditSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error)
+	EditSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error)
 
 	// CloneSnapshotWithBodyWithResponse Make a new tenant of a snapshot
 	//
@@ -17751,7 +18188,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/tokens/{id} (the `DeleteToken` operationId).
-	DeleteTokenWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*DeleteTokenResponse, error)
+	DeleteTokenWithResponse(ctx context.Context, id string, params *DeleteTokenParams, reqEditors ...RequestEditorFn) (*DeleteTokenResponse, error)
+
+	// GetTokenWithResponse One of your tokens; for an admin, anybody's
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/tokens/{id} (the `GetToken` operationId).
+	GetTokenWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetTokenResponse, error)
 
 	// GetTrafficWithResponse What the proxy answered, by tenant
 	//
@@ -17833,7 +18277,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/users/{user}/sessions (the `EndUserSessions` operationId).
-	EndUserSessionsWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*EndUserSessionsResponse, error)
+	EndUserSessionsWithResponse(ctx context.Context, user UserName, params *EndUserSessionsParams, reqEditors ...RequestEditorFn) (*EndUserSessionsResponse, error)
 
 	// ListUserSessionsWithResponse A user's sessions, the newest first
 	//
@@ -17847,7 +18291,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /v1/users/{user}/totp (the `ClearTOTP` operationId).
-	ClearTOTPWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*ClearTOTPResponse, error)
+	ClearTOTPWithResponse(ctx context.Context, user UserName, params *ClearTOTPParams, reqEditors ...RequestEditorFn) (*ClearTOTPResponse, error)
 
 	// ListWebhooksWithResponse Webhooks by name
 	//
@@ -18549,6 +18993,11 @@ func (r DeleteBackupResponse) ContentType() string {
 	return ""
 }
 
+// GetBackupResponse200Headers the declared response headers of an HTTP 200 response for GetBackup
+type GetBackupResponse200Headers struct {
+	ETag string
+}
+
 type GetBackupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18556,6 +19005,8 @@ type GetBackupResponse struct {
 	JSON200 *Backup
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetBackupResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18582,6 +19033,11 @@ func (r GetBackupResponse) ContentType() string {
 	return ""
 }
 
+// EditBackupResponse200Headers the declared response headers of an HTTP 200 response for EditBackup
+type EditBackupResponse200Headers struct {
+	ETag string
+}
+
 type EditBackupResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18589,6 +19045,8 @@ type EditBackupResponse struct {
 	JSON200 *Backup
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditBackupResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18823,6 +19281,11 @@ func (r ListClustersResponse) ContentType() string {
 	return ""
 }
 
+// AddClusterResponse201Headers the declared response headers of an HTTP 201 response for AddCluster
+type AddClusterResponse201Headers struct {
+	ETag string
+}
+
 type AddClusterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18830,6 +19293,8 @@ type AddClusterResponse struct {
 	JSON201 *Cluster
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *AddClusterResponse201Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18887,6 +19352,11 @@ func (r RemoveClusterResponse) ContentType() string {
 	return ""
 }
 
+// GetClusterResponse200Headers the declared response headers of an HTTP 200 response for GetCluster
+type GetClusterResponse200Headers struct {
+	ETag string
+}
+
 type GetClusterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18894,6 +19364,8 @@ type GetClusterResponse struct {
 	JSON200 *Cluster
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetClusterResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -18920,6 +19392,11 @@ func (r GetClusterResponse) ContentType() string {
 	return ""
 }
 
+// RotateClusterResponse200Headers the declared response headers of an HTTP 200 response for RotateCluster
+type RotateClusterResponse200Headers struct {
+	ETag string
+}
+
 type RotateClusterResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18927,6 +19404,8 @@ type RotateClusterResponse struct {
 	JSON200 *Cluster
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RotateClusterResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19083,6 +19562,11 @@ func (r RemoveDomainResponse) ContentType() string {
 	return ""
 }
 
+// GetDomainResponse200Headers the declared response headers of an HTTP 200 response for GetDomain
+type GetDomainResponse200Headers struct {
+	ETag string
+}
+
 type GetDomainResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19090,6 +19574,8 @@ type GetDomainResponse struct {
 	JSON200 *Domain
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDomainResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19116,6 +19602,11 @@ func (r GetDomainResponse) ContentType() string {
 	return ""
 }
 
+// ChangeDomainResponse200Headers the declared response headers of an HTTP 200 response for ChangeDomain
+type ChangeDomainResponse200Headers struct {
+	ETag string
+}
+
 type ChangeDomainResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19123,6 +19614,8 @@ type ChangeDomainResponse struct {
 	JSON200 *Domain
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangeDomainResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19149,6 +19642,11 @@ func (r ChangeDomainResponse) ContentType() string {
 	return ""
 }
 
+// CheckDomainResponse200Headers the declared response headers of an HTTP 200 response for CheckDomain
+type CheckDomainResponse200Headers struct {
+	ETag string
+}
+
 type CheckDomainResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19156,6 +19654,8 @@ type CheckDomainResponse struct {
 	JSON200 *Domain
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *CheckDomainResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19538,6 +20038,11 @@ func (r DeleteImageResponse) ContentType() string {
 	return ""
 }
 
+// GetImageResponse200Headers the declared response headers of an HTTP 200 response for GetImage
+type GetImageResponse200Headers struct {
+	ETag string
+}
+
 type GetImageResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19545,6 +20050,8 @@ type GetImageResponse struct {
 	JSON200 *Image
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetImageResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -19989,6 +20496,11 @@ func (r ListMembersResponse) ContentType() string {
 	return ""
 }
 
+// GetMemberResponse200Headers the declared response headers of an HTTP 200 response for GetMember
+type GetMemberResponse200Headers struct {
+	ETag string
+}
+
 type GetMemberResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19996,6 +20508,8 @@ type GetMemberResponse struct {
 	JSON200 *Member
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetMemberResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20022,6 +20536,11 @@ func (r GetMemberResponse) ContentType() string {
 	return ""
 }
 
+// EditMemberResponse200Headers the declared response headers of an HTTP 200 response for EditMember
+type EditMemberResponse200Headers struct {
+	ETag string
+}
+
 type EditMemberResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20029,6 +20548,8 @@ type EditMemberResponse struct {
 	JSON200 *Member
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditMemberResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20331,6 +20852,11 @@ func (r ListPoliciesResponse) ContentType() string {
 	return ""
 }
 
+// CreatePolicyResponse201Headers the declared response headers of an HTTP 201 response for CreatePolicy
+type CreatePolicyResponse201Headers struct {
+	ETag string
+}
+
 type CreatePolicyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20338,6 +20864,8 @@ type CreatePolicyResponse struct {
 	JSON201 *Policy
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreatePolicyResponse201Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20395,6 +20923,11 @@ func (r DeletePolicyResponse) ContentType() string {
 	return ""
 }
 
+// GetPolicyResponse200Headers the declared response headers of an HTTP 200 response for GetPolicy
+type GetPolicyResponse200Headers struct {
+	ETag string
+}
+
 type GetPolicyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20402,6 +20935,8 @@ type GetPolicyResponse struct {
 	JSON200 *Policy
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPolicyResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20428,6 +20963,11 @@ func (r GetPolicyResponse) ContentType() string {
 	return ""
 }
 
+// EditPolicyResponse200Headers the declared response headers of an HTTP 200 response for EditPolicy
+type EditPolicyResponse200Headers struct {
+	ETag string
+}
+
 type EditPolicyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20435,6 +20975,8 @@ type EditPolicyResponse struct {
 	JSON200 *Policy
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditPolicyResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20519,6 +21061,46 @@ func (r RemoveProxyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RemoveProxyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetProxyResponse200Headers the declared response headers of an HTTP 200 response for GetProxy
+type GetProxyResponse200Headers struct {
+	ETag string
+}
+
+type GetProxyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Proxy
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetProxyResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetProxyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetProxyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetProxyResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20761,6 +21343,11 @@ func (r LogoutResponse) ContentType() string {
 	return ""
 }
 
+// GetSessionResponse200Headers the declared response headers of an HTTP 200 response for GetSession
+type GetSessionResponse200Headers struct {
+	ETag string
+}
+
 type GetSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20768,6 +21355,8 @@ type GetSessionResponse struct {
 	JSON200 *Session
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSessionResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20794,6 +21383,11 @@ func (r GetSessionResponse) ContentType() string {
 	return ""
 }
 
+// LoginResponse200Headers the declared response headers of an HTTP 200 response for Login
+type LoginResponse200Headers struct {
+	ETag string
+}
+
 type LoginResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20801,6 +21395,8 @@ type LoginResponse struct {
 	JSON200 *Session
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *LoginResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20827,6 +21423,11 @@ func (r LoginResponse) ContentType() string {
 	return ""
 }
 
+// ChangePasswordResponse200Headers the declared response headers of an HTTP 200 response for ChangePassword
+type ChangePasswordResponse200Headers struct {
+	ETag string
+}
+
 type ChangePasswordResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20834,6 +21435,8 @@ type ChangePasswordResponse struct {
 	JSON200 *Session
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ChangePasswordResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20893,6 +21496,11 @@ func (r PlanTOTPResponse) ContentType() string {
 	return ""
 }
 
+// SetTOTPResponse200Headers the declared response headers of an HTTP 200 response for SetTOTP
+type SetTOTPResponse200Headers struct {
+	ETag string
+}
+
 type SetTOTPResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20900,6 +21508,8 @@ type SetTOTPResponse struct {
 	JSON200 *Session
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *SetTOTPResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -20926,6 +21536,11 @@ func (r SetTOTPResponse) ContentType() string {
 	return ""
 }
 
+// RemoveTOTPResponse200Headers the declared response headers of an HTTP 200 response for RemoveTOTP
+type RemoveTOTPResponse200Headers struct {
+	ETag string
+}
+
 type RemoveTOTPResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20933,6 +21548,8 @@ type RemoveTOTPResponse struct {
 	JSON200 *Session
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RemoveTOTPResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21017,6 +21634,46 @@ func (r EndSessionResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r EndSessionResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetLoginSessionResponse200Headers the declared response headers of an HTTP 200 response for GetLoginSession
+type GetLoginSessionResponse200Headers struct {
+	ETag string
+}
+
+type GetLoginSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *LoginSession
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetLoginSessionResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetLoginSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetLoginSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetLoginSessionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21136,6 +21793,11 @@ func (r DeleteTenantResponse) ContentType() string {
 	return ""
 }
 
+// GetTenantResponse200Headers the declared response headers of an HTTP 200 response for GetTenant
+type GetTenantResponse200Headers struct {
+	ETag string
+}
+
 type GetTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21143,6 +21805,8 @@ type GetTenantResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTenantResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21169,6 +21833,11 @@ func (r GetTenantResponse) ContentType() string {
 	return ""
 }
 
+// EditTenantResponse200Headers the declared response headers of an HTTP 200 response for EditTenant
+type EditTenantResponse200Headers struct {
+	ETag string
+}
+
 type EditTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21176,6 +21845,8 @@ type EditTenantResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditTenantResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21202,6 +21873,11 @@ func (r EditTenantResponse) ContentType() string {
 	return ""
 }
 
+// PutTenantResponse200Headers the declared response headers of an HTTP 200 response for PutTenant
+type PutTenantResponse200Headers struct {
+	ETag string
+}
+
 // PutTenantResponse202Headers the declared response headers of an HTTP 202 response for PutTenant
 type PutTenantResponse202Headers struct {
 	Location string
@@ -21216,6 +21892,8 @@ type PutTenantResponse struct {
 	JSON202 *TenantState
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *PutTenantResponse200Headers
 	// Headers202 the parsed response headers for an HTTP 202 response
 	Headers202 *PutTenantResponse202Headers
 }
@@ -21374,6 +22052,11 @@ func (r ExecTenantResponse) ContentType() string {
 	return ""
 }
 
+// DropGuardResponse200Headers the declared response headers of an HTTP 200 response for DropGuard
+type DropGuardResponse200Headers struct {
+	ETag string
+}
+
 type DropGuardResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21381,6 +22064,8 @@ type DropGuardResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *DropGuardResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21407,6 +22092,11 @@ func (r DropGuardResponse) ContentType() string {
 	return ""
 }
 
+// EditGuardResponse200Headers the declared response headers of an HTTP 200 response for EditGuard
+type EditGuardResponse200Headers struct {
+	ETag string
+}
+
 type EditGuardResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21414,6 +22104,8 @@ type EditGuardResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditGuardResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21440,6 +22132,11 @@ func (r EditGuardResponse) ContentType() string {
 	return ""
 }
 
+// ResumeTenantResponse200Headers the declared response headers of an HTTP 200 response for ResumeTenant
+type ResumeTenantResponse200Headers struct {
+	ETag string
+}
+
 type ResumeTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21447,6 +22144,8 @@ type ResumeTenantResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *ResumeTenantResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21473,6 +22172,11 @@ func (r ResumeTenantResponse) ContentType() string {
 	return ""
 }
 
+// HoldTenantResponse200Headers the declared response headers of an HTTP 200 response for HoldTenant
+type HoldTenantResponse200Headers struct {
+	ETag string
+}
+
 type HoldTenantResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21480,6 +22184,8 @@ type HoldTenantResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *HoldTenantResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21537,6 +22243,11 @@ func (r GetTenantLogsResponse) ContentType() string {
 	return ""
 }
 
+// EndMaintenanceResponse200Headers the declared response headers of an HTTP 200 response for EndMaintenance
+type EndMaintenanceResponse200Headers struct {
+	ETag string
+}
+
 type EndMaintenanceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21544,6 +22255,8 @@ type EndMaintenanceResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EndMaintenanceResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21570,6 +22283,11 @@ func (r EndMaintenanceResponse) ContentType() string {
 	return ""
 }
 
+// StartMaintenanceResponse200Headers the declared response headers of an HTTP 200 response for StartMaintenance
+type StartMaintenanceResponse200Headers struct {
+	ETag string
+}
+
 type StartMaintenanceResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21577,6 +22295,8 @@ type StartMaintenanceResponse struct {
 	JSON200 *Tenant
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *StartMaintenanceResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21935,6 +22655,11 @@ func (r DeleteSnapshotResponse) ContentType() string {
 	return ""
 }
 
+// GetSnapshotResponse200Headers the declared response headers of an HTTP 200 response for GetSnapshot
+type GetSnapshotResponse200Headers struct {
+	ETag string
+}
+
 type GetSnapshotResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21942,6 +22667,8 @@ type GetSnapshotResponse struct {
 	JSON200 *Snapshot
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSnapshotResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -21968,6 +22695,11 @@ func (r GetSnapshotResponse) ContentType() string {
 	return ""
 }
 
+// EditSnapshotResponse200Headers the declared response headers of an HTTP 200 response for EditSnapshot
+type EditSnapshotResponse200Headers struct {
+	ETag string
+}
+
 type EditSnapshotResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -21975,6 +22707,8 @@ type EditSnapshotResponse struct {
 	JSON200 *Snapshot
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditSnapshotResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22331,6 +23065,11 @@ func (r ListTokensResponse) ContentType() string {
 	return ""
 }
 
+// CreateTokenResponse201Headers the declared response headers of an HTTP 201 response for CreateToken
+type CreateTokenResponse201Headers struct {
+	ETag string
+}
+
 type CreateTokenResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22338,6 +23077,8 @@ type CreateTokenResponse struct {
 	JSON201 *TokenCreated
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateTokenResponse201Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22389,6 +23130,46 @@ func (r DeleteTokenResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r DeleteTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetTokenResponse200Headers the declared response headers of an HTTP 200 response for GetToken
+type GetTokenResponse200Headers struct {
+	ETag string
+}
+
+type GetTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Token
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetTokenResponse200Headers
+}
+
+// Status returns HTTPResponse.Status
+func (r GetTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetTokenResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -22461,6 +23242,11 @@ func (r ListUsersResponse) ContentType() string {
 	return ""
 }
 
+// CreateUserResponse201Headers the declared response headers of an HTTP 201 response for CreateUser
+type CreateUserResponse201Headers struct {
+	ETag string
+}
+
 type CreateUserResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22468,6 +23254,8 @@ type CreateUserResponse struct {
 	JSON201 *UserCreated
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateUserResponse201Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22525,6 +23313,11 @@ func (r DeleteUserResponse) ContentType() string {
 	return ""
 }
 
+// GetUserResponse200Headers the declared response headers of an HTTP 200 response for GetUser
+type GetUserResponse200Headers struct {
+	ETag string
+}
+
 type GetUserResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22532,6 +23325,8 @@ type GetUserResponse struct {
 	JSON200 *User
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetUserResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22558,6 +23353,11 @@ func (r GetUserResponse) ContentType() string {
 	return ""
 }
 
+// EditUserResponse200Headers the declared response headers of an HTTP 200 response for EditUser
+type EditUserResponse200Headers struct {
+	ETag string
+}
+
 type EditUserResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22565,6 +23365,8 @@ type EditUserResponse struct {
 	JSON200 *User
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditUserResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22752,6 +23554,11 @@ func (r ListWebhooksResponse) ContentType() string {
 	return ""
 }
 
+// CreateWebhookResponse201Headers the declared response headers of an HTTP 201 response for CreateWebhook
+type CreateWebhookResponse201Headers struct {
+	ETag string
+}
+
 type CreateWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22759,6 +23566,8 @@ type CreateWebhookResponse struct {
 	JSON201 *WebhookSecret
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *CreateWebhookResponse201Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22816,6 +23625,11 @@ func (r DeleteWebhookResponse) ContentType() string {
 	return ""
 }
 
+// GetWebhookResponse200Headers the declared response headers of an HTTP 200 response for GetWebhook
+type GetWebhookResponse200Headers struct {
+	ETag string
+}
+
 type GetWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22823,6 +23637,8 @@ type GetWebhookResponse struct {
 	JSON200 *Webhook
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetWebhookResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -22849,6 +23665,11 @@ func (r GetWebhookResponse) ContentType() string {
 	return ""
 }
 
+// EditWebhookResponse200Headers the declared response headers of an HTTP 200 response for EditWebhook
+type EditWebhookResponse200Headers struct {
+	ETag string
+}
+
 type EditWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -22856,6 +23677,8 @@ type EditWebhookResponse struct {
 	JSON200 *WebhookSecret
 	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationproblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *EditWebhookResponse200Headers
 }
 
 // Status returns HTTPResponse.Status
@@ -23555,8 +24378,8 @@ func (c *ClientWithResponses) ListDomainsWithResponse(ctx context.Context, param
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/domains/{domain} (the `RemoveDomain` operationId).
-func (c *ClientWithResponses) RemoveDomainWithResponse(ctx context.Context, domain DomainName, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error) {
-	rsp, err := c.RemoveDomain(ctx, domain, reqEditors...)
+func (c *ClientWithResponses) RemoveDomainWithResponse(ctx context.Context, domain DomainName, params *RemoveDomainParams, reqEditors ...RequestEditorFn) (*RemoveDomainResponse, error) {
+	rsp, err := c.RemoveDomain(ctx, domain, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23581,8 +24404,8 @@ func (c *ClientWithResponses) GetDomainWithResponse(ctx context.Context, domain 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-func (c *ClientWithResponses) ChangeDomainWithBodyWithResponse(ctx context.Context, domain DomainName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error) {
-	rsp, err := c.ChangeDomainWithBody(ctx, domain, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ChangeDomainWithBodyWithResponse(ctx context.Context, domain DomainName, params *ChangeDomainParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error) {
+	rsp, err := c.ChangeDomainWithBody(ctx, domain, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -23594,8 +24417,8 @@ func (c *ClientWithResponses) ChangeDomainWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/domains/{domain} (the `ChangeDomain` operationId).
-func (c *ClientWithResponses) ChangeDomainWithResponse(ctx context.Context, domain DomainName, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error) {
-	rsp, err := c.ChangeDomain(ctx, domain, body, reqEditors...)
+func (c *ClientWithResponses) ChangeDomainWithResponse(ctx context.Context, domain DomainName, params *ChangeDomainParams, body ChangeDomainJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangeDomainResponse, error) {
+	rsp, err := c.ChangeDomain(ctx, domain, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24305,12 +25128,25 @@ func (c *ClientWithResponses) ListProxiesWithResponse(ctx context.Context, reqEd
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/proxies/{name} (the `RemoveProxy` operationId).
-func (c *ClientWithResponses) RemoveProxyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*RemoveProxyResponse, error) {
-	rsp, err := c.RemoveProxy(ctx, name, reqEditors...)
+func (c *ClientWithResponses) RemoveProxyWithResponse(ctx context.Context, name string, params *RemoveProxyParams, reqEditors ...RequestEditorFn) (*RemoveProxyResponse, error) {
+	rsp, err := c.RemoveProxy(ctx, name, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseRemoveProxyResponse(rsp)
+}
+
+// GetProxyWithResponse One proxy on a host of its own
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/proxies/{name} (the `GetProxy` operationId).
+func (c *ClientWithResponses) GetProxyWithResponse(ctx context.Context, name string, reqEditors ...RequestEditorFn) (*GetProxyResponse, error) {
+	rsp, err := c.GetProxy(ctx, name, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetProxyResponse(rsp)
 }
 
 // CreateProxyTokenWithBodyWithResponse Make a token that one proxy can join with, once
@@ -24428,8 +25264,8 @@ func (c *ClientWithResponses) GetServerWithResponse(ctx context.Context, reqEdit
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/session (the `Logout` operationId).
-func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*LogoutResponse, error) {
-	rsp, err := c.Logout(ctx, reqEditors...)
+func (c *ClientWithResponses) LogoutWithResponse(ctx context.Context, params *LogoutParams, reqEditors ...RequestEditorFn) (*LogoutResponse, error) {
+	rsp, err := c.Logout(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24490,8 +25326,8 @@ func (c *ClientWithResponses) LoginWithResponse(ctx context.Context, body LoginJ
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
-	rsp, err := c.ChangePasswordWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Context, params *ChangePasswordParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePasswordWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24505,8 +25341,8 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/session/password (the `ChangePassword` operationId).
-func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
-	rsp, err := c.ChangePassword(ctx, body, reqEditors...)
+func (c *ClientWithResponses) ChangePasswordWithResponse(ctx context.Context, params *ChangePasswordParams, body ChangePasswordJSONRequestBody, reqEditors ...RequestEditorFn) (*ChangePasswordResponse, error) {
+	rsp, err := c.ChangePassword(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24533,8 +25369,8 @@ func (c *ClientWithResponses) PlanTOTPWithResponse(ctx context.Context, reqEdito
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-func (c *ClientWithResponses) SetTOTPWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error) {
-	rsp, err := c.SetTOTPWithBody(ctx, contentType, body, reqEditors...)
+func (c *ClientWithResponses) SetTOTPWithBodyWithResponse(ctx context.Context, params *SetTOTPParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error) {
+	rsp, err := c.SetTOTPWithBody(ctx, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24546,8 +25382,8 @@ func (c *ClientWithResponses) SetTOTPWithBodyWithResponse(ctx context.Context, c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /v1/session/totp (the `SetTOTP` operationId).
-func (c *ClientWithResponses) SetTOTPWithResponse(ctx context.Context, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error) {
-	rsp, err := c.SetTOTP(ctx, body, reqEditors...)
+func (c *ClientWithResponses) SetTOTPWithResponse(ctx context.Context, params *SetTOTPParams, body SetTOTPJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTOTPResponse, error) {
+	rsp, err := c.SetTOTP(ctx, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -24598,12 +25434,25 @@ func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, reqE
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/sessions/{id} (the `EndSession` operationId).
-func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*EndSessionResponse, error) {
-	rsp, err := c.EndSession(ctx, id, reqEditors...)
+func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, id string, params *EndSessionParams, reqEditors ...RequestEditorFn) (*EndSessionResponse, error) {
+	rsp, err := c.EndSession(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseEndSessionResponse(rsp)
+}
+
+// GetLoginSessionWithResponse One of your sessions
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
+func (c *ClientWithResponses) GetLoginSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetLoginSessionResponse, error) {
+	rsp, err := c.GetLoginSession(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetLoginSessionResponse(rsp)
 }
 
 // ListTenantsWithResponse Tenants, by name where nothing else is asked for
@@ -25154,8 +26003,8 @@ func (c *ClientWithResponses) GetSnapshotWithResponse(ctx context.Context, name 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-func (c *ClientWithResponses) EditSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error) {
-	rsp, err := c.EditSnapshotWithBody(ctx, name, snapshot, contentType, body, reqEditors...)
+func (c *ClientWithResponses) EditSnapshotWithBodyWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error) {
+	rsp, err := c.EditSnapshotWithBody(ctx, name, snapshot, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25169,8 +26018,8 @@ func (c *ClientWithResponses) EditSnapshotWithBodyWithResponse(ctx context.Conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /v1/tenants/{name}/snapshots/{snapshot} (the `EditSnapshot` operationId).
-func (c *ClientWithResponses) EditSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error) {
-	rsp, err := c.EditSnapshot(ctx, name, snapshot, body, reqEditors...)
+func (c *ClientWithResponses) EditSnapshotWithResponse(ctx context.Context, name TenantName, snapshot SnapshotName, params *EditSnapshotParams, body EditSnapshotJSONRequestBody, reqEditors ...RequestEditorFn) (*EditSnapshotResponse, error) {
+	rsp, err := c.EditSnapshot(ctx, name, snapshot, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25345,12 +26194,25 @@ func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, param
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/tokens/{id} (the `DeleteToken` operationId).
-func (c *ClientWithResponses) DeleteTokenWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*DeleteTokenResponse, error) {
-	rsp, err := c.DeleteToken(ctx, id, reqEditors...)
+func (c *ClientWithResponses) DeleteTokenWithResponse(ctx context.Context, id string, params *DeleteTokenParams, reqEditors ...RequestEditorFn) (*DeleteTokenResponse, error) {
+	rsp, err := c.DeleteToken(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
 	return ParseDeleteTokenResponse(rsp)
+}
+
+// GetTokenWithResponse One of your tokens; for an admin, anybody's
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/tokens/{id} (the `GetToken` operationId).
+func (c *ClientWithResponses) GetTokenWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetTokenResponse, error) {
+	rsp, err := c.GetToken(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetTokenResponse(rsp)
 }
 
 // GetTrafficWithResponse What the proxy answered, by tenant
@@ -25487,8 +26349,8 @@ func (c *ClientWithResponses) CreateLinkWithResponse(ctx context.Context, user U
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/users/{user}/sessions (the `EndUserSessions` operationId).
-func (c *ClientWithResponses) EndUserSessionsWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*EndUserSessionsResponse, error) {
-	rsp, err := c.EndUserSessions(ctx, user, reqEditors...)
+func (c *ClientWithResponses) EndUserSessionsWithResponse(ctx context.Context, user UserName, params *EndUserSessionsParams, reqEditors ...RequestEditorFn) (*EndUserSessionsResponse, error) {
+	rsp, err := c.EndUserSessions(ctx, user, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -25513,8 +26375,8 @@ func (c *ClientWithResponses) ListUserSessionsWithResponse(ctx context.Context, 
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /v1/users/{user}/totp (the `ClearTOTP` operationId).
-func (c *ClientWithResponses) ClearTOTPWithResponse(ctx context.Context, user UserName, reqEditors ...RequestEditorFn) (*ClearTOTPResponse, error) {
-	rsp, err := c.ClearTOTP(ctx, user, reqEditors...)
+func (c *ClientWithResponses) ClearTOTPWithResponse(ctx context.Context, user UserName, params *ClearTOTPParams, reqEditors ...RequestEditorFn) (*ClearTOTPResponse, error) {
+	rsp, err := c.ClearTOTP(ctx, user, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -26323,6 +27185,19 @@ func ParseGetBackupResponse(rsp *http.Response) (*GetBackupResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetBackupResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -26354,6 +27229,19 @@ func ParseEditBackupResponse(rsp *http.Response) (*EditBackupResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditBackupResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -26599,6 +27487,19 @@ func ParseAddClusterResponse(rsp *http.Response) (*AddClusterResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers AddClusterResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -26661,6 +27562,19 @@ func ParseGetClusterResponse(rsp *http.Response) (*GetClusterResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetClusterResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -26692,6 +27606,19 @@ func ParseRotateClusterResponse(rsp *http.Response) (*RotateClusterResponse, err
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RotateClusterResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -26855,6 +27782,19 @@ func ParseGetDomainResponse(rsp *http.Response) (*GetDomainResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDomainResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -26888,6 +27828,19 @@ func ParseChangeDomainResponse(rsp *http.Response) (*ChangeDomainResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangeDomainResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -26919,6 +27872,19 @@ func ParseCheckDomainResponse(rsp *http.Response) (*CheckDomainResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers CheckDomainResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -27327,6 +28293,19 @@ func ParseGetImageResponse(rsp *http.Response) (*GetImageResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetImageResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -27795,6 +28774,19 @@ func ParseGetMemberResponse(rsp *http.Response) (*GetMemberResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetMemberResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -27826,6 +28818,19 @@ func ParseEditMemberResponse(rsp *http.Response) (*EditMemberResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditMemberResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -28144,6 +29149,19 @@ func ParseCreatePolicyResponse(rsp *http.Response) (*CreatePolicyResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreatePolicyResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -28206,6 +29224,19 @@ func ParseGetPolicyResponse(rsp *http.Response) (*GetPolicyResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPolicyResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -28237,6 +29268,19 @@ func ParseEditPolicyResponse(rsp *http.Response) (*EditPolicyResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditPolicyResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -28299,6 +29343,52 @@ func ParseRemoveProxyResponse(rsp *http.Response) (*RemoveProxyResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetProxyResponse parses an HTTP response from a GetProxyWithResponse call
+func ParseGetProxyResponse(rsp *http.Response) (*GetProxyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetProxyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Proxy
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetProxyResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -28574,6 +29664,19 @@ func ParseGetSessionResponse(rsp *http.Response) (*GetSessionResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSessionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -28607,6 +29710,19 @@ func ParseLoginResponse(rsp *http.Response) (*LoginResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers LoginResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -28638,6 +29754,19 @@ func ParseChangePasswordResponse(rsp *http.Response) (*ChangePasswordResponse, e
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ChangePasswordResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -28706,6 +29835,19 @@ func ParseSetTOTPResponse(rsp *http.Response) (*SetTOTPResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers SetTOTPResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -28737,6 +29879,19 @@ func ParseRemoveTOTPResponse(rsp *http.Response) (*RemoveTOTPResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RemoveTOTPResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -28799,6 +29954,52 @@ func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetLoginSessionResponse parses an HTTP response from a GetLoginSessionWithResponse call
+func ParseGetLoginSessionResponse(rsp *http.Response) (*GetLoginSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetLoginSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest LoginSession
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetLoginSessionResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -28959,6 +30160,19 @@ func ParseGetTenantResponse(rsp *http.Response) (*GetTenantResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -28990,6 +30204,19 @@ func ParseEditTenantResponse(rsp *http.Response) (*EditTenantResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -29033,6 +30260,16 @@ func ParsePutTenantResponse(rsp *http.Response) (*PutTenantResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers PutTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 202:
 		var headers PutTenantResponse202Headers
 		if values := rsp.Header.Values("Location"); len(values) > 0 {
@@ -29206,6 +30443,19 @@ func ParseDropGuardResponse(rsp *http.Response) (*DropGuardResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers DropGuardResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -29237,6 +30487,19 @@ func ParseEditGuardResponse(rsp *http.Response) (*EditGuardResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditGuardResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -29272,6 +30535,19 @@ func ParseResumeTenantResponse(rsp *http.Response) (*ResumeTenantResponse, error
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers ResumeTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -29303,6 +30579,19 @@ func ParseHoldTenantResponse(rsp *http.Response) (*HoldTenantResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers HoldTenantResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -29364,6 +30653,19 @@ func ParseEndMaintenanceResponse(rsp *http.Response) (*EndMaintenanceResponse, e
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EndMaintenanceResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -29395,6 +30697,19 @@ func ParseStartMaintenanceResponse(rsp *http.Response) (*StartMaintenanceRespons
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers StartMaintenanceResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -29792,6 +31107,19 @@ func ParseGetSnapshotResponse(rsp *http.Response) (*GetSnapshotResponse, error) 
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSnapshotResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -29823,6 +31151,19 @@ func ParseEditSnapshotResponse(rsp *http.Response) (*EditSnapshotResponse, error
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditSnapshotResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -30213,6 +31554,19 @@ func ParseCreateTokenResponse(rsp *http.Response) (*CreateTokenResponse, error) 
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateTokenResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -30240,6 +31594,52 @@ func ParseDeleteTokenResponse(rsp *http.Response) (*DeleteTokenResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseGetTokenResponse parses an HTTP response from a GetTokenWithResponse call
+func ParseGetTokenResponse(rsp *http.Response) (*GetTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Token
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetTokenResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -30341,6 +31741,19 @@ func ParseCreateUserResponse(rsp *http.Response) (*CreateUserResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateUserResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -30403,6 +31816,19 @@ func ParseGetUserResponse(rsp *http.Response) (*GetUserResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -30434,6 +31860,19 @@ func ParseEditUserResponse(rsp *http.Response) (*EditUserResponse, error) {
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditUserResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -30626,6 +32065,19 @@ func ParseCreateWebhookResponse(rsp *http.Response) (*CreateWebhookResponse, err
 
 	}
 
+	switch {
+	case rsp.StatusCode == 201:
+		var headers CreateWebhookResponse201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers201 = &headers
+	}
+
 	return response, nil
 }
 
@@ -30688,6 +32140,19 @@ func ParseGetWebhookResponse(rsp *http.Response) (*GetWebhookResponse, error) {
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetWebhookResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -30719,6 +32184,19 @@ func ParseEditWebhookResponse(rsp *http.Response) (*EditWebhookResponse, error) 
 		}
 		response.ApplicationproblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers EditWebhookResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
