@@ -11,6 +11,8 @@ PEBBLE := $(BIN)/pebble-2.10.1
 VERSITYGW := $(BIN)/versitygw-1.8.0
 # kopia's own tool, which has to be able to read our backups.
 KOPIA := $(BIN)/kopia-0.23.1
+# Known weaknesses of Go modules.
+GOVULNCHECK := $(BIN)/govulncheck-1.8.0
 # Runs `go test`, and once more what failed: docs/decisions/2026-11-21-tests-twice.md.
 GOTESTSUM := $(BIN)/gotestsum-1.13.0
 export CGO_ENABLED ?= 0
@@ -81,6 +83,10 @@ demo-test: build ## The demo from nothing to nothing, checked with curl
 lint: $(GOLANGCI_LINT) ## Static checks, import rules, formatting
 	$(GOLANGCI_LINT) run ./...
 
+.PHONY: audit
+audit: ## Known weaknesses in Go modules and npm packages; needs their databases, so it is no part of test
+	scripts/audit
+
 .PHONY: generate
 generate: $(OAPI_CODEGEN) ## Generate the API's types and client from openapi.yaml
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(GO) generate ./...
@@ -137,6 +143,10 @@ $(PEBBLE):
 $(GOTESTSUM):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install gotest.tools/gotestsum@v1.13.0
 	mv $(BIN)/gotestsum $@
+
+$(GOVULNCHECK):
+	GOBIN="$(CURDIR)/$(BIN)" $(GO) install golang.org/x/vuln/cmd/govulncheck@v1.8.0
+	mv $(BIN)/govulncheck $@
 
 $(VERSITYGW):
 	GOBIN="$(CURDIR)/$(BIN)" $(GO) install github.com/versity/versitygw/cmd/versitygw@v1.8.0
