@@ -89,7 +89,7 @@ func tenantQuery(filter fleet.TenantFilter, thenJoin string) (string, []any) {
 		add(` AND `+name+` IN `+marks(len(names)), names...)
 	}
 	if filter.Search != "" {
-		add(` AND INSTR(search, ?) > 0`, searchText(filter.Search))
+		add(` AND INSTR(search, ?) > 0`, fleet.SearchText(filter.Search))
 	}
 	if add(` ORDER BY `); byCreated {
 		add(`created_at` + way + `, `)

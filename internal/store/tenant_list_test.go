@@ -56,6 +56,8 @@ func testTenantFilter(t *testing.T, db database) {
 		{"down", filter{Down: true}, "golf foxtro echo delta carol bravo acme"},
 		{"down after", filter{Down: true, After: "carol"}, "bravo acme"},
 		{"label down after", filter{Labels: map[string]string{"ring": "early"}, Down: true, After: "delta"}, "bravo acme"},
+		{"names", filter{Names: []fleet.Name{"golf", "acme", "nobody"}}, "acme golf"},
+		{"no names", filter{Names: []fleet.Name{}}, ""},
 		{"limit", filter{Limit: 2}, "acme bravo"},
 		{"all at once", filter{
 			Search: "a", Labels: map[string]string{"team": "red"}, Image: "wordpress", Version: "6.1-1", Plan: "small",
@@ -67,6 +69,10 @@ func testTenantFilter(t *testing.T, db database) {
 			same(t, "names", names(list), test.want)
 			for _, tenant := range list {
 				same(t, "whole tenant", tenant, must(s.Tenant(ctx, tenant.Name))(t))
+			}
+			if f := test.filter; f.After == "" && f.Limit == 0 && !f.Down { // in memory it leaves the same ones
+				all := slices.DeleteFunc(must(s.Tenants(ctx, filter{}))(t), func(t fleet.Tenant) bool { return !f.Leaves(t) })
+				same(t, "names in memory", names(all), test.want)
 			}
 		})
 	}

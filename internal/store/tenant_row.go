@@ -89,7 +89,7 @@ func toTenantRow(t fleet.Tenant) (tenantRow, error) {
 	if t.PurgeAt != nil {
 		row.PurgeAt = micros(*t.PurgeAt)
 	}
-	row.Search = searchText(row.Name + "\n" + row.DisplayName + "\n" + row.Domains)
+	row.Search = t.SearchText()
 	return row, nil
 }
 
@@ -159,6 +159,3 @@ func splitDomains(text string) []fleet.Domain {
 	}
 	return domains
 }
-
-// searchText is the form in which text is searched and searched for: case does not matter.
-func searchText(text string) string { return strings.ToLower(clean(text)) }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -80,6 +81,10 @@ type Observer struct {
 	making   map[string]bool            // names a creation of this process works on
 	problems map[string]string          // tenant id: what could not be followed
 	syncedAt time.Time                  // start of the last full list; zero before the first
+
+	news   atomic.Int64 // how often something was told to have changed
+	ranks  sync.Mutex   // guards ranked
+	ranked *ranking     // nil before somebody wants it
 }
 
 // sight is what is known of one instance.
@@ -99,7 +104,7 @@ type sight struct {
 // NewObserver makes an Observer; Run brings it to life.
 func NewObserver(lxd LXD, store Store, jobBook JobBook, prober Prober, opt ObserverOptions) *Observer {
 	opt = opt.withDefaults()
-	return &Observer{
+	o := &Observer{
 		lxd: lxd, store: store, jobs: jobBook, prober: prober, opt: opt, log: opt.Logger,
 		roster: newRoster(store), survey: newSurvey(lxd),
 		refreshes: newQueue(), keys: newQueue(), lookups: newQueue(), dials: newQueue(), checks: newQueue(),
@@ -107,6 +112,12 @@ func NewObserver(lxd LXD, store Store, jobBook JobBook, prober Prober, opt Obser
 		seen:   map[string]*sight{}, owners: map[string]map[string]bool{},
 		inHand: map[string]int{}, making: map[string]bool{}, problems: map[string]string{},
 	}
+	tell := opt.Changed
+	o.opt.Changed = func(name string) {
+		o.news.Add(1)
+		tell(name)
+	}
+	return o
 }
 
 // Run observes until ctx ends; it returns when all it started has ended.

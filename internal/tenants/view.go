@@ -1,6 +1,7 @@
 package tenants
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -34,7 +35,7 @@ func (s *Service) Get(ctx context.Context, name fleet.Name) (View, error) {
 
 // List gives the tenants the filter leaves, as it orders them.
 func (s *Service) List(ctx context.Context, filter fleet.TenantFilter) ([]View, error) {
-	list, err := s.chosen(ctx, filter)
+	list, err := s.choose(ctx, filter)
 	if err != nil {
 		return nil, fmt.Errorf("list tenants: %w", err)
 	}
@@ -43,8 +44,9 @@ func (s *Service) List(ctx context.Context, filter fleet.TenantFilter) ([]View, 
 		return nil, err
 	}
 	views := make([]View, len(list))
-	for i, t := range list {
-		views[i] = s.view(t, working[t.Name].ID)
+	for i, c := range list {
+		views[i] = s.view(c.tenant, working[c.tenant.Name].ID)
+		views[i].Status = cmp.Or(c.status, views[i].Status) // that by which it was found, and the list goes on after it
 	}
 	return views, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -118,6 +119,78 @@ func TestListPages(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// counted counts how often tenants are listed, and how many come of it.
+type counted struct {
+	Store
+	lists, tenants int
+}
+
+func (c *counted) Tenants(ctx context.Context, f fleet.TenantFilter) ([]fleet.Tenant, error) {
+	list, err := c.Store.Tenants(ctx, f)
+	c.lists++
+	c.tenants += len(list)
+	return list, err
+}
+
+// Pages by status, or of one status, are cut from what is in memory: the store is read again once a
+// tenant has changed only, and what is seen shows in the next page.
+func TestStatusPagesDoNotReadTheStore(t *testing.T) {
+	service, lxd := crowd(t, 60)
+	c := &counted{Store: service.Store}
+	service.Store, service.Observer.roster.store = c, c
+	byStatus := fleet.TenantFilter{Order: fleet.TenantsByStatus, Limit: 7}
+	rare := fleet.TenantFilter{Statuses: []fleet.TenantStatus{fleet.TenantStoppedByOperator}, Limit: 7}
+	newest := fleet.TenantFilter{Statuses: rare.Statuses, Order: fleet.TenantsByCreated, Down: true, Search: "TEST", Limit: 7}
+	expect := func(what string, f fleet.TenantFilter, want ...fleet.Name) {
+		t.Helper()
+		list, err := service.List(t.Context(), f)
+		do(t, err)
+		var got []fleet.Name
+		for _, v := range list {
+			got = append(got, v.Name)
+		}
+		if !slices.Equal(got[:min(len(want), len(got))], want) || len(want) == 0 && len(got) > 0 {
+			t.Errorf("%s: %v, want %v", what, got, want)
+		}
+	}
+	expect("all run", byStatus, "tenant-00000", "tenant-00001")
+	expect("none is stopped", rare)
+	for _, name := range []string{"tenant-00042", "tenant-00007"} {
+		do(t, lxd.LxcStop(name))
+		do(t, service.Observer.Refresh(t.Context(), name))
+	}
+	expect("stopped ones", rare, "tenant-00007", "tenant-00042")
+	expect("stopped ones, newest first", newest, "tenant-00042", "tenant-00007")
+	last := byStatus
+	last.Down = true
+	expect("the last status first", last, "tenant-00042", "tenant-00007", "tenant-00059")
+	after := byStatus
+	after.After, after.AfterStatus = "tenant-00006", fleet.TenantRunning
+	expect("after one that runs no more", after, "tenant-00008")
+	if c.lists > 1 {
+		t.Errorf("the store was listed %d times, %d tenants", c.lists, c.tenants)
+	}
+	acme, err := service.Store.Tenant(t.Context(), "tenant-00007")
+	do(t, err)
+	acme.Desired = fleet.DesiredStopped
+	_, err = service.Store.UpdateTenant(t.Context(), acme)
+	do(t, err)
+	expect("one has changed", rare, "tenant-00042")
+	if c.lists > 2 {
+		t.Errorf("after one change the store was listed %d times", c.lists)
+	}
+}
+
+func BenchmarkListPageByStatusOf10000(b *testing.B) {
+	service, _ := crowd(b, 10_000)
+	f := fleet.TenantFilter{Order: fleet.TenantsByStatus, After: "tenant-05000", AfterStatus: fleet.TenantRunning, Limit: 100}
+	for b.Loop() {
+		if list, err := service.List(b.Context(), f); err != nil || len(list) != 100 {
+			b.Fatal(len(list), err)
+		}
 	}
 }
 
