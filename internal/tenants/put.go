@@ -97,6 +97,9 @@ func (s *Service) converge(ctx context.Context, t fleet.Tenant, req PutRequest) 
 	if err := s.putDomains(ctx, t, domains); err != nil {
 		return fleet.Job{}, "", err
 	}
+	if job, to, err := s.resizing(ctx, t.Name); err != nil || to != "" && to == req.Plan {
+		return job, OutcomeChanged, err // an earlier request for the same
+	}
 	if req.Plan != "" && req.Plan != t.Plan {
 		job, err := s.Resize(ctx, t.Name, req.Plan, Once{})
 		return job, OutcomeChanged, err
@@ -117,16 +120,8 @@ func (s *Service) convergible(ctx context.Context, t fleet.Tenant, req PutReques
 	if err := sameOrigin(t, req); err != nil {
 		return nil, err
 	}
-	if req.Plan != "" && req.Plan != t.Plan {
-		if err := s.plan(ctx, req.Plan); err != nil {
-			return nil, err
-		}
-		if job, ok := s.active(ctx, t.Name); ok {
-			return nil, busy(t.Name, job)
-		}
-		if err := s.here(t); err != nil {
-			return nil, err
-		}
+	if err := s.resizable(ctx, t, req.Plan); err != nil {
+		return nil, err
 	}
 	if req.Domains == nil {
 		return nil, nil
@@ -145,6 +140,41 @@ func (s *Service) convergible(ctx context.Context, t fleet.Tenant, req PutReques
 		}
 	}
 	return domains, nil
+}
+
+// resizable fails where the tenant cannot get the plan now; empty: it keeps its own.
+func (s *Service) resizable(ctx context.Context, t fleet.Tenant, plan string) error {
+	resize, to, err := s.resizing(ctx, t.Name)
+	switch {
+	case err != nil || plan == "":
+		return err
+	case to != "" && to == plan:
+		return nil
+	case to != "": // also where it has the plan as yet
+		return busy(t.Name, resize)
+	case plan == t.Plan:
+		return nil
+	}
+	if err := s.plan(ctx, plan); err != nil {
+		return err
+	}
+	if job, ok := s.active(ctx, t.Name); ok {
+		return busy(t.Name, job)
+	}
+	return s.here(t)
+}
+
+// resizing gives the job that is giving the tenant another plan, and which; empty: there is none.
+func (s *Service) resizing(ctx context.Context, name fleet.Name) (job fleet.Job, to string, err error) {
+	job, ok := s.active(ctx, name)
+	if !ok || job.Kind != KindResize || job.State == fleet.JobStuck {
+		return fleet.Job{}, "", nil
+	}
+	var state resizeState
+	if err := json.Unmarshal(job.Args, &state); err != nil {
+		return fleet.Job{}, "", fmt.Errorf("read job %s: %w", job.ID, err)
+	}
+	return job, state.To, nil
 }
 
 // sameOrigin fails where the request asks for what a tenant cannot become.

@@ -60,6 +60,27 @@ func TestPutCreatesAndConverges(t *testing.T) {
 	})
 }
 
+// While the job of a put is under way the same put gives that job, and another one is told to wait.
+func TestPutAgainWhileResizing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.put(acmeRequest(), OutcomeCreated)
+		req := acmeRequest()
+		req.Plan = "large"
+		first, outcome, err := w.service.Put(t.Context(), "acme", req)
+		do(t, err)
+		req.DisplayName = new("Acme")
+		again, _, err := w.service.Put(t.Context(), "acme", req)
+		do(t, err)
+		if outcome != OutcomeChanged || first.ID == "" || again.ID != first.ID {
+			t.Errorf("outcome %q, jobs %q and %q", outcome, first.ID, again.ID)
+		}
+		_, _, err = w.service.Put(t.Context(), "acme", acmeRequest())
+		wantError(t, err, fleet.Busy, "", first.ID)
+		w.done(first, nil)
+		w.put(req, OutcomeUnchanged)
+	})
+}
+
 func TestPutDomains(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.put(acmeRequest(), OutcomeCreated)
