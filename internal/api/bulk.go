@@ -17,8 +17,17 @@ func (s *Server) BulkTenants(ctx context.Context, r BulkTenantsRequestObject) (B
 	if err != nil {
 		return nil, err
 	}
+	limits, err := moveLimits(r.Body.AtOnce, r.Body.MaxHold, r.Body.Limit)
+	if err != nil {
+		return nil, err
+	}
+	at, inWindow, err := momentOf(r.Body.At)
+	if err != nil {
+		return nil, err
+	}
 	job, err := s.Bulk.Begin(ctx, bulk.Request{
-		Action: bulk.Action(r.Body.Action), AtOnce: r.Body.AtOnce, Timeout: timeout, To: r.Body.To, Note: r.Body.Note,
+		Action: bulk.Action(r.Body.Action), AtOnce: limits.AtOnce, Timeout: timeout, To: r.Body.To, Note: r.Body.Note, Plan: r.Body.Plan,
+		MaxHold: limits.MostHold, BytesPerSecond: limits.BytesPerSecond, At: at, InWindow: inWindow,
 	}, who, bulk.Once(onceOf(ctx)))
 	if err != nil {
 		return nil, err

@@ -95,5 +95,5 @@ func (s *Server) endJob(ctx context.Context, out *eventWriter, id string) {
 		_ = out.event("", "error", problemOf(err))
 		return
 	}
-	_ = out.event("", "end", jobOut(job))
+	_ = out.event("", "end", s.ended(ctx, job))
 }

@@ -56,6 +56,9 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	for i, e := range events {
 		detail.Events[i] = jobEventOut(e)
 	}
+	if detail.Job.Outcomes, err = s.outcomes(ctx, job, events); err != nil {
+		return nil, err
+	}
 	return GetJob200JSONResponse(detail), nil
 }
 
@@ -81,7 +84,7 @@ func (s *Server) RetryJob(ctx context.Context, r RetryJobRequestObject) (RetryJo
 // that.
 func (s *Server) accepted(ctx context.Context, job fleet.Job) JobJSONResponse {
 	job = s.waited(ctx, job)
-	return JobJSONResponse{Body: jobOut(job), Headers: JobResponseHeaders{Location: "/v1/jobs/" + job.ID}}
+	return JobJSONResponse{Body: s.ended(ctx, job), Headers: JobResponseHeaders{Location: "/v1/jobs/" + job.ID}}
 }
 
 func jobOut(j fleet.Job) Job {

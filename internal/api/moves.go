@@ -30,18 +30,28 @@ func (s *Server) MoveTenant(ctx context.Context, r MoveTenantRequestObject) (Mov
 // move moves at once, or when at says.
 func (s *Server) move(ctx context.Context, name fleet.Name, req migration.Request, at string) (fleet.Job, error) {
 	once := migration.Once(onceOf(ctx))
-	switch at {
-	case "":
-		return s.Moves.Move(ctx, name, req, once)
-	case "window":
+	when, inWindow, err := momentOf(at)
+	switch {
+	case err != nil:
+		return fleet.Job{}, err
+	case inWindow:
 		return s.Moves.MoveInWindow(ctx, name, req, once)
-	}
-	when, err := time.Parse(time.RFC3339, at)
-	if err != nil {
-		return fleet.Job{}, fleet.Errorf(fleet.Invalid, "%q is no time", at).WithField("at").
-			WithHint("give a time such as %s, or window", time.Now().Add(time.Hour).Format(time.RFC3339))
+	case when.IsZero():
+		return s.Moves.Move(ctx, name, req, once)
 	}
 	return s.Moves.MoveAt(ctx, name, req, when, once)
+}
+
+// momentOf reads when a move is to begin; zero and false: at once.
+func momentOf(at string) (when time.Time, inWindow bool, err error) {
+	if at == "" || at == "window" {
+		return time.Time{}, at == "window", nil
+	}
+	if when, err = time.Parse(time.RFC3339, at); err != nil || when.IsZero() {
+		return time.Time{}, false, fleet.Errorf(fleet.Invalid, "%q is no time", at).WithField("at").
+			WithHint("give a time such as %s, or window", time.Now().Add(time.Hour).Format(time.RFC3339))
+	}
+	return when, false, nil
 }
 
 // PlanMove tells what a move would do.

@@ -45,6 +45,7 @@ const (
 	BulkActionBackup   BulkAction = "backup"
 	BulkActionDelete   BulkAction = "delete"
 	BulkActionMove     BulkAction = "move"
+	BulkActionResize   BulkAction = "resize"
 	BulkActionRestart  BulkAction = "restart"
 	BulkActionSnapshot BulkAction = "snapshot"
 	BulkActionStart    BulkAction = "start"
@@ -59,6 +60,8 @@ func (e BulkAction) Valid() bool {
 	case BulkActionDelete:
 		return true
 	case BulkActionMove:
+		return true
+	case BulkActionResize:
 		return true
 	case BulkActionRestart:
 		return true
@@ -289,6 +292,36 @@ func (e JobEventType) Valid() bool {
 	case JobEventTypeUndoStarted:
 		return true
 	case JobEventTypeUndone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobOutcomeState.
+const (
+	JobOutcomeStateDone     JobOutcomeState = "done"
+	JobOutcomeStateFailed   JobOutcomeState = "failed"
+	JobOutcomeStateGone     JobOutcomeState = "gone"
+	JobOutcomeStateNotBegun JobOutcomeState = "not_begun"
+	JobOutcomeStatePlanned  JobOutcomeState = "planned"
+	JobOutcomeStateUnderWay JobOutcomeState = "under_way"
+)
+
+// Valid indicates whether the value is a known member of the JobOutcomeState enum.
+func (e JobOutcomeState) Valid() bool {
+	switch e {
+	case JobOutcomeStateDone:
+		return true
+	case JobOutcomeStateFailed:
+		return true
+	case JobOutcomeStateGone:
+		return true
+	case JobOutcomeStateNotBegun:
+		return true
+	case JobOutcomeStatePlanned:
+		return true
+	case JobOutcomeStateUnderWay:
 		return true
 	default:
 		return false
@@ -1298,13 +1331,13 @@ type DomainState string
 
 // Drain defines model for Drain.
 type Drain struct {
-	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
-	// Limit As of one move.
+	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 
-	// MaxHold As of one move.
+	// MaxHold How long the requests of each tenant may wait, such as 10s; 20s where it is not given. One that would need more stays where it is, and the job names it.
 	MaxHold string `json:"max_hold,omitempty,omitzero"`
 
 	// Partial Move what can be moved, also where not all can be.
@@ -1627,9 +1660,12 @@ type Job struct {
 
 	// NotBefore It waits in the queue until then; missing where it does not wait for a time.
 	NotBefore time.Time `json:"not_before,omitempty,omitzero"`
-	State     JobState  `json:"state"`
-	Subject   string    `json:"subject"`
-	UpdatedAt time.Time `json:"updated_at"`
+
+	// Outcomes Of a job for many tenants (bulk, drain, …): what came of each so far, by name. Not in lists and events, and of an answer that is accepted only where the job has ended.
+	Outcomes  []JobOutcome `json:"outcomes,omitempty,omitzero"`
+	State     JobState     `json:"state"`
+	Subject   string       `json:"subject"`
+	UpdatedAt time.Time    `json:"updated_at"`
 }
 
 // JobDetail defines model for JobDetail.
@@ -1658,6 +1694,25 @@ type JobList struct {
 	Items      []Job  `json:"items"`
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
+
+// JobOutcome defines model for JobOutcome.
+type JobOutcome struct {
+	// At Of a planned one: when its job begins.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Job Id of the tenant's own job; missing where there was none.
+	Job string `json:"job,omitempty,omitzero"`
+
+	// State planned: its job waits for a time; failed: or refused; gone: the tenant was deleted meanwhile.
+	State  JobOutcomeState `json:"state"`
+	Tenant string          `json:"tenant"`
+
+	// Why Of a failed one, in words that follow its name.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// JobOutcomeState planned: its job waits for a time; failed: or refused; gone: the tenant was deleted meanwhile.
+type JobOutcomeState string
 
 // JobState defines model for JobState.
 type JobState string
@@ -1909,13 +1964,13 @@ type MoveEstimate struct {
 
 // MoveLimits defines model for MoveLimits.
 type MoveLimits struct {
-	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
-	// Limit As of one move.
+	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 
-	// MaxHold As of one move.
+	// MaxHold How long the requests of each tenant may wait, such as 10s; 20s where it is not given. One that would need more stays where it is, and the job names it.
 	MaxHold string `json:"max_hold,omitempty,omitzero"`
 }
 
@@ -2157,16 +2212,16 @@ type QuiesceBy string
 
 // Rebalance defines model for Rebalance.
 type Rebalance struct {
-	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
 	// Consolidate Empty as many members as can be instead.
 	Consolidate bool `json:"consolidate,omitempty,omitzero"`
 
-	// Limit As of one move.
+	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 
-	// MaxHold As of one move.
+	// MaxHold How long the requests of each tenant may wait, such as 10s; 20s where it is not given. One that would need more stays where it is, and the job names it.
 	MaxHold string `json:"max_hold,omitempty,omitzero"`
 }
 
@@ -2512,11 +2567,23 @@ type TenantBulk struct {
 	Action BulkAction `json:"action"`
 	All    bool       `json:"all,omitempty,omitzero"`
 
+	// At Of move: a time (RFC 3339) until which the job waits, or "window": each tenant gets a job that waits for its own window, and this one ends when all have theirs.
+	At string `json:"at,omitempty,omitzero"`
+
 	// AtOnce How many tenants at a time, 16 at most; 4 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
+	// Limit Of move: bytes each second that each copy may take, as of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold Of move: how long the requests of each tenant may wait, as of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+
 	// Note Of snapshot and backup.
 	Note string `json:"note,omitempty,omitzero"`
+
+	// Plan Of resize, which needs it.
+	Plan string `json:"plan,omitempty,omitzero"`
 
 	// Selector Tenants that are all of what is given.
 	Selector *TenantSelector `json:"selector,omitempty"`

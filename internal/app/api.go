@@ -37,7 +37,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		Placement:     a.tenants,
 		Clusters:      a.clusters,
 		Moves:         a.moves,
-		Bulk:          &bulk.Service{Store: a.store, Jobs: a.store, Engine: a.engine},
+		Bulk:          &bulk.Service{Store: a.store, Jobs: a.store, Engine: a.engine, Check: a.checkBulk},
 		Routes:        a.observer.Routes,
 		Traffic:       a.traffic,
 		Gauges:        a.gauges,

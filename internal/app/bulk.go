@@ -14,6 +14,21 @@ import (
 // bulkDeps are what the jobs for many tenants work with.
 func (a *App) bulkDeps() bulk.Deps { return bulk.Deps{Jobs: a.store, Actor: actor{a}} }
 
+// checkBulk implements Check of bulk.Service.
+func (a *App) checkBulk(ctx context.Context, r bulk.Request) error {
+	switch r.Action {
+	case bulk.Move:
+		if err := a.moves.Check(migration.Options{MostHold: r.MaxHold, BytesPerSecond: r.BytesPerSecond}); err != nil || r.To == "" {
+			return err
+		}
+		return a.tenants.CheckTarget(ctx, r.To)
+	case bulk.Resize:
+		return a.tenants.CheckPlan(ctx, r.Plan)
+	case bulk.Start, bulk.Stop, bulk.Restart, bulk.Snapshot, bulk.Backup, bulk.Delete:
+	}
+	return nil
+}
+
 // actor is the services, which are made after the kinds of jobs.
 type actor struct{ *App }
 
@@ -31,7 +46,13 @@ func (a actor) Act(ctx context.Context, name fleet.Name, r bulk.Request, once bu
 	case bulk.Backup:
 		return a.backups.Create(ctx, name, backups.CreateRequest{Note: r.Note}, backups.Once(once))
 	case bulk.Move:
-		return a.moves.Move(ctx, name, migration.Request{To: r.To}, migration.Once(once))
+		req := migration.Request{To: r.To, MostHold: r.MaxHold, BytesPerSecond: r.BytesPerSecond}
+		if r.InWindow {
+			return a.moves.MoveInWindow(ctx, name, req, migration.Once(once))
+		}
+		return a.moves.Move(ctx, name, req, migration.Once(once))
+	case bulk.Resize:
+		return a.tenants.Resize(ctx, name, r.Plan, tenants.Once(once))
 	case bulk.Delete:
 		return a.tenants.Remove(ctx, name, false, tenants.Once(once))
 	}

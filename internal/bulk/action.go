@@ -16,12 +16,13 @@ const (
 	Snapshot Action = "snapshot"
 	Backup   Action = "backup"
 	Move     Action = "move"
+	Resize   Action = "resize" // another plan
 	Delete   Action = "delete" // into the trash; only of tenants that are named
 )
 
 // Actions lists all there are.
 func Actions() []Action {
-	return []Action{Start, Stop, Restart, Snapshot, Backup, Move, Delete}
+	return []Action{Start, Stop, Restart, Snapshot, Backup, Move, Resize, Delete}
 }
 
 func (a Action) known() bool { return slices.Contains(Actions(), a) }
@@ -41,6 +42,8 @@ func (a Action) did() string {
 		return "backed up"
 	case Move:
 		return "moved"
+	case Resize:
+		return "resized"
 	case Delete:
 		return "put into the trash"
 	}
@@ -58,6 +61,8 @@ func (r Request) wants(t fleet.Tenant) bool {
 		return t.Desired != fleet.DesiredStopped
 	case Move:
 		return r.To == "" || t.Member != r.To
+	case Resize:
+		return t.Plan != r.Plan
 	}
 	return true
 }

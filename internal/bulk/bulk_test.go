@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -101,35 +102,51 @@ func TestWhoIsChosen(t *testing.T) {
 	stopped, removed, unmade, away := tenant("stopped"), tenant("removed"), tenant("unmade"), tenant("away")
 	stopped.Desired, removed.Desired, unmade.Ready, away.Member = fleet.DesiredStopped, fleet.DesiredRemoved, false, "n2"
 	w := newWorld(t, tenant("acme"), stopped, removed, unmade, away)
+	w.service.Check = func(_ context.Context, r Request) error {
+		if r.Plan == "huge" {
+			return fleet.Errorf(fleet.Invalid, "there is no plan huge").WithField("plan")
+		}
+		return nil
+	}
 	for name, c := range map[string]struct {
 		request Request
 		who     Choice
 		want    string // names, or the field of the refusal
 		code    fleet.Code
 	}{
-		"all to start":      {Request{Action: Start}, Choice{All: true}, "acme stopped away", ""},
-		"all to restart":    {Request{Action: Restart}, Choice{All: true}, "acme away", ""},
-		"all to move":       {Request{Action: Move, To: "n2"}, Choice{All: true}, "acme stopped", ""},
-		"by a filter":       {Request{Action: Stop}, Choice{Filter: &fleet.TenantFilter{Member: "n2"}}, "away", ""},
-		"by name":           {Request{Action: Restart}, Choice{Names: []fleet.Name{"removed", "acme"}}, "acme removed", ""},
-		"delete by name":    {Request{Action: Delete}, Choice{Names: []fleet.Name{"acme"}}, "acme", ""},
-		"a name of nobody":  {Request{Action: Start}, Choice{Names: []fleet.Name{"acme", "nobody"}}, "tenants", fleet.NotFound},
-		"nobody left":       {Request{Action: Stop}, Choice{Filter: &fleet.TenantFilter{Member: "n9"}}, "selector", fleet.NotFound},
-		"no choice":         {Request{Action: Start}, Choice{}, "tenants", fleet.Invalid},
-		"two choices":       {Request{Action: Start}, Choice{All: true, Names: []fleet.Name{"acme"}}, "tenants", fleet.Invalid},
-		"an empty filter":   {Request{Action: Start}, Choice{Filter: &fleet.TenantFilter{}}, "selector", fleet.Invalid},
-		"delete all":        {Request{Action: Delete}, Choice{All: true}, "tenants", fleet.Invalid},
-		"no action":         {Request{}, Choice{All: true}, "action", fleet.Invalid},
-		"an unknown action": {Request{Action: "purge"}, Choice{All: true}, "action", fleet.Invalid},
-		"too many at once":  {Request{Action: Start, AtOnce: 17}, Choice{All: true}, "at_once", fleet.Invalid},
-		"a long timeout":    {Request{Action: Stop, Timeout: 2 * time.Hour}, Choice{All: true}, "timeout", fleet.Invalid},
-		"timeout of start":  {Request{Action: Start, Timeout: time.Minute}, Choice{All: true}, "timeout", fleet.Invalid},
-		"member of a stop":  {Request{Action: Stop, To: "n2"}, Choice{All: true}, "to", fleet.Invalid},
-		"note of a restart": {Request{Action: Restart, Note: "x"}, Choice{All: true}, "note", fleet.Invalid},
-		"note of two lines": {Request{Action: Snapshot, Note: "x\ny"}, Choice{All: true}, "note", fleet.Invalid},
+		"all to start":        {Request{Action: Start}, Choice{All: true}, "acme stopped away", ""},
+		"all to restart":      {Request{Action: Restart}, Choice{All: true}, "acme away", ""},
+		"all to move":         {Request{Action: Move, To: "n2"}, Choice{All: true}, "acme stopped", ""},
+		"by a filter":         {Request{Action: Stop}, Choice{Filter: &fleet.TenantFilter{Member: "n2"}}, "away", ""},
+		"by name":             {Request{Action: Restart}, Choice{Names: []fleet.Name{"removed", "acme"}}, "acme removed", ""},
+		"delete by name":      {Request{Action: Delete}, Choice{Names: []fleet.Name{"acme"}}, "acme", ""},
+		"a name of nobody":    {Request{Action: Start}, Choice{Names: []fleet.Name{"acme", "nobody"}}, "tenants", fleet.NotFound},
+		"nobody left":         {Request{Action: Stop}, Choice{Filter: &fleet.TenantFilter{Member: "n9"}}, "selector", fleet.NotFound},
+		"no choice":           {Request{Action: Start}, Choice{}, "tenants", fleet.Invalid},
+		"two choices":         {Request{Action: Start}, Choice{All: true, Names: []fleet.Name{"acme"}}, "tenants", fleet.Invalid},
+		"an empty filter":     {Request{Action: Start}, Choice{Filter: &fleet.TenantFilter{}}, "selector", fleet.Invalid},
+		"delete all":          {Request{Action: Delete}, Choice{All: true}, "tenants", fleet.Invalid},
+		"no action":           {Request{}, Choice{All: true}, "action", fleet.Invalid},
+		"an unknown action":   {Request{Action: "purge"}, Choice{All: true}, "action", fleet.Invalid},
+		"too many at once":    {Request{Action: Start, AtOnce: 17}, Choice{All: true}, "at_once", fleet.Invalid},
+		"a long timeout":      {Request{Action: Stop, Timeout: 2 * time.Hour}, Choice{All: true}, "timeout", fleet.Invalid},
+		"timeout of start":    {Request{Action: Start, Timeout: time.Minute}, Choice{All: true}, "timeout", fleet.Invalid},
+		"member of a stop":    {Request{Action: Stop, To: "n2"}, Choice{All: true}, "to", fleet.Invalid},
+		"note of a restart":   {Request{Action: Restart, Note: "x"}, Choice{All: true}, "note", fleet.Invalid},
+		"all to resize":       {Request{Action: Resize, Plan: "large"}, Choice{All: true}, "acme stopped away", ""},
+		"resize to nothing":   {Request{Action: Resize}, Choice{All: true}, "plan", fleet.Invalid},
+		"an unknown plan":     {Request{Action: Resize, Plan: "huge"}, Choice{All: true}, "plan", fleet.Invalid},
+		"plan of a move":      {Request{Action: Move, Plan: "large"}, Choice{All: true}, "plan", fleet.Invalid},
+		"hold of a stop":      {Request{Action: Stop, MaxHold: time.Second}, Choice{All: true}, "max_hold", fleet.Invalid},
+		"limit of a backup":   {Request{Action: Backup, BytesPerSecond: fleet.MiB}, Choice{All: true}, "limit", fleet.Invalid},
+		"a planned restart":   {Request{Action: Restart, At: time.Now().Add(time.Hour)}, Choice{All: true}, "at", fleet.Invalid},
+		"a stop in windows":   {Request{Action: Stop, InWindow: true}, Choice{All: true}, "at", fleet.Invalid},
+		"a time that is over": {Request{Action: Move, At: time.Now().Add(-time.Hour)}, Choice{All: true}, "at", fleet.Invalid},
+		"too far ahead":       {Request{Action: Move, At: time.Now().AddDate(1, 0, 0)}, Choice{All: true}, "at", fleet.Invalid},
+		"note of two lines":   {Request{Action: Snapshot, Note: "x\ny"}, Choice{All: true}, "note", fleet.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := c.request.check(c.who)
+			err := w.service.check(t.Context(), c.request, c.who, time.Now())
 			var names []string
 			if err == nil {
 				names, err = w.service.choose(t.Context(), c.request, c.who)
@@ -146,6 +163,59 @@ func TestWhoIsChosen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One that is planned waits for its time, and those that wait do not keep others from theirs.
+func TestPlanned(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		begun := time.Now()
+		request := Request{Action: Move, To: "n2", MaxHold: time.Minute, BytesPerSecond: fleet.MiB, At: begun.Add(5 * time.Hour)}
+		var last fleet.Job
+		for range mostJobs {
+			var err error
+			last, err = w.service.Begin(t.Context(), request, Choice{All: true}, Once{})
+			do(t, err)
+		}
+		if _, err := w.service.Begin(t.Context(), request, Choice{All: true}, Once{}); fleet.CodeOf(err) != fleet.Busy {
+			t.Errorf("one more: %v", err)
+		}
+		now, err := w.service.Begin(t.Context(), Request{Action: Restart}, Choice{Names: []fleet.Name{"acme"}}, Once{})
+		w.ended(t, now, err)
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("the one that does not wait took %s", took)
+		}
+		job := w.ended(t, last, nil)
+		if took := time.Since(begun); took < 5*time.Hour || took > 6*time.Hour || job.State != fleet.JobDone {
+			t.Errorf("job %s after %s", job.State, took)
+		}
+		if got := w.asked("acme"); got.To != "n2" || got.MaxHold != time.Minute || got.BytesPerSecond != fleet.MiB {
+			t.Errorf("the tenant's part is asked for as %+v", got)
+		}
+	})
+}
+
+// In their windows each tenant gets a job that waits; the one for all ends at once.
+func TestInWindows(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		begun := time.Now()
+		w.windows = 3 * time.Hour
+		w.refuses("hooli", fleet.Errorf(fleet.Conflict, "tenant hooli has no window"))
+		job, err := w.service.Begin(t.Context(), Request{Action: Move, InWindow: true}, Choice{All: true}, Once{})
+		job = w.ended(t, job, err)
+		if took := time.Since(begun); took > time.Minute || !strings.Contains(job.Error, "0 moved, 4 wait for their time, 1 not: hooli") {
+			t.Errorf("after %s: %s, %s", took, job.State, job.Error)
+		}
+		for name, o := range outcomes(t, w, job.ID) {
+			if planned := o.Done && o.At.Equal(begun.Add(3*time.Hour)); planned == (name == "hooli") {
+				t.Errorf("%s: %+v", name, o)
+			}
+		}
+		time.Sleep(4 * time.Hour)
+		synctest.Wait()
+		if parts := w.parts(t, job.ID); len(parts) != 4 || parts["acme"] != fleet.JobDone {
+			t.Errorf("the tenants' jobs are %v", parts)
+		}
+	})
 }
 
 // Those that wait for their tenants' jobs never take all places of the engine.

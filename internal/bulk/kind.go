@@ -96,7 +96,7 @@ func (c *crew) finish(ctx context.Context, run *jobs.Run, s *state) error {
 		if err != nil {
 			return fmt.Errorf("list the jobs that are under way: %w", err)
 		}
-		open = slices.DeleteFunc(open, func(j fleet.Job) bool { return j.State.Finished() }) // stuck ones
+		open = slices.DeleteFunc(open, func(j fleet.Job) bool { return j.State.Finished() || batch.Planned(j, c.Now()) }) // finished: stuck ones
 		if len(open) == 0 {
 			break
 		}
@@ -111,11 +111,7 @@ func (c *crew) finish(ctx context.Context, run *jobs.Run, s *state) error {
 	}
 	s.Outcomes = make(map[string]batch.Outcome, len(begun))
 	for _, j := range begun {
-		o := batch.Outcome{Job: j.ID, Done: j.State == fleet.JobDone}
-		if !o.Done {
-			o.Why = fmt.Sprintf("job %s is %s: %s", j.ID, j.State, j.Error)
-		}
-		s.Outcomes[strings.TrimPrefix(j.Key, run.JobID+"/")] = o
+		s.Outcomes[strings.TrimPrefix(j.Key, run.JobID+"/")] = batch.OutcomeOf(j, c.Now())
 	}
 	line, _ := summary(s)
 	_, _ = fmt.Fprintf(run.Output(), "Stopped: %s, %d not begun.\n", line, len(s.Tenants)-len(begun))
@@ -139,9 +135,11 @@ const named = 10
 
 // summary says in a line what came of all, and names those that it was not done to.
 func summary(s *state) (line string, left []string) {
-	done := 0
+	done, planned := 0, 0
 	for _, tenant := range slices.Sorted(maps.Keys(s.Outcomes)) {
 		switch o := s.Outcomes[tenant]; {
+		case !o.At.IsZero():
+			planned++
 		case o.Done:
 			done++
 		case o.Why != "":
@@ -149,6 +147,9 @@ func summary(s *state) (line string, left []string) {
 		}
 	}
 	line = fmt.Sprintf("%d %s", done, s.Action.did())
+	if planned > 0 {
+		line += fmt.Sprintf(", %d wait for their time", planned)
+	}
 	if len(left) > 0 {
 		line += fmt.Sprintf(", %d not: %s", len(left), strings.Join(left[:min(named, len(left))], "; "))
 	}

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/jobs/batch"
 )
 
 const (
@@ -19,9 +17,11 @@ const (
 	mostAtOnce    = 16
 	// most is how many tenants one job may be for.
 	most = 10_000
-	// mostJobs is how many of these jobs may be unfinished: each takes a place of the job engine
-	// that those of the tenants need.
+	// mostJobs is how many of these jobs may be under way: each takes a place of the job engine
+	// that those of the tenants need. As many may wait for their time.
 	mostJobs = 8
+	// farthest is how far ahead one can be planned.
+	farthest = 90 * 24 * time.Hour
 )
 
 // Once makes a request idempotent: see jobs.Request.
@@ -36,6 +36,15 @@ type Request struct {
 	Timeout time.Duration `json:"timeout_ns,omitempty"`
 	// To is the member of a Move. Empty: placement chooses for each.
 	To string `json:"to,omitempty"`
+	// MaxHold is how long the visitors of a tenant that is moved may wait, and BytesPerSecond bounds
+	// its copy. 0: as of one tenant.
+	MaxHold        time.Duration `json:"max_hold_ns,omitempty"`
+	BytesPerSecond fleet.Size    `json:"bytes_per_second,omitempty"`
+	// At is when a Move begins; zero: at once. InWindow: each tenant's move waits for its own window.
+	At       time.Time `json:"at,omitzero"`
+	InWindow bool      `json:"in_window,omitempty"`
+	// Plan is that of a Resize.
+	Plan string `json:"plan,omitempty"`
 	// Note goes with each Snapshot or Backup.
 	Note string `json:"note,omitempty"`
 }
@@ -52,74 +61,44 @@ type Service struct {
 	Store  Store
 	Jobs   JobBook
 	Engine Engine
+	// Check fails where the request can be done to no tenant, such as with a plan that there is not.
+	// Nil: nothing is looked at.
+	Check func(ctx context.Context, r Request) error
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
-// Begin makes a job. Who is chosen is decided now: of a filter, and of all, those in the trash, those
-// that are not made yet, and those that are so already (stopped, on that member) are left out.
-// fleet.Invalid, with the field; fleet.NotFound where a name is nobody's, or nobody is chosen;
-// fleet.Busy while too many of these jobs are under way.
+// Begin makes a job, which waits for r.At where that is set. Who is chosen is decided now: of a filter,
+// and of all, those in the trash, those that are not made yet, and those that are so already (stopped,
+// on that member, with that plan) are left out. fleet.Invalid, with the field; fleet.NotFound where a
+// name is nobody's, or nobody is chosen; fleet.Busy while too many of these jobs are under way; the
+// errors of Check.
 func (s *Service) Begin(ctx context.Context, r Request, who Choice, once Once) (fleet.Job, error) {
 	if job, err := s.Engine.ByKey(ctx, once.Key, once.Hash); fleet.CodeOf(err) != fleet.NotFound {
 		return job, err
 	}
-	if err := r.check(who); err != nil {
+	now := time.Now
+	if s.Now != nil {
+		now = s.Now
+	}
+	if err := s.check(ctx, r, who, now()); err != nil {
 		return fleet.Job{}, err
 	}
 	names, err := s.choose(ctx, r, who)
 	if err != nil {
 		return fleet.Job{}, err
 	}
-	if err := s.room(ctx); err != nil {
+	if err := s.room(ctx, r.At.After(now()), now()); err != nil {
 		return fleet.Job{}, err
 	}
 	r.AtOnce = cmp.Or(r.AtOnce, DefaultAtOnce)
-	now := time.Now
-	if s.Now != nil {
-		now = s.Now
-	}
 	job, err := s.Engine.Submit(ctx, jobs.Request{
-		Kind: Kind, Subject: "bulk/" + fleet.NewID(now()), Args: state{Request: r, Tenants: names}, Key: once.Key, KeyHash: once.Hash,
+		Kind: Kind, Subject: "bulk/" + fleet.NewID(now()), Args: state{Request: r, Tenants: names}, Key: once.Key, KeyHash: once.Hash, NotBefore: r.At,
 	})
 	if err != nil {
 		return job, fmt.Errorf("%s %d tenants: %w", r.Action, len(names), err)
 	}
 	return job, nil
-}
-
-func (r Request) check(who Choice) error {
-	ways := 0
-	for _, given := range []bool{who.Names != nil, who.Filter != nil, who.All} {
-		if given {
-			ways++
-		}
-	}
-	switch {
-	case !r.Action.known():
-		return fleet.Errorf(fleet.Invalid, "%q is nothing that can be done to tenants at once", r.Action).WithField("action").
-			WithHint("use one of %v", Actions())
-	case ways != 1:
-		return fleet.Errorf(fleet.Invalid, "which tenants is said in %d ways", ways).WithField("tenants").
-			WithHint("give exactly one of tenants (names), selector, and all")
-	case who.Filter != nil && who.Filter.Empty():
-		return fleet.Errorf(fleet.Invalid, "the selector is empty").WithField("selector").WithHint("say all: true to mean all tenants")
-	case r.Action == Delete && who.Names == nil:
-		return fleet.Errorf(fleet.Invalid, "tenants are deleted by their names only").WithField("tenants").WithHint("name them")
-	case r.AtOnce < 0 || r.AtOnce > mostAtOnce:
-		return fleet.Errorf(fleet.Invalid, "%d at once", r.AtOnce).WithField("at_once").WithHint("give 1 to %d", mostAtOnce)
-	case r.Timeout < 0 || r.Timeout > time.Hour:
-		return fleet.Errorf(fleet.Invalid, "a timeout of %s", r.Timeout).WithField("timeout").WithHint("give more than 0 and at most 1h")
-	case r.Timeout != 0 && r.Action != Stop && r.Action != Restart:
-		return fleet.Errorf(fleet.Invalid, "%s takes no timeout", r.Action).WithField("timeout").WithHint("leave it out")
-	case r.To != "" && r.Action != Move:
-		return fleet.Errorf(fleet.Invalid, "%s goes to no member", r.Action).WithField("to").WithHint("leave it out")
-	case r.Note != "" && r.Action != Snapshot && r.Action != Backup:
-		return fleet.Errorf(fleet.Invalid, "%s takes no note", r.Action).WithField("note").WithHint("leave it out")
-	case !utf8.ValidString(r.Note) || utf8.RuneCountInString(r.Note) > 200 || slices.ContainsFunc([]rune(r.Note), func(c rune) bool { return !unicode.IsPrint(c) }):
-		return fleet.Errorf(fleet.Invalid, "this is no note").WithField("note").WithHint("use one line of at most 200 characters")
-	}
-	return nil
 }
 
 // choose names the tenants, by name.
@@ -161,13 +140,27 @@ func tooMany() error {
 	return fleet.Errorf(fleet.Invalid, "these are more than %d tenants", most).WithField("tenants").WithHint("do it in portions")
 }
 
-func (s *Service) room(ctx context.Context) error {
-	open, err := s.Jobs.Jobs(ctx, jobs.JobFilter{Kind: Kind, Unfinished: true, Limit: mostJobs + 1})
+// room fails with fleet.Busy where there are enough of these jobs under way; planned: waiting for
+// their time.
+func (s *Service) room(ctx context.Context, planned bool, now time.Time) error {
+	open, err := s.Jobs.Jobs(ctx, jobs.JobFilter{Kind: Kind, Unfinished: true, Limit: 4 * mostJobs})
 	if err != nil {
 		return fmt.Errorf("list jobs: %w", err)
 	}
-	if len(open) >= mostJobs {
-		return fleet.Errorf(fleet.Busy, "%d such jobs are under way", len(open)).WithHint("wait for one: lxdfleet job watch %s", open[len(open)-1].ID)
+	var under, waiting []fleet.Job
+	for _, j := range open {
+		if batch.Planned(j, now) {
+			waiting = append(waiting, j)
+		} else {
+			under = append(under, j)
+		}
+	}
+	switch {
+	case planned && (len(waiting) >= mostJobs || len(open) >= 2*mostJobs):
+		return fleet.Errorf(fleet.Busy, "%d such jobs wait for their time, and %d are under way", len(waiting), len(under)).
+			WithHint("wait for one, or cancel one: lxdfleet job list --kind %s --unfinished", Kind)
+	case !planned && len(under) >= mostJobs:
+		return fleet.Errorf(fleet.Busy, "%d such jobs are under way", len(under)).WithHint("wait for one: lxdfleet job watch %s", under[len(under)-1].ID)
 	}
 	return nil
 }

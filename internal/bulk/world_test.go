@@ -40,13 +40,15 @@ type world struct {
 	broken  string           // a tenant whose job fails
 	most    int              // how many were under way at a time
 	now     int
+	windows time.Duration      // how long each tenant's job waits for its window
+	wanted  map[string]Request // what was asked for last, by tenant
 }
 
 type part struct{}
 
 func newWorld(t *testing.T, tenants ...fleet.Tenant) *world {
 	t.Helper()
-	w := &world{store: jobstest.NewMemory(), registry: jobs.NewRegistry(), tenants: tenants, refuse: map[string]error{}}
+	w := &world{store: jobstest.NewMemory(), registry: jobs.NewRegistry(), tenants: tenants, refuse: map[string]error{}, wanted: map[string]Request{}}
 	do(t, jobs.Register(w.registry, jobs.Kind[part]{
 		Name: "tenant.part", Version: 1, Steps: []jobs.Step[part]{{Name: "work", Do: w.work}},
 	}))
@@ -95,18 +97,29 @@ func (w *world) work(ctx context.Context, run *jobs.Run, _ *part) error {
 }
 
 // Act implements Actor.
-func (w *world) Act(ctx context.Context, name fleet.Name, _ Request, once Once) (fleet.Job, error) {
+func (w *world) Act(ctx context.Context, name fleet.Name, r Request, once Once) (fleet.Job, error) {
 	w.mu.Lock()
+	w.wanted[name.String()] = r
 	err := w.refuse[name.String()]
 	w.mu.Unlock()
 	if err != nil {
 		return fleet.Job{}, err
 	}
+	var notBefore time.Time
+	if r.InWindow {
+		notBefore = time.Now().Add(w.windows)
+	}
 	job, _, err := w.store.InsertJob(ctx, fleet.Job{
 		ID: fleet.NewID(time.Now()), Kind: "tenant.part", KindVersion: 1, Subject: "tenant/" + name.String(), Args: []byte("{}"),
-		Key: once.Key, KeyHash: once.Hash, CreatedAt: time.Now(), UpdatedAt: time.Now(),
+		Key: once.Key, KeyHash: once.Hash, CreatedAt: time.Now(), UpdatedAt: time.Now(), NotBefore: notBefore, State: fleet.JobQueued,
 	})
 	return job, err
+}
+
+func (w *world) asked(name string) Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wanted[name]
 }
 
 func (w *world) refuses(name string, err error) {

@@ -22,7 +22,7 @@ import (
 )
 
 func TestEveryCommandIsTested(t *testing.T) {
-	tested := map[string]bool{"lxdfleet man": true, "lxdfleet events": true, "lxdfleet config example": true, "lxdfleet job cancel": true, "lxdfleet job retry": true}
+	tested := map[string]bool{"lxdfleet man": true, "lxdfleet completion bash": true, "lxdfleet completion zsh": true, "lxdfleet completion fish": true, "lxdfleet completion powershell": true, "lxdfleet events": true, "lxdfleet config example": true, "lxdfleet job cancel": true, "lxdfleet job retry": true}
 	root := Root(testApp(), Streams{})
 	for _, args := range quick(t) {
 		c, _, err := root.Find(args)
@@ -195,7 +195,7 @@ func TestNoDaemon(t *testing.T) {
 	if err := (&tool{Streams: Streams{Err: io.Discard}}).report(fmt.Errorf("%w: %w", client.ErrUnreachable, fs.ErrPermission)); err != exitUnreachable {
 		t.Error(err)
 	}
-	if _, hint := explain(fmt.Errorf("%w: %w", client.ErrUnreachable, fs.ErrPermission)); !strings.Contains(hint, "socket.group") {
+	if _, hint := explain(nil, fmt.Errorf("%w: %w", client.ErrUnreachable, fs.ErrPermission)); !strings.Contains(hint, "socket.group") {
 		t.Error(hint)
 	}
 }

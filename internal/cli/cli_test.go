@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -164,7 +165,7 @@ func quick(t *testing.T) [][]string {
 		"backup list", "backup list acme -o yaml", "backup list globex", "backup list --damaged", "backup show c1ab", "backup show 90e1 -o json",
 		"backup edit c1ab --pin --note good", "backup delete c1ab", "backup delete 90e1 none", "backup verify", "backup verify c1ab --deep", "backup verify --tenant globex",
 		"backup restore c1ab", "backup restore 90e1", "backup restore c1ab --into acme-old --domain old.localhost", "backup files c1ab /etc", "backup get c1ab /etc/x -",
-		"backup prune", "backup status", "backup status -o json", "backup init", "backup rotate-key", "backup rotate-key -o json", "backup confirm-key",
+		"backup prune", "backup status", "backup status -o json", "backup init", "backup rotate-key", "backup rotate-key -o json", "backup confirm-key", "job cancel JOB", "job retry JOB", "whoami",
 		"drill run acme", "drill run", "drill run --backup c1ab --no-wait", "drill list", "drill list acme --failed -o yaml", "drill show 00000000000000000000drill1",
 		"recover --from file:///var/lib/lxdfleet/backups --no-wait", "recover --from file:///var/lib/lxdfleet/backups --dry-run --tenant acme -o json", "recover --from s3://other",
 		"domain add acme shop.acme.localhost", "domain add acme acme.com --primary", "domain add acme old.localhost --redirect-to primary --code 301",
@@ -181,12 +182,13 @@ func quick(t *testing.T) [][]string {
 		"move acme --to n3", "move acme --to n1", "move acme --at window", "move acme --at 2026-12-01_02:00", "move acme --dry-run", "move acme --dry-run -o json", "move nobody", "move acme globex --max-hold 10s", "move acme --limit nonsense", "move",
 		"tenant restart --selector client=acme", "tenant stop --all --at-once 8 --timeout 10s -o yaml", "tenant start acme nobody --at-once 2", "tenant restart acme --all",
 		"tenant restart --selector nonsense", "tenant start", "tenant restart acme --idempotency-key k", "tenant restart --all --no-wait --idempotency-key bulk1",
-		"move --selector client=acme --to n3", "move --all --dry-run", "snapshot create --all --note weekly", "snapshot create --all --pin", "backup create --selector client=acme --note weekly",
+		"move --selector client=acme --to n3", "move --all --dry-run", "move --all --at 2026-12-01T02:00:00Z --limit 50MiB --max-hold 10s --to n3", "move --selector client=acme --at window -o yaml", "move acme globex --at-once 2 --at never",
+		"tenant resize", "tenant resize acme", "tenant resize --selector client=acme large", "tenant resize acme globex small", "tenant resize --all large -o json", "job show BULK", "job show BULK -o json", "job show BULK -o yaml", "snapshot create --all --note weekly", "snapshot create --all --pin", "backup create --selector client=acme --note weekly",
 		"backup create --all --control", "job list --parent 00000000000000000000000001",
 		"tenant list --status running,removed --sort -created -c name,status", "tenant list --sort size", "job list --sort created --state done,undone --kind tenant.", "snapshot list acme --origin manual,lxc --sort -name",
 		"snapshot list acme --pinned --consistency application --from 2025-01-01", "backup list --sort taken --policy nightly", "backup list --pinned=false --to 24h -o json",
 		"placement explain acme", "placement explain --plan large --label a=b --require disk=tape", "placement explain acme --plan large", "placement explain acme -o yaml",
-		"rebalance", "rebalance --plan", "rebalance --plan --consolidate", "rebalance --plan -o json", "rebalance --apply --consolidate", "rebalance --plan --apply",
+		"rebalance", "rebalance --plan", "rebalance --plan --consolidate", "rebalance --plan -o json", "rebalance --apply --consolidate", "rebalance --plan --apply", "user set carl --enable --disable", "tenant stop --nope",
 		"tenant create hooli --image wordpress --require disk=nvme,rack=a --prefer zone=x --apart globex --together client=x --pin",
 		"tenant set acme require=disk=nvme apart=globex,client=x together= pinned=true", "tenant set acme pinned=maybe",
 		"cluster list", "cluster show west", "cluster show east -o json", "cluster add north --token eyJ", "cluster add north", "cluster rotate west", "cluster remove west", "cluster remove east", "cluster remove --force east",
@@ -204,7 +206,7 @@ func quick(t *testing.T) [][]string {
 	}
 	all := make([][]string, len(lines))
 	for i, line := range lines {
-		all[i] = strings.Fields(strings.NewReplacer("TARBALL", tarball, "JOB", "00000000000000000000000001").Replace(line))
+		all[i] = strings.Fields(strings.NewReplacer("TARBALL", tarball, "JOB", "00000000000000000000000001", "BULK", "00000000000000000000000002").Replace(line))
 	}
 	return all
 }
@@ -213,7 +215,8 @@ func quick(t *testing.T) [][]string {
 var secrets = regexp.MustCompile(`(welcome#|lxdfleet_|whsec_|Token |Delivery )[\w-]{26,43}`)
 
 func TestCommands(t *testing.T) {
-	for _, args := range quick(t) {
+	asked, lines, ran := map[string]bool{}, quick(t), 0
+	for _, args := range lines {
 		name := strings.Join(args, " ")
 		if strings.HasPrefix(name, "image import") {
 			name = "image import FILE static/1"
@@ -223,8 +226,19 @@ func TestCommands(t *testing.T) {
 			if _, err := b.Jobs.Submit("tenant.stop", "tenant/hooli", nil, tenants.Once{}); err != nil {
 				t.Fatal(err)
 			}
+			if slices.Contains(args, "00000000000000000000000002") {
+				b.Jobs.SubmitBulk()
+			}
+			wire := newTap(t, b.socket)
+			b.socket = wire.socket
 			text := secrets.ReplaceAllString(strings.ReplaceAll(b.run(args...).String(), b.socket, "SOCKET"), "${1}RANDOM")
 			golden(t, name[:min(60, len(name))], "$ lxdfleet "+name+"\n"+text)
+			if ran++; wire.asked.Load() {
+				asked[commandOf(t, args)] = true
+			}
 		})
+	}
+	if ran == len(lines) {
+		checkAsked(t, asked)
 	}
 }

@@ -46,7 +46,7 @@ func (t *tool) report(err error) int {
 	if exit, ok := errors.AsType[exitError](err); ok {
 		return int(exit)
 	}
-	message, hint := explain(err)
+	message, hint := explain(t.at, err)
 	fmt.Fprintln(t.Err, "Error: "+printable(message))
 	if hint != "" {
 		fmt.Fprintln(t.Err, "Hint: "+printable(hint))
@@ -61,9 +61,12 @@ func (t *tool) report(err error) int {
 }
 
 // explain gives what is wrong and what to do.
-func explain(err error) (message, hint string) {
+func explain(at *cobra.Command, err error) (message, hint string) {
 	if e, ok := errors.AsType[usageError](err); ok {
-		return strings.TrimSpace(e.Error()), "lxdfleet --help lists all commands"
+		if at.HasSubCommands() {
+			return strings.TrimSpace(e.Error()), at.CommandPath() + " --help lists the commands"
+		}
+		return strings.TrimSpace(e.Error()), at.CommandPath() + " --help explains it"
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Net == "tcp" && errors.Is(err, client.ErrUnreachable) {
 		return err.Error(), "see whether it runs there, and whether api.listen lets it be reached from here; lxdfleet context list shows the addresses"

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -70,7 +72,7 @@ func (t *tool) describeJob(detail client.JobDetail) error {
 	j := detail.Job
 	err := t.printFields(
 		"ID", j.Id, "Kind", j.Kind, "Subject", j.Subject, "State", string(j.State),
-		"Error", j.Error, "Hint", j.Hint, "Started", t.ago(j.CreatedAt), "Changed", t.ago(j.UpdatedAt),
+		"Error", j.Error, "Hint", j.Hint, "Waits for", t.when(j.NotBefore), "Started", t.ago(j.CreatedAt), "Changed", t.ago(j.UpdatedAt),
 	)
 	if err != nil {
 		return err
@@ -80,7 +82,19 @@ func (t *tool) describeJob(detail client.JobDetail) error {
 		history.event(e)
 	}
 	history.close()
-	return nil
+	return t.outcomes(j.Outcomes)
+}
+
+// outcomes shows what came of each tenant of a job for many.
+func (t *tool) outcomes(all []client.JobOutcome) error {
+	if len(all) == 0 {
+		return nil
+	}
+	rows := make([][]string, len(all))
+	for i, o := range all {
+		rows[i] = []string{o.Tenant, strings.ReplaceAll(string(o.State), "_", " "), o.Job, cmp.Or(o.Why, t.when(o.At))}
+	}
+	return t.printTable([]string{"TENANT", "OUTCOME", "JOB", "WHY OR WHEN"}, rows)
 }
 
 func (t *tool) jobWatch() *cobra.Command {

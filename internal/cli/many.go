@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"net/http"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +23,7 @@ func (m *many) flags(c *cobra.Command) {
 	c.Flags().StringArrayVar(&m.labels, "selector", nil, "all tenants with this label, `key=value`, as one job; several times: with all of them")
 	c.Flags().BoolVar(&m.all, "all", false, "all tenants, as one job")
 	c.Flags().IntVar(&m.atOnce, "at-once", 0, "as one job, this `number` of tenants at a time (default 4)")
-	c.MarkFlagsMutuallyExclusive("all", "selector")
+	apart(c, "all", "selector")
 }
 
 // asked reports whether one job is to do it.
@@ -48,5 +51,20 @@ func (t *tool) bulk(ctx context.Context, w *waiting, b client.TenantBulk, past s
 		return err
 	}
 	answer, err := d.BulkTenants(ctx, &client.BulkTenantsParams{IdempotencyKey: w.key}, b)
+	if b.At != "" && b.At != "window" {
+		return t.waits(answer, err)
+	}
 	return w.job(ctx, d, t.saying("All of them: "+past), answer, err)
+}
+
+// waits says that a job waits for its time.
+func (t *tool) waits(answer *http.Response, err error) error {
+	job, err := client.Decode[client.Job](answer, err)
+	if err != nil {
+		return err
+	}
+	return t.print(job, func() error {
+		_, err := fmt.Fprintf(t.Out, "Job %s begins %s; cancel it with: lxdfleet job cancel %s\n", job.Id, cmp.Or(t.when(job.NotBefore), "now"), job.Id)
+		return err
+	})
 }

@@ -18,8 +18,8 @@ type limits struct {
 }
 
 func (l *limits) flags(c *cobra.Command, many bool) {
-	c.Flags().StringVar(&l.hold, "max-hold", "", "how long requests may wait, a `time` such as 20s")
-	c.Flags().StringVar(&l.rate, "limit", "", "copy at most this `size` each second, such as 50MiB")
+	c.Flags().StringVar(&l.hold, "max-hold", "", "how long the requests of each tenant may wait, a `time` such as 10s; one that would need longer stays where it is (default 20s)")
+	c.Flags().StringVar(&l.rate, "limit", "", "each copy takes at most this `size` each second while the tenant runs, such as 50MiB")
 	if many {
 		c.Flags().IntVar(&l.atOnce, "at-once", 0, "move this `number` of tenants at a time (default 2)")
 	}
@@ -33,11 +33,12 @@ func (t *tool) moveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "move TENANT... [flags]", Short: "Move tenants to other members, also of other clusters", Args: cobra.ArbitraryArgs, ValidArgsFunction: t.words(-1, tenantNames),
 		Long: "Move tenants to another member, of this cluster or of another one (west:n1, or west: for any of\n" +
-			"its members), one after another. Each is copied while it runs, and then again\n" +
-			"what it wrote meanwhile; only then its requests wait, for a few seconds, and none of them fails.\n" +
+			"its members), one after another, or with --selector, --all or --at-once several at a\n" +
+			"time. Each is copied while it runs, and then again what it wrote meanwhile; only then its requests\n" +
+			"wait, for a few seconds, and none of them fails.\n" +
 			"Until it is healthy on the other member it can go back: where something fails, or the job is\n" +
 			"cancelled (lxdfleet job cancel), it serves on from where it was.",
-		Example: "  lxdfleet move acme --to n2\n  lxdfleet move acme --to west:\n  lxdfleet move acme --dry-run\n  lxdfleet move --selector client=acme --to n2",
+		Example: "  lxdfleet move acme --to n2\n  lxdfleet move acme --to west:\n  lxdfleet move acme --dry-run\n  lxdfleet move --selector client=acme --to n2 --at window",
 	}
 	w := t.waitFlags(c)
 	w.keyFlag(c)
@@ -47,18 +48,23 @@ func (t *tool) moveCommand() *cobra.Command {
 	complete(c, "to", t.words(-1, memberNames))
 	l.flags(c, false)
 	m.flags(c)
-	for _, one := range []string{"at", "dry-run", "max-hold", "limit"} {
-		for _, all := range []string{"all", "selector", "at-once"} {
-			c.MarkFlagsMutuallyExclusive(one, all)
-		}
+	for _, all := range []string{"all", "selector", "at-once"} {
+		apart(c, "dry-run", all)
 	}
 	c.RunE = func(c *cobra.Command, names []string) error {
+		when, err := moment(at, t.now())
+		if err != nil {
+			return err
+		}
 		if m.asked() {
 			b, err := m.body(c, names)
 			if err != nil {
 				return err
 			}
-			b.To = to
+			b.To, b.MaxHold, b.Limit, b.At = to, l.hold, l.rate, when
+			if when == "window" {
+				return t.bulk(c.Context(), w, b, "each is moved in its window")
+			}
 			return t.bulk(c.Context(), w, b, "moved")
 		}
 		if err := arguments(1, -1)(c, names); err != nil {
@@ -69,11 +75,7 @@ func (t *tool) moveCommand() *cobra.Command {
 			return err
 		}
 		if w.key != "" && len(names) > 1 {
-			return usagef("--key is for one tenant")
-		}
-		when, err := moment(at, time.Now())
-		if err != nil {
-			return err
+			return usagef("--idempotency-key is for one job: name one tenant, or give --at-once, too")
 		}
 		return t.each(c.Context(), names, func(name string) error {
 			if dry {
@@ -155,7 +157,7 @@ func (t *tool) memberDrain() *cobra.Command {
 			"no room for all of it nothing is begun, unless --partial is given. Stop it with lxdfleet job\n" +
 			"cancel: moves under way are finished; asked again it goes on. lxdfleet member restore brings\n" +
 			"everything back.",
-		Example: "  lxdfleet member drain n1 --plan\n  lxdfleet member drain n1 --at-once 3",
+		Example: "  lxdfleet member drain n1 --plan\n  lxdfleet member drain n1 --at-once 3 --limit 100MiB --max-hold 10s",
 	}
 	w := t.waitFlags(c)
 	w.keyFlag(c)
@@ -224,7 +226,7 @@ func (t *tool) rebalanceCommand() *cobra.Command {
 	c.Flags().BoolVar(&plan, "plan", false, "print the plan, and move nothing")
 	c.Flags().BoolVar(&apply, "apply", false, "carry the plan out")
 	c.Flags().BoolVar(&consolidate, "consolidate", false, "empty as many members as can be")
-	c.MarkFlagsMutuallyExclusive("plan", "apply")
+	apart(c, "plan", "apply")
 	l.flags(c, true)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if !plan && !apply {

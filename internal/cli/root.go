@@ -55,7 +55,8 @@ func Root(app App, s Streams) *cobra.Command {
 func (t *tool) run(ctx context.Context, args []string) int {
 	root := t.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	at, err := root.ExecuteContextC(ctx)
+	t.at = at
 	if err != nil && !t.began {
 		err = usageError{err}
 	}
@@ -70,7 +71,13 @@ func (t *tool) root() *cobra.Command {
 	root.SetIn(t.In)
 	root.SetOut(t.Out)
 	root.SetErr(t.Err)
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { t.began = true; return t.checkOutput() }
+	root.PersistentPreRunE = func(c *cobra.Command, _ []string) error {
+		t.at, t.began = c, true
+		if err := checkApart(c); err != nil {
+			return err
+		}
+		return t.checkOutput()
+	}
 	flags := root.PersistentFlags()
 	flags.StringVar(&t.socket, "socket", os.Getenv("LXDFLEET_SOCKET"), "`path` of the daemon's socket (default: as configured)")
 	flags.StringVar(&t.config, "config", "", "configuration `file` (default: $"+config.EnvFile+", or "+config.DefaultFile+")")
@@ -85,6 +92,7 @@ func (t *tool) root() *cobra.Command {
 		t.recoverCommand(), t.caCommand(), t.topCommand(), t.configCommand(), t.manCommand(),
 	)
 	t.pickFlags(root)
+	completionCommand(root)
 	return root
 }
 

@@ -126,22 +126,40 @@ func (t *tool) tenantUndelete() *cobra.Command {
 }
 
 func (t *tool) tenantResize() *cobra.Command {
-	c := &cobra.Command{Use: "resize NAME PLAN", Short: "Give a tenant another plan", Args: arguments(2, 2)}
+	m := many{action: client.BulkActionResize}
+	c := &cobra.Command{
+		Use: "resize [NAME...] PLAN", Short: "Give tenants another plan", Args: arguments(1, -1),
+		Example: "  lxdfleet tenant resize acme medium\n  lxdfleet tenant resize --selector client=acme medium",
+	}
 	w := t.waitFlags(c)
+	w.keyFlag(c)
+	m.flags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		names, plan := args[:len(args)-1], args[len(args)-1]
+		if m.asked() || len(names) > 1 {
+			b, err := m.body(c, names)
+			if err != nil {
+				return err
+			}
+			b.Plan = plan
+			return t.bulk(c.Context(), w, b, "have the plan "+plan)
+		}
+		if len(names) == 0 {
+			return usagef("name the tenant and the plan: %s", c.UseLine())
+		}
 		d, err := t.daemon()
 		if err != nil {
 			return err
 		}
-		answer, err := d.ResizeTenant(c.Context(), args[0], nil, client.TenantResize{Plan: args[1]})
+		answer, err := d.ResizeTenant(c.Context(), names[0], &client.ResizeTenantParams{IdempotencyKey: w.key}, client.TenantResize{Plan: plan})
 		return w.job(c.Context(), d, func(client.Job) error {
-			_, err := fmt.Fprintf(t.Out, "Tenant %s has the plan %s\n", args[0], args[1])
+			_, err := fmt.Fprintf(t.Out, "Tenant %s has the plan %s\n", names[0], plan)
 			return err
 		}, answer, err)
 	}
 	c.ValidArgsFunction = func(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-		if len(args) == 1 {
-			return t.words(2, planNames)(c, args, typed)
+		if len(args) > 0 || m.asked() {
+			return t.words(-1, planNames)(c, args, typed)
 		}
 		return t.words(1, tenantNames)(c, args, typed)
 	}

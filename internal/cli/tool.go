@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
@@ -20,8 +21,9 @@ type tool struct {
 	now func() time.Time
 
 	socket, config, output, context string
-	began                           bool // the command line was understood
-	pick                            pick // what of a list is shown
+	at                              *cobra.Command // what is run
+	began                           bool           // the command line was understood
+	pick                            pick           // what of a list is shown
 }
 
 // daemon gives the connection to the daemon: the one at the socket that was named, else that of

@@ -156,7 +156,7 @@ func (t *tool) userSet() *cobra.Command {
 	complete(c, "tenant", t.words(-1, tenantNames))
 	c.Flags().BoolVar(&disable, "disable", false, "let it in no more")
 	c.Flags().BoolVar(&enable, "enable", false, "let it in again")
-	c.MarkFlagsMutuallyExclusive("disable", "enable")
+	apart(c, "disable", "enable")
 	return c
 }
 

@@ -189,7 +189,7 @@ func (t *tool) webhookSet() *cobra.Command {
 	c.Flags().BoolVar(&disable, "disable", false, "send nothing any more")
 	c.Flags().BoolVar(&enable, "enable", false, "send again")
 	c.Flags().BoolVar(&secret, "new-secret", false, "sign with another secret from now on, and print it")
-	c.MarkFlagsMutuallyExclusive("disable", "enable")
+	apart(c, "disable", "enable")
 	return c
 }
 

@@ -18,7 +18,7 @@ const KindLater = "tenant.move-later"
 func (c *crew) later() jobs.Kind[shiftState] {
 	return jobs.Kind[shiftState]{
 		Name: KindLater, Version: 1,
-		Steps: []jobs.Step[shiftState]{{Name: "move", Do: c.shiftAll}},
+		Steps: []jobs.Step[shiftState]{{Name: "move", Do: c.shiftAll}, {Name: "report", Do: c.report}},
 	}
 }
 

@@ -58,6 +58,7 @@ func (c *crew) drain() jobs.Kind[shiftState] {
 			{Name: "cordon", Do: c.cordon},
 			// No undo: what was moved is well where it is.
 			{Name: "move", Do: c.drainAll},
+			{Name: "report", Do: c.report},
 		},
 	}
 }
@@ -69,6 +70,7 @@ func (c *crew) restoreMember() jobs.Kind[shiftState] {
 			{Name: "open", Do: c.uncordon},
 			{Name: "plan", Do: c.planBack},
 			{Name: "move", Do: c.shiftAll},
+			{Name: "report", Do: c.report},
 		},
 	}
 }
@@ -79,6 +81,7 @@ func (c *crew) rebalance() jobs.Kind[shiftState] {
 		Steps: []jobs.Step[shiftState]{
 			{Name: "plan", Do: c.planRebalance},
 			{Name: "move", Do: c.shiftAll},
+			{Name: "report", Do: c.report},
 		},
 	}
 }
@@ -89,7 +92,7 @@ func (c *crew) shiftAll(ctx context.Context, run *jobs.Run, s *shiftState) error
 }
 
 // shift carries out the moves of a plan, which is made anew whenever one has ended, until there is
-// none left to begin. Where some tenants could not be moved the error is fleet.Failed and names them.
+// none left to begin. What came of it is in s.
 func (c *crew) shift(ctx context.Context, run *jobs.Run, s *shiftState, plan func(context.Context) (placement.Plan, error)) error {
 	w := &shifter{
 		Batch: batch.Batch{Book: c.Jobs, Run: run, AtOnce: s.AtOnce, Did: "moved", Now: c.Now}, mover: c.Mover, state: s,
@@ -107,7 +110,8 @@ func (c *crew) shift(ctx context.Context, run *jobs.Run, s *shiftState, plan fun
 			waiting = waiting || w.stays(l)
 		}
 		if len(w.Going()) == 0 && !waiting {
-			return w.outcome(p)
+			w.outcome(p)
+			return nil
 		}
 		w.tell(p)
 		if err := w.Await(ctx); err != nil {
@@ -165,8 +169,8 @@ func (w *shifter) tell(p placement.Plan) {
 	w.Run.Progress(progress)
 }
 
-// outcome tells what came of the shift.
-func (w *shifter) outcome(p placement.Plan) error {
+// outcome writes down what came of the shift.
+func (w *shifter) outcome(p placement.Plan) {
 	left := map[string]string{}
 	for _, l := range p.Left {
 		left[l.Tenant] = l.Why
@@ -177,15 +181,22 @@ func (w *shifter) outcome(p placement.Plan) error {
 		}
 	}
 	w.state.Moved, w.state.Left = w.Done(), left
-	if len(left) == 0 {
-		w.Say(fmt.Sprintf("Moved %d.", len(w.state.Moved)))
+}
+
+// report fails with fleet.Failed where some tenants could not be moved, and names them. It is a step of
+// its own, so that what came of each is written down also then.
+func (*crew) report(_ context.Context, run *jobs.Run, s *shiftState) error {
+	if len(s.Left) == 0 {
+		line := fmt.Sprintf("Moved %d.", len(s.Moved))
+		run.Progress(fleet.Progress{Message: line})
+		_, _ = fmt.Fprintln(run.Output(), line)
 		return nil
 	}
 	var words []string
-	for tenant, why := range left {
+	for tenant, why := range s.Left {
 		words = append(words, tenant+" "+why)
 	}
 	slices.Sort(words)
-	return fleet.Errorf(fleet.Failed, "%d moved, %d not: %s", len(w.state.Moved), len(left), strings.Join(words, "; ")).
+	return fleet.Errorf(fleet.Failed, "%d moved, %d not: %s", len(s.Moved), len(s.Left), strings.Join(words, "; ")).
 		WithHint("what is moved stays moved; ask again once the reasons are gone")
 }

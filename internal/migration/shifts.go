@@ -23,7 +23,7 @@ func (o Options) check() error {
 // room for all of it the error is fleet.Exhausted and says for what, and nothing is done, unless
 // partial is set. fleet.NotFound where there is no such member.
 func (s *Service) Drain(ctx context.Context, member string, partial bool, o Options, once Once) (fleet.Job, error) {
-	if err := s.checkOptions(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return fleet.Job{}, err
 	}
 	plan, err := s.Planner.DrainPlan(ctx, member)
@@ -42,7 +42,7 @@ func (s *Service) Drain(ctx context.Context, member string, partial bool, o Opti
 // Restore makes a job that opens a member again and brings back what its last drain has moved
 // away, where it still is where that moved it. fleet.NotFound where there is no such member.
 func (s *Service) Restore(ctx context.Context, member string, o Options, once Once) (fleet.Job, error) {
-	if err := s.checkOptions(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return fleet.Job{}, err
 	}
 	if _, err := s.Planner.DrainPlan(ctx, member); err != nil { // there is such a member
@@ -54,13 +54,14 @@ func (s *Service) Restore(ctx context.Context, member string, o Options, once On
 // Rebalance makes a job that moves what brings the fleet under its targets or, with consolidate,
 // what empties as many members as can be.
 func (s *Service) Rebalance(ctx context.Context, consolidate bool, o Options, once Once) (fleet.Job, error) {
-	if err := s.checkOptions(o); err != nil {
+	if err := s.Check(o); err != nil {
 		return fleet.Job{}, err
 	}
 	return s.shift(ctx, KindRebalance, "fleet", shiftState{Consolidate: consolidate, Options: o}, once)
 }
 
-func (s *Service) checkOptions(o Options) error {
+// Check fails with fleet.Invalid, and the field, where moves cannot be limited like this.
+func (s *Service) Check(o Options) error {
 	if err := o.check(); err != nil {
 		return err
 	}

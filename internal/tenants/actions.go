@@ -115,6 +115,9 @@ func (s *Service) Undelete(ctx context.Context, name fleet.Name, once Once) (fle
 	return s.submit(ctx, KindUndelete, name, removeState{whereabouts: s.whereabouts(t, 0)}, once)
 }
 
+// CheckPlan fails with fleet.Invalid where there is no such plan.
+func (s *Service) CheckPlan(ctx context.Context, plan string) error { return s.plan(ctx, plan) }
+
 // Resize makes a job that gives the tenant another plan.
 func (s *Service) Resize(ctx context.Context, name fleet.Name, plan string, once Once) (fleet.Job, error) {
 	if job, ok, err := s.replayed(ctx, once); ok || err != nil {

@@ -59,6 +59,23 @@ func (s *Service) Member(ctx context.Context, name string) (MemberView, error) {
 		WithHint("members: %s", strings.Join(names, ", "))
 }
 
+// CheckTarget fails with fleet.NotFound, field "to", where there is no such member to move to. One
+// that ends in a colon is any member of that cluster.
+func (s *Service) CheckTarget(ctx context.Context, to string) error {
+	views, err := s.Members(ctx)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, v := range views {
+		if v.Name == to || strings.HasSuffix(to, ":") && strings.HasPrefix(v.Name, to) {
+			return nil
+		}
+		names = append(names, v.Name)
+	}
+	return fleet.Errorf(fleet.NotFound, "there is no member %q", to).WithField("to").WithHint("members: %s", strings.Join(names, ", "))
+}
+
 // MemberEdit asks for other words about a member. What is nil stays as it is.
 type MemberEdit struct {
 	// Cordoned: no tenant is placed on it or moved to it from now on. Reason goes with it.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lxdfleet/lxdfleet/internal/bulk"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
@@ -72,6 +73,25 @@ func (j *Jobs) Submit(kind, subject string, args any, once tenants.Once) (fleet.
 		j.end(job.ID, fleet.JobDone, nil)
 	}
 	return j.jobs[len(j.jobs)-1], nil
+}
+
+// SubmitBulk makes a job for many tenants that has ended: one is done, one waits, one is refused, one
+// was deleted meanwhile.
+func (j *Jobs) SubmitBulk() fleet.Job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	id := fmt.Sprintf("%026d", len(j.jobs)+1)
+	state := fmt.Sprintf(`{"action":"move","tenants":["acme","globex","hooli","initech"],"outcomes":{"acme":{"job":%q,"done":true},
+		"globex":{"job":%q,"done":true,"at":%q},"hooli":{"why":"tenant hooli has no window"},"initech":{}}}`,
+		"00000000000000000000acme", "000000000000000000globex", Now.Add(10*time.Hour).Format(time.RFC3339))
+	j.jobs = append(j.jobs, fleet.Job{
+		ID: id, Kind: bulk.Kind, KindVersion: 1, Subject: "bulk/" + id, Args: json.RawMessage(state), CreatedAt: Now, UpdatedAt: Now, State: fleet.JobRunning,
+	})
+	j.add(id, fleet.JobEvent{Type: fleet.EventState, Message: string(fleet.JobRunning)})
+	j.add(id, fleet.JobEvent{Step: "act", Type: fleet.EventStarted})
+	j.add(id, fleet.JobEvent{Step: "act", Type: fleet.EventDone, State: json.RawMessage(state)})
+	j.end(id, fleet.JobUndone, fleet.Errorf(fleet.Failed, "1 moved, 1 wait for their time, 1 not: hooli: tenant hooli has no window"))
+	return j.jobs[len(j.jobs)-1]
 }
 
 // knows reports whether a job was made with the key.

@@ -46,6 +46,7 @@ const (
 	BulkActionBackup   BulkAction = "backup"
 	BulkActionDelete   BulkAction = "delete"
 	BulkActionMove     BulkAction = "move"
+	BulkActionResize   BulkAction = "resize"
 	BulkActionRestart  BulkAction = "restart"
 	BulkActionSnapshot BulkAction = "snapshot"
 	BulkActionStart    BulkAction = "start"
@@ -60,6 +61,8 @@ func (e BulkAction) Valid() bool {
 	case BulkActionDelete:
 		return true
 	case BulkActionMove:
+		return true
+	case BulkActionResize:
 		return true
 	case BulkActionRestart:
 		return true
@@ -290,6 +293,36 @@ func (e JobEventType) Valid() bool {
 	case JobEventTypeUndoStarted:
 		return true
 	case JobEventTypeUndone:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for JobOutcomeState.
+const (
+	JobOutcomeStateDone     JobOutcomeState = "done"
+	JobOutcomeStateFailed   JobOutcomeState = "failed"
+	JobOutcomeStateGone     JobOutcomeState = "gone"
+	JobOutcomeStateNotBegun JobOutcomeState = "not_begun"
+	JobOutcomeStatePlanned  JobOutcomeState = "planned"
+	JobOutcomeStateUnderWay JobOutcomeState = "under_way"
+)
+
+// Valid indicates whether the value is a known member of the JobOutcomeState enum.
+func (e JobOutcomeState) Valid() bool {
+	switch e {
+	case JobOutcomeStateDone:
+		return true
+	case JobOutcomeStateFailed:
+		return true
+	case JobOutcomeStateGone:
+		return true
+	case JobOutcomeStateNotBegun:
+		return true
+	case JobOutcomeStatePlanned:
+		return true
+	case JobOutcomeStateUnderWay:
 		return true
 	default:
 		return false
@@ -1299,13 +1332,13 @@ type DomainState string
 
 // Drain defines model for Drain.
 type Drain struct {
-	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
-	// Limit As of one move.
+	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 
-	// MaxHold As of one move.
+	// MaxHold How long the requests of each tenant may wait, such as 10s; 20s where it is not given. One that would need more stays where it is, and the job names it.
 	MaxHold string `json:"max_hold,omitempty,omitzero"`
 
 	// Partial Move what can be moved, also where not all can be.
@@ -1628,9 +1661,12 @@ type Job struct {
 
 	// NotBefore It waits in the queue until then; missing where it does not wait for a time.
 	NotBefore time.Time `json:"not_before,omitempty,omitzero"`
-	State     JobState  `json:"state"`
-	Subject   string    `json:"subject"`
-	UpdatedAt time.Time `json:"updated_at"`
+
+	// Outcomes Of a job for many tenants (bulk, drain, …): what came of each so far, by name. Not in lists and events, and of an answer that is accepted only where the job has ended.
+	Outcomes  []JobOutcome `json:"outcomes,omitempty,omitzero"`
+	State     JobState     `json:"state"`
+	Subject   string       `json:"subject"`
+	UpdatedAt time.Time    `json:"updated_at"`
 }
 
 // JobDetail defines model for JobDetail.
@@ -1659,6 +1695,25 @@ type JobList struct {
 	Items      []Job  `json:"items"`
 	NextCursor string `json:"next_cursor,omitempty,omitzero"`
 }
+
+// JobOutcome defines model for JobOutcome.
+type JobOutcome struct {
+	// At Of a planned one: when its job begins.
+	At time.Time `json:"at,omitempty,omitzero"`
+
+	// Job Id of the tenant's own job; missing where there was none.
+	Job string `json:"job,omitempty,omitzero"`
+
+	// State planned: its job waits for a time; failed: or refused; gone: the tenant was deleted meanwhile.
+	State  JobOutcomeState `json:"state"`
+	Tenant string          `json:"tenant"`
+
+	// Why Of a failed one, in words that follow its name.
+	Why string `json:"why,omitempty,omitzero"`
+}
+
+// JobOutcomeState planned: its job waits for a time; failed: or refused; gone: the tenant was deleted meanwhile.
+type JobOutcomeState string
 
 // JobState defines model for JobState.
 type JobState string
@@ -1910,13 +1965,13 @@ type MoveEstimate struct {
 
 // MoveLimits defines model for MoveLimits.
 type MoveLimits struct {
-	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
-	// Limit As of one move.
+	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 
-	// MaxHold As of one move.
+	// MaxHold How long the requests of each tenant may wait, such as 10s; 20s where it is not given. One that would need more stays where it is, and the job names it.
 	MaxHold string `json:"max_hold,omitempty,omitzero"`
 }
 
@@ -2158,16 +2213,16 @@ type QuiesceBy string
 
 // Rebalance defines model for Rebalance.
 type Rebalance struct {
-	// AtOnce How many tenants are moved at a time; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
 	// Consolidate Empty as many members as can be instead.
 	Consolidate bool `json:"consolidate,omitempty,omitzero"`
 
-	// Limit As of one move.
+	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
 	Limit string `json:"limit,omitempty,omitzero"`
 
-	// MaxHold As of one move.
+	// MaxHold How long the requests of each tenant may wait, such as 10s; 20s where it is not given. One that would need more stays where it is, and the job names it.
 	MaxHold string `json:"max_hold,omitempty,omitzero"`
 }
 
@@ -2513,11 +2568,23 @@ type TenantBulk struct {
 	Action BulkAction `json:"action"`
 	All    bool       `json:"all,omitempty,omitzero"`
 
+	// At Of move: a time (RFC 3339) until which the job waits, or "window": each tenant gets a job that waits for its own window, and this one ends when all have theirs.
+	At string `json:"at,omitempty,omitzero"`
+
 	// AtOnce How many tenants at a time, 16 at most; 4 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
+	// Limit Of move: bytes each second that each copy may take, as of one move.
+	Limit string `json:"limit,omitempty,omitzero"`
+
+	// MaxHold Of move: how long the requests of each tenant may wait, as of one move.
+	MaxHold string `json:"max_hold,omitempty,omitzero"`
+
 	// Note Of snapshot and backup.
 	Note string `json:"note,omitempty,omitzero"`
+
+	// Plan Of resize, which needs it.
+	Plan string `json:"plan,omitempty,omitzero"`
 
 	// Selector Tenants that are all of what is given.
 	Selector *TenantSelector `json:"selector,omitempty"`
@@ -4410,14 +4477,14 @@ type ClientInterface interface {
 	// BulkTenantsWithBody Do the same to many tenants, as one job
 	//
 	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 	// for, ten minutes at most.
 	//
 	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
-	// for move) are left out. Delete, which is into the trash, takes names only.
+	// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4427,14 +4494,14 @@ type ClientInterface interface {
 	// BulkTenants Do the same to many tenants, as one job
 	//
 	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 	// for, ten minutes at most.
 	//
 	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
-	// for move) are left out. Delete, which is into the trash, takes names only.
+	// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6080,14 +6147,14 @@ func (c *Client) RestoreBackup(ctx context.Context, id BackupID, params *Restore
 // BulkTenantsWithBody Do the same to many tenants, as one job
 //
 // The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 // fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 // begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 // for, ten minutes at most.
 //
 // Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 // not made yet and those that are so already (stopped ones for stop and restart, those on the member
-// for move) are left out. Delete, which is into the trash, takes names only.
+// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6107,14 +6174,14 @@ func (c *Client) BulkTenantsWithBody(ctx context.Context, params *BulkTenantsPar
 // BulkTenants Do the same to many tenants, as one job
 //
 // The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 // fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 // begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 // for, ten minutes at most.
 //
 // Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 // not made yet and those that are so already (stopped ones for stop and restart, those on the member
-// for move) are left out. Delete, which is into the trash, takes names only.
+// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -17022,14 +17089,14 @@ type ClientWithResponsesInterface interface {
 	// BulkTenantsWithBodyWithResponse Do the same to many tenants, as one job
 	//
 	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 	// for, ten minutes at most.
 	//
 	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
-	// for move) are left out. Delete, which is into the trash, takes names only.
+	// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17039,14 +17106,14 @@ type ClientWithResponsesInterface interface {
 	// BulkTenantsWithResponse Do the same to many tenants, as one job
 	//
 	// The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-	// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+	// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 	// fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 	// begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 	// for, ten minutes at most.
 	//
 	// Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 	// not made yet and those that are so already (stopped ones for stop and restart, those on the member
-	// for move) are left out. Delete, which is into the trash, takes names only.
+	// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -24188,14 +24255,14 @@ func (c *ClientWithResponses) RestoreBackupWithResponse(ctx context.Context, id 
 // BulkTenantsWithBodyWithResponse Do the same to many tenants, as one job
 //
 // The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 // fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 // begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 // for, ten minutes at most.
 //
 // Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 // not made yet and those that are so already (stopped ones for stop and restart, those on the member
-// for move) are left out. Delete, which is into the trash, takes names only.
+// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -24211,14 +24278,14 @@ func (c *ClientWithResponses) BulkTenantsWithBodyWithResponse(ctx context.Contex
 // BulkTenantsWithResponse Do the same to many tenants, as one job
 //
 // The job submits a job for each tenant, `at_once` at a time, and ends when all have ended.
-// `GET /v1/jobs?parent=ID` lists them; the job's output says what came of each tenant, and the job
+// `GET /v1/jobs?parent=ID` lists them; `outcomes` of the job say what came of each tenant, and the job
 // fails where something could not be done, naming the tenants. What is done stays done. Cancelled, it
 // begins nothing more and finishes what is under way. A tenant that is busy with another job is waited
 // for, ten minutes at most.
 //
 // Who is chosen is decided when it is asked for. Of a selector and of `all`, tenants in the trash, those that are
 // not made yet and those that are so already (stopped ones for stop and restart, those on the member
-// for move) are left out. Delete, which is into the trash, takes names only.
+// for move, those with the plan for resize) are left out. Delete, which is into the trash, takes names only.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

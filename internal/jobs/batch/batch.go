@@ -23,6 +23,24 @@ type Outcome struct {
 	// Why it is not done, in words that follow the tenant's name. Empty for one that is done, or
 	// that was deleted meanwhile.
 	Why string `json:"why,omitempty"`
+	// At is set where the job waits for its time, and is then begun: it is not waited for here.
+	At time.Time `json:"at,omitzero"`
+}
+
+// OutcomeOf is what came of a tenant by a job that has ended, or waits for its time.
+func OutcomeOf(job fleet.Job, now time.Time) Outcome {
+	switch {
+	case job.State == fleet.JobDone:
+		return Outcome{Job: job.ID, Done: true}
+	case Planned(job, now):
+		return Outcome{Job: job.ID, Done: true, At: job.NotBefore}
+	}
+	return Outcome{Job: job.ID, Why: fmt.Sprintf("job %s is %s: %s", job.ID, job.State, job.Error)}
+}
+
+// Planned reports whether a job waits in the queue for a time that is still to come.
+func Planned(job fleet.Job, now time.Time) bool {
+	return job.State == fleet.JobQueued && job.NotBefore.After(now)
 }
 
 // Batch is such a job at work. It is used by one goroutine.
@@ -66,7 +84,7 @@ func (b *Batch) Begin(ctx context.Context, tenants []string, submit func(ctx con
 		switch fleet.CodeOf(err) {
 		case "":
 			b.since = time.Time{}
-			if b.going[tenant] = job; job.State.Finished() { // before a crash
+			if b.going[tenant] = job; job.State.Finished() || Planned(job, b.Now()) { // finished: before a crash
 				b.settle(tenant, job)
 			}
 		case fleet.Busy, fleet.Exhausted: // another job, or room that another of these frees
@@ -134,12 +152,14 @@ func (b *Batch) refused(tenant string, err error) {
 func (b *Batch) settle(tenant string, job fleet.Job) {
 	delete(b.going, tenant)
 	b.news = true
-	if job.State == fleet.JobDone {
-		b.ended[tenant] = Outcome{Job: job.ID, Done: true}
-		_, _ = fmt.Fprintf(b.Run.Output(), "%s is %s (job %s).\n", tenant, b.Did, job.ID)
-		return
-	}
-	o := Outcome{Job: job.ID, Why: fmt.Sprintf("job %s is %s: %s", job.ID, job.State, job.Error)}
+	o := OutcomeOf(job, b.Now())
 	b.ended[tenant] = o
-	b.Say(fmt.Sprintf("%s is not %s: %s", tenant, b.Did, o.Why))
+	switch {
+	case !o.At.IsZero():
+		_, _ = fmt.Fprintf(b.Run.Output(), "%s waits for %s (job %s).\n", tenant, o.At.UTC().Format(time.RFC3339), job.ID)
+	case o.Done:
+		_, _ = fmt.Fprintf(b.Run.Output(), "%s is %s (job %s).\n", tenant, b.Did, job.ID)
+	default:
+		b.Say(fmt.Sprintf("%s is not %s: %s", tenant, b.Did, o.Why))
+	}
 }

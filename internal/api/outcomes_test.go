@@ -1,0 +1,38 @@
+package api_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
+)
+
+// What came of each tenant is told with the job, and where it was waited for; not in a list.
+func TestOutcomes(t *testing.T) {
+	f := apifake.New()
+	c := newContract(t, f)
+	job := f.Jobs.SubmitBulk()
+	var detail struct{ Job api.Job }
+	if err := json.Unmarshal(c.check(t, request{method: "GET", path: "/v1/jobs/" + job.ID, status: 200}).Body.Bytes(), &detail); err != nil {
+		t.Fatal(err)
+	}
+	want := []api.JobOutcome{
+		{Tenant: "acme", State: "done", Job: "00000000000000000000acme"},
+		{Tenant: "globex", State: "planned", Job: "000000000000000000globex", At: apifake.Now.Add(10 * time.Hour)},
+		{Tenant: "hooli", State: "failed", Why: "tenant hooli has no window"},
+		{Tenant: "initech", State: "gone"},
+	}
+	if diff := cmp.Diff(want, detail.Job.Outcomes); diff != "" {
+		t.Errorf("outcomes (-want +got):\n%s", diff)
+	}
+	for path, told := range map[string]bool{"/v1/jobs/" + job.ID + "/events": true, "/v1/jobs": false} {
+		if text := c.check(t, request{method: "GET", path: path, status: 200}).Body.String(); strings.Contains(text, `"outcomes":[`) != told {
+			t.Errorf("%s tells the outcomes: %v, want %v", path, !told, told)
+		}
+	}
+}
