@@ -74,14 +74,14 @@ func TestRepeatedRequestsWithSecrets(t *testing.T) {
 	f := apifake.New()
 	c := newContract(t, f)
 	one, other := c.bound(t, "anna"), c.as(t, "anna")
-	make := keyed("/v1/tokens", `{"name":"ci"}`)
+	make := keyed("/v1/tokens", `{"name":"ci-runner"}`)
 	first := c.send(t, make, one)
 	token := decode[struct{ Secret string }](t, first).Secret
 	if first.Code != 201 || token == "" {
 		t.Fatal(first.Code, first.Body)
 	}
 	kept := f.Answers.Kept()
-	if len(kept) != 1 || kept[0].Status != 201 || strings.Contains(kept[0].Body, "ci") || strings.Contains(kept[0].Body, token) {
+	if len(kept) != 1 || kept[0].Status != 201 || strings.Contains(kept[0].Body, "ci-runner") || strings.Contains(kept[0].Body, token) {
 		t.Errorf("kept is %+v", kept)
 	}
 	if again := c.send(t, make, one); again.Body.String() != first.Body.String() {
