@@ -65,7 +65,7 @@ func TestMistakes(t *testing.T) {
 		"policy create x --snapshots @daily --keep-snapshots daily=many", "policy create x --snapshots *_*_*_*", "policy create x --time-zone Mars/Olympus",
 		"policy create x --snapshots @daily --keep-snapshots min-age=long", "policy set nightly", "policy set nightly hourly=7", "policy set nightly backups", "policy set none drills=",
 		"policy set snapshots-only keep-drills=last=3", "policy delete nightly", "policy show none", "policy plan nobody",
-		"tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
+		"list", "launch x", "tenant launch x", "operation list", "tenant list --fitler x", "tenant stop --tmeout 5s", "tenant info acme --x", "tenant create Acme! --image wordpress", "job show nope", "image show nope", "config check testdata/bad.yaml",
 	} {
 		t.Run(line, func(t *testing.T) {
 			b := newBench(t)

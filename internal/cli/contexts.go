@@ -186,7 +186,7 @@ func (t *tool) contextCommand() *cobra.Command {
 			})
 		},
 	}
-	return t.group("context", "The daemons that commands go to: list, use", list, use)
+	return t.group("context", "The daemons that commands go to: list, use; lxdfleet login adds one, lxdfleet logout removes it", list, use)
 }
 
 func mark(b bool) string {

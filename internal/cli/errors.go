@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -68,6 +69,9 @@ func explain(at *cobra.Command, err error) (message, hint string) {
 		}
 		return strings.TrimSpace(e.Error()), at.CommandPath() + " --help explains it"
 	}
+	if e, ok := errors.AsType[*url.Error](err); ok && errors.Is(e.Err, client.ErrUnreachable) {
+		err = e.Err // who types a command knows no URL of it
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Net == "tcp" && errors.Is(err, client.ErrUnreachable) {
 		return err.Error(), "see whether it runs there, and whether api.listen lets it be reached from here; lxdfleet context list shows the addresses"
 	}
@@ -85,15 +89,6 @@ func explain(at *cobra.Command, err error) (message, hint string) {
 		return message, e.Hint
 	}
 	return err.Error(), ""
-}
-
-// unknownVerb suggests verbs of a noun.
-func unknownVerb(c *cobra.Command, verb string) error {
-	c.SuggestionsMinimumDistance = 2
-	if near := c.SuggestionsFor(verb); len(near) > 0 {
-		return usagef("%s has no command %q; did you mean %q?", c.CommandPath(), verb, near[0])
-	}
-	return usagef("%s has no command %q", c.CommandPath(), verb)
 }
 
 // arguments checks how many arguments there are, and says what is wanted.

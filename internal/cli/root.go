@@ -93,6 +93,8 @@ func (t *tool) root() *cobra.Command {
 	)
 	t.pickFlags(root)
 	completionCommand(root)
+	suggestLXC(root, "")
+	root.SetFlagErrorFunc(unknownFlag)
 	return root
 }
 

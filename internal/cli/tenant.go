@@ -95,7 +95,7 @@ func whereabouts(x client.Tenant) string {
 
 func (t *tool) tenantShow() *cobra.Command {
 	return &cobra.Command{
-		Use: "show NAME", Short: "Show a tenant", Args: arguments(1, 1), ValidArgsFunction: t.words(1, tenantNames),
+		Use: "show NAME", Aliases: []string{"info"}, Short: "Show a tenant", Args: arguments(1, 1), ValidArgsFunction: t.words(1, tenantNames),
 		RunE: func(c *cobra.Command, args []string) error {
 			d, err := t.daemon()
 			if err != nil {

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// unknownVerb suggests verbs of a noun; of the root, whose nouns people leave out, those of tenants.
+func unknownVerb(c *cobra.Command, verb string) error {
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(verb); len(near) > 0 {
+		return usagef("%s has no command %q; did you mean %q?", c.CommandPath(), verb, near[0])
+	}
+	for _, noun := range c.Commands() {
+		for _, below := range noun.Commands() {
+			if noun.Name() == "tenant" && (below.Name() == verb || below.HasAlias(verb) || slices.Contains(below.SuggestFor, verb)) {
+				return usagef("%s has no command %q; did you mean %q?", c.CommandPath(), verb, noun.Name()+" "+below.Name())
+			}
+		}
+	}
+	return usagef("%s has no command %q", c.CommandPath(), verb)
+}
+
+// lxcWords are words of lxc, and of others, for what has another one here.
+var lxcWords = map[string][]string{
+	"tenant create": {"launch", "init", "new"}, "tenant set": {"config", "edit"}, "tenant show": {"get"}, "tenant delete": {"remove"},
+	"member": {"node", "host"}, "job": {"operation", "task"}, "context": {"remote"}, "cluster": {"remote"}, "plan": {"profile", "size"},
+}
+
+// suggestLXC has the words of lxc answered with ours.
+func suggestLXC(c *cobra.Command, path string) {
+	for _, below := range c.Commands() {
+		name := below.Name()
+		if path != "" {
+			name = path + " " + name
+		}
+		below.SuggestFor = append(below.SuggestFor, lxcWords[name]...)
+		suggestLXC(below, name)
+	}
+}
+
+// unknownFlag suggests the flag that was meant.
+func unknownFlag(c *cobra.Command, err error) error {
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok || len(unknown.GetSpecifiedName()) < 2 {
+		return err
+	}
+	best, most := "", 3
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if d := distance(unknown.GetSpecifiedName(), f.Name); d < most && !f.Hidden {
+			best, most = f.Name, d
+		}
+	})
+	if best == "" {
+		return err
+	}
+	return usagef("there is no --%s; did you mean --%s?", unknown.GetSpecifiedName(), best)
+}
+
+// distance is how many letters are to be added, left out or changed to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			same := before
+			if a[i] != b[j] {
+				same++
+			}
+			before, row[j+1] = row[j+1], min(same, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
