@@ -577,6 +577,30 @@ func (e SessionKind) Valid() bool {
 	}
 }
 
+// Defines values for SettingOrigin.
+const (
+	SettingOriginDefault     SettingOrigin = "default"
+	SettingOriginEnvironment SettingOrigin = "environment"
+	SettingOriginFile        SettingOrigin = "file"
+	SettingOriginFlag        SettingOrigin = "flag"
+)
+
+// Valid indicates whether the value is a known member of the SettingOrigin enum.
+func (e SettingOrigin) Valid() bool {
+	switch e {
+	case SettingOriginDefault:
+		return true
+	case SettingOriginEnvironment:
+		return true
+	case SettingOriginFile:
+		return true
+	case SettingOriginFlag:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SnapshotOrigin.
 const (
 	SnapshotOriginBackup SnapshotOrigin = "backup"
@@ -2400,6 +2424,36 @@ type SessionKind string
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Items []LoginSession `json:"items"`
+}
+
+// Setting defines model for Setting.
+type Setting struct {
+	// About What it does.
+	About   string `json:"about"`
+	Default string `json:"default"`
+
+	// From FILE:LINE:COLUMN, the variable or the flag.
+	From string `json:"from,omitempty,omitzero"`
+
+	// Hidden It has a secret part, which is set and not shown.
+	Hidden bool `json:"hidden"`
+
+	// Name Its path in the configuration file, such as proxy.https.
+	Name   string        `json:"name"`
+	Origin SettingOrigin `json:"origin"`
+
+	// Value Lists have commas between their parts.
+	Value string `json:"value"`
+}
+
+// SettingOrigin defines model for Setting.Origin.
+type SettingOrigin string
+
+// SettingList defines model for SettingList.
+type SettingList struct {
+	// File The configuration file; missing where none was read.
+	File  string    `json:"file,omitempty,omitzero"`
+	Items []Setting `json:"items"`
 }
 
 // Snapshot defines model for Snapshot.
@@ -4476,6 +4530,9 @@ type ServerInterface interface {
 	// GetLoginSession One of your sessions
 	// (GET /v1/sessions/{id})
 	GetLoginSession(ctx echo.Context, id string) error
+	// ListSettings The daemon's settings, and where each comes from
+	// (GET /v1/settings)
+	ListSettings(ctx echo.Context) error
 	// ListTenants Tenants, by name where nothing else is asked for
 	// (GET /v1/tenants)
 	ListTenants(ctx echo.Context, params ListTenantsParams) error
@@ -7312,6 +7369,15 @@ func (w *ServerInterfaceWrapper) GetLoginSession(ctx echo.Context) error {
 	return err
 }
 
+// ListSettings converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSettings(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSettings(ctx)
+	return err
+}
+
 // ListTenants converts echo context to params.
 func (w *ServerInterfaceWrapper) ListTenants(ctx echo.Context) error {
 	var err error
@@ -9556,6 +9622,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
 	router.DELETE(options.BaseURL+"/v1/sessions/:id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/v1/sessions/:id", wrapper.GetLoginSession, options.OperationMiddlewares["getLoginSession"]...)
+	router.GET(options.BaseURL+"/v1/settings", wrapper.ListSettings, options.OperationMiddlewares["listSettings"]...)
 	router.GET(options.BaseURL+"/v1/tenants", wrapper.ListTenants, options.OperationMiddlewares["listTenants"]...)
 	router.POST(options.BaseURL+"/v1/tenants", wrapper.CreateTenant, options.OperationMiddlewares["createTenant"]...)
 	router.DELETE(options.BaseURL+"/v1/tenants/:name", wrapper.DeleteTenant, options.OperationMiddlewares["deleteTenant"]...)
@@ -13360,6 +13427,44 @@ func (response GetLoginSessiondefaultApplicationProblemPlusJSONResponse) VisitGe
 	return err
 }
 
+type ListSettingsRequestObject struct {
+}
+
+type ListSettingsResponseObject interface {
+	VisitListSettingsResponse(w http.ResponseWriter) error
+}
+
+type ListSettings200JSONResponse SettingList
+
+func (response ListSettings200JSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSettingsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSettingsdefaultApplicationProblemPlusJSONResponse) VisitListSettingsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListTenantsRequestObject struct {
 	Params ListTenantsParams
 }
@@ -15925,6 +16030,9 @@ type StrictServerInterface interface {
 	// GetLoginSession One of your sessions
 	// (GET /v1/sessions/{id})
 	GetLoginSession(ctx context.Context, request GetLoginSessionRequestObject) (GetLoginSessionResponseObject, error)
+	// ListSettings The daemon's settings, and where each comes from
+	// (GET /v1/settings)
+	ListSettings(ctx context.Context, request ListSettingsRequestObject) (ListSettingsResponseObject, error)
 	// ListTenants Tenants, by name where nothing else is asked for
 	// (GET /v1/tenants)
 	ListTenants(ctx context.Context, request ListTenantsRequestObject) (ListTenantsResponseObject, error)
@@ -19008,6 +19116,29 @@ func (sh *strictHandler) GetLoginSession(ctx echo.Context, id string) error {
 		return err
 	} else if validResponse, ok := response.(GetLoginSessionResponseObject); ok {
 		return validResponse.VisitGetLoginSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSettings operation middleware
+func (sh *strictHandler) ListSettings(ctx echo.Context) error {
+	var request ListSettingsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSettings(ctx.Request().Context(), request.(ListSettingsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSettings")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSettingsResponseObject); ok {
+		return validResponse.VisitListSettingsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/setup"
 )
@@ -66,6 +67,8 @@ type Options struct {
 	// CA gives the internal authority's certificate as PEM; fleet.NotFound where there is none.
 	CA     func(ctx context.Context) ([]byte, error)
 	Doctor func(ctx context.Context) ([]setup.Finding, error)
+	// Settings are those the daemon runs with.
+	Settings config.Settings
 	// Ping reports whether the store answers.
 	Ping func(ctx context.Context) error
 

@@ -46,6 +46,7 @@ func (a *App) wireAPI(ctx context.Context) (err error) {
 		LXD:           a.lxd.Server,
 		CA:            a.authority,
 		Doctor:        func(ctx context.Context) ([]setup.Finding, error) { return Doctor(ctx, a.cfg), nil },
+		Settings:      a.settings,
 		Ping:          a.store.Ping,
 		Version:       a.Version,
 		Project:       a.cfg.LXD.Project,

@@ -41,7 +41,8 @@ const stopTime = 10 * time.Second
 
 // App is the daemon.
 type App struct {
-	cfg config.Config
+	cfg      config.Config
+	settings config.Settings // cfg, and where it comes from
 	Options
 	log *slog.Logger
 
@@ -100,9 +101,9 @@ type Options struct {
 // New opens the store, finds LXD, binds the proxy's ports and the API's socket. LXD may be
 // down: the daemon then serves what it last knew and goes on when LXD is back. What New opened
 // is released by Run, or by New itself when it fails.
-func New(ctx context.Context, cfg config.Config, o Options) (_ *App, err error) {
-	log := o.Log
-	a := &App{cfg: cfg, Options: o, log: log, feed: api.NewFeed(1000, time.Now)}
+func New(ctx context.Context, settings config.Settings, o Options) (_ *App, err error) {
+	cfg, log := settings.Config, o.Log
+	a := &App{cfg: cfg, settings: settings, Options: o, log: log, feed: api.NewFeed(1000, time.Now)}
 	defer func() {
 		if err != nil {
 			a.release()

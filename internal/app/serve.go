@@ -16,11 +16,11 @@ import (
 // Serve returns the function that runs a daemon of this version until its context ends, or
 // until SIGHUP has it replaced by the program that is now in its place. It logs to standard
 // error.
-func Serve(version string) func(ctx context.Context, cfg config.Config) error {
-	return func(ctx context.Context, cfg config.Config) error {
-		return replaceable(cfg, func(sockets *handover.Sockets, renew <-chan os.Signal) error {
-			a, err := New(ctx, cfg, Options{
-				Version: version, Log: NewLogger(os.Stderr, cfg.Log), Sockets: sockets, Renew: renew,
+func Serve(version string) func(ctx context.Context, settings config.Settings) error {
+	return func(ctx context.Context, settings config.Settings) error {
+		return replaceable(settings.Config, func(sockets *handover.Sockets, renew <-chan os.Signal) error {
+			a, err := New(ctx, settings, Options{
+				Version: version, Log: NewLogger(os.Stderr, settings.Log), Sockets: sockets, Renew: renew,
 			})
 			if err != nil {
 				return err

@@ -60,8 +60,8 @@ func testApp() App {
 		Doctor: func(context.Context, config.Config) []setup.Finding {
 			return []setup.Finding{{Check: "lxd", State: setup.Fail, Message: "no LXD", Hint: "install LXD"}}
 		},
-		Serve: func(_ context.Context, cfg config.Config) error {
-			return fleet.Errorf(fleet.Conflict, "another process answers on %s", cfg.Socket.Path).WithHint("stop it first")
+		Serve: func(_ context.Context, settings config.Settings) error {
+			return fleet.Errorf(fleet.Conflict, "another process answers on %s", settings.Socket.Path).WithHint("stop it first")
 		},
 		Proxy: func(_ context.Context, cfg config.Config, controller, token, name string) error {
 			return fleet.Errorf(fleet.Unavailable, "controller %q, token %q, name %q, folder %s", controller, token, name, cfg.DataDir)
@@ -202,7 +202,7 @@ func quick(t *testing.T) [][]string {
 		"webhook list", "webhook list -o yaml", "webhook show crm", "webhook show nobody", "webhook create chat https://chat.example.org/x --event job.changed --tenant acme",
 		"webhook create chat http://127.0.0.1/x", "webhook set crm --url https://crm.example.org/y --event tenant. --event job.changed --disable", "webhook set crm --new-secret",
 		"webhook deliveries crm", "webhook deliveries crm --state dead -o json", "webhook test crm", "webhook replay 000000000000000000000000dx", "webhook replay none", "webhook delete crm",
-		"version", "version -o json", "config check", "config show",
+		"version", "version -o json", "config check", "config show", "config show --origin --config testdata/some.yaml", "config show --daemon", "config show --daemon -o json",
 	}
 	all := make([][]string, len(lines))
 	for i, line := range lines {

@@ -22,7 +22,7 @@ type App struct {
 	// Doctor looks for what is wrong, without a daemon.
 	Doctor func(ctx context.Context, cfg config.Config) []setup.Finding
 	// Serve runs the daemon until ctx ends.
-	Serve func(ctx context.Context, cfg config.Config) error
+	Serve func(ctx context.Context, settings config.Settings) error
 	// Proxy runs a proxy without a daemon until ctx ends. controller, token and name may be empty.
 	Proxy func(ctx context.Context, cfg config.Config, controller, token, name string) error
 }
@@ -79,7 +79,7 @@ func (t *tool) root() *cobra.Command {
 		return t.checkOutput()
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&t.socket, "socket", os.Getenv("LXDFLEET_SOCKET"), "`path` of the daemon's socket (default: as configured)")
+	flags.StringVar(&t.socket, "socket", os.Getenv(socketVariable), "`path` of the daemon's socket (default: as configured)")
 	flags.StringVar(&t.config, "config", "", "configuration `file` (default: $"+config.EnvFile+", or "+config.DefaultFile+")")
 	flags.StringVarP(&t.output, "output", "o", "table", "`format` of the output: table, json or yaml")
 	fixed(root, "output", "table", "json", "yaml")

@@ -69,7 +69,6 @@ var here = map[string]string{
 	"init":                  "prepares LXD before there is a daemon",
 	"serve":                 "is the daemon",
 	"config check":          "reads a file that no daemon has read yet",
-	"config show":           "likewise; GET /v1/settings is what a running daemon goes by",
 	"config example":        "prints a file of this very program",
 	"backup confirm-key":    "asks with the key that is typed: TestKeyIsShownAndConfirmed",
 	"events":                "asks until it is interrupted: TestEvents",

@@ -18,8 +18,9 @@ import (
 
 // places remembers where in the file each setting was given.
 type places struct {
-	file string
-	at   map[string]*token.Position
+	file  string
+	at    map[string]*token.Position
+	empty map[string]bool // those with nothing after the colon, which keep their defaults
 }
 
 // of gives file:line:column of a setting, or the file alone where the setting is not in it.
@@ -37,7 +38,7 @@ func (p places) errorf(pos *token.Position, field, format string, args ...any) *
 
 // decode reads YAML into c, which holds the defaults.
 func decode(name string, data []byte, c *Config) (places, error) {
-	where := places{file: name, at: map[string]*token.Position{}}
+	where := places{file: name, at: map[string]*token.Position{}, empty: map[string]bool{}}
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		if bad, ok := errors.AsType[yaml.Error](err); ok && bad.GetToken() != nil {
@@ -87,6 +88,7 @@ func (p places) section(node ast.Node, path string, into reflect.Value) error {
 			return p.errorf(pos, field, "the setting is given twice").WithHint("remove one of the two")
 		}
 		p.at[field] = pos
+		_, p.empty[field] = entry.Value.(*ast.NullNode)
 		if err := p.value(entry.Value, field, target); err != nil {
 			return err
 		}

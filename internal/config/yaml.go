@@ -3,17 +3,13 @@ package config
 import (
 	"fmt"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 )
 
-var dsnPassword = regexp.MustCompile(`^(mysql://[^:@/]*:).*(@(?:tcp|unix)?\()`)
-
-// YAML writes all settings in the form of the file. The password in store.dsn is replaced by
-// xxxxx, so that the text can be shown.
+// YAML writes all settings in the form of the file. Passwords, such as that in store.dsn, are
+// replaced by xxxxx, so that the text can be shown.
 func (c Config) YAML() string {
-	c.Store.DSN = dsnPassword.ReplaceAllString(c.Store.DSN, "${1}xxxxx${2}")
 	var b strings.Builder
 	var open []string // the sections that the line before is in
 	walk(reflect.ValueOf(c), "", func(path string, value reflect.Value) {
@@ -26,7 +22,8 @@ func (c Config) YAML() string {
 			}
 		}
 		open = sections
-		fmt.Fprintf(&b, "%s%s: %s\n", strings.Repeat("  ", len(sections)), key, scalar(value))
+		safe, _ := safely(value)
+		fmt.Fprintf(&b, "%s%s: %s\n", strings.Repeat("  ", len(sections)), key, scalar(safe))
 	})
 	return b.String()
 }

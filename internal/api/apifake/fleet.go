@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/api"
+	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/setup"
 )
@@ -99,12 +100,13 @@ func (f *Fleet) Options(uploads string) api.Options {
 		Plans:   f.plans,
 		Routes:  f.routes,
 		Traffic: f.traffic, Gauges: gaugesFake{f}, DiskCount: f.diskCount,
-		Metrics: http.HandlerFunc(f.metrics),
-		LXD:     f.lxd,
-		CA:      f.ca,
-		Doctor:  f.doctor,
-		Ping:    func(context.Context) error { return f.called("Ping") },
-		Version: "1.2.3", Project: "lxdfleet", DefaultPlan: "small", HTTPSPort: 443,
+		Metrics:  http.HandlerFunc(f.metrics),
+		LXD:      f.lxd,
+		CA:       f.ca,
+		Doctor:   f.doctor,
+		Settings: settings(),
+		Ping:     func(context.Context) error { return f.called("Ping") },
+		Version:  "1.2.3", Project: "lxdfleet", DefaultPlan: "small", HTTPSPort: 443,
 		UploadDir: uploads, UploadLimit: 8 * fleet.MiB,
 		Now: func() time.Time { return Now },
 	}
@@ -148,4 +150,13 @@ func (f *Fleet) doctor(context.Context) ([]setup.Finding, error) {
 		{Check: "lxd", State: setup.OK, Message: "LXD 5.0.2 answers"},
 		{Check: "pool", State: setup.Warn, Message: "the pool is of type dir", Hint: "use zfs or btrfs"},
 	}, f.called("Doctor")
+}
+
+// settings are the defaults, but for the socket.
+func settings() config.Settings {
+	s := config.Settings{Config: config.Default()}
+	if err := s.Override("socket.path", "/run/fake.sock", config.Origin{Source: config.FromFlag, Name: "--socket"}); err != nil {
+		panic(err) // it is well formed
+	}
+	return s
 }

@@ -578,6 +578,30 @@ func (e SessionKind) Valid() bool {
 	}
 }
 
+// Defines values for SettingOrigin.
+const (
+	SettingOriginDefault     SettingOrigin = "default"
+	SettingOriginEnvironment SettingOrigin = "environment"
+	SettingOriginFile        SettingOrigin = "file"
+	SettingOriginFlag        SettingOrigin = "flag"
+)
+
+// Valid indicates whether the value is a known member of the SettingOrigin enum.
+func (e SettingOrigin) Valid() bool {
+	switch e {
+	case SettingOriginDefault:
+		return true
+	case SettingOriginEnvironment:
+		return true
+	case SettingOriginFile:
+		return true
+	case SettingOriginFlag:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SnapshotOrigin.
 const (
 	SnapshotOriginBackup SnapshotOrigin = "backup"
@@ -2401,6 +2425,36 @@ type SessionKind string
 // SessionList defines model for SessionList.
 type SessionList struct {
 	Items []LoginSession `json:"items"`
+}
+
+// Setting defines model for Setting.
+type Setting struct {
+	// About What it does.
+	About   string `json:"about"`
+	Default string `json:"default"`
+
+	// From FILE:LINE:COLUMN, the variable or the flag.
+	From string `json:"from,omitempty,omitzero"`
+
+	// Hidden It has a secret part, which is set and not shown.
+	Hidden bool `json:"hidden"`
+
+	// Name Its path in the configuration file, such as proxy.https.
+	Name   string        `json:"name"`
+	Origin SettingOrigin `json:"origin"`
+
+	// Value Lists have commas between their parts.
+	Value string `json:"value"`
+}
+
+// SettingOrigin defines model for Setting.Origin.
+type SettingOrigin string
+
+// SettingList defines model for SettingList.
+type SettingList struct {
+	// File The configuration file; missing where none was read.
+	File  string    `json:"file,omitempty,omitzero"`
+	Items []Setting `json:"items"`
 }
 
 // Snapshot defines model for Snapshot.
@@ -5112,6 +5166,14 @@ type ClientInterface interface {
 	// Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
 	GetLoginSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSettings The daemon's settings, and where each comes from
+	//
+	// As they were when the daemon began, in the order of the configuration file. A password in a value
+	// is replaced by xxxxx; settings that name files with secrets say the file alone.
+	//
+	// Corresponds with GET /v1/settings (the `ListSettings` operationId).
+	ListSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListTenants Tenants, by name where nothing else is asked for
 	//
 	// Corresponds with GET /v1/tenants (the `ListTenants` operationId).
@@ -7662,6 +7724,24 @@ func (c *Client) EndSession(ctx context.Context, id string, params *EndSessionPa
 // Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
 func (c *Client) GetLoginSession(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetLoginSessionRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSettings The daemon's settings, and where each comes from
+//
+// As they were when the daemon began, in the order of the configuration file. A password in a value
+// is replaced by xxxxx; settings that name files with secrets say the file alone.
+//
+// Corresponds with GET /v1/settings (the `ListSettings` operationId).
+func (c *Client) ListSettings(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSettingsRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -13539,6 +13619,33 @@ func NewGetLoginSessionRequest(server string, id string) (*http.Request, error) 
 	return req, nil
 }
 
+// NewListSettingsRequest constructs an http.Request for the ListSettings method
+func NewListSettingsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/settings")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListTenantsRequest constructs an http.Request for the ListTenants method
 func NewListTenantsRequest(server string, params *ListTenantsParams) (*http.Request, error) {
 	var err error
@@ -17822,6 +17929,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/sessions/{id} (the `GetLoginSession` operationId).
 	GetLoginSessionWithResponse(ctx context.Context, id string, reqEditors ...RequestEditorFn) (*GetLoginSessionResponse, error)
 
+	// ListSettingsWithResponse The daemon's settings, and where each comes from
+	//
+	// As they were when the daemon began, in the order of the configuration file. A password in a value
+	// is replaced by xxxxx; settings that name files with secrets say the file alone.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/settings (the `ListSettings` operationId).
+	ListSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSettingsResponse, error)
+
 	// ListTenantsWithResponse Tenants, by name where nothing else is asked for
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -21747,6 +21864,39 @@ func (r GetLoginSessionResponse) ContentType() string {
 	return ""
 }
 
+type ListSettingsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SettingList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSettingsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSettingsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSettingsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListTenantsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -25520,6 +25670,22 @@ func (c *ClientWithResponses) GetLoginSessionWithResponse(ctx context.Context, i
 		return nil, err
 	}
 	return ParseGetLoginSessionResponse(rsp)
+}
+
+// ListSettingsWithResponse The daemon's settings, and where each comes from
+//
+// As they were when the daemon began, in the order of the configuration file. A password in a value
+// is replaced by xxxxx; settings that name files with secrets say the file alone.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/settings (the `ListSettings` operationId).
+func (c *ClientWithResponses) ListSettingsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSettingsResponse, error) {
+	rsp, err := c.ListSettings(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSettingsResponse(rsp)
 }
 
 // ListTenantsWithResponse Tenants, by name where nothing else is asked for
@@ -30067,6 +30233,39 @@ func ParseGetLoginSessionResponse(rsp *http.Response) (*GetLoginSessionResponse,
 			headers.ETag = value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSettingsResponse parses an HTTP response from a ListSettingsWithResponse call
+func ParseListSettingsResponse(rsp *http.Response) (*ListSettingsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSettingsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SettingList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -12,6 +12,7 @@ import { Query } from "../show/query";
 import { Rows, type Column } from "../show/rows";
 import { State, type Tone } from "../show/state";
 import { Ago } from "../show/time";
+import { Configuration } from "./configuration";
 import { PolicyForm } from "./policy";
 import { doctorQuery, serverQuery } from "./query";
 
@@ -53,9 +54,6 @@ export function Settings() {
               />
             )}
           </Query>
-          <p className="u-text--muted">
-            <span className="mono">lxdfleet config show</span> on the daemon’s host tells each setting and where it comes from.
-          </p>
         </Box>
         <Box title="Doctor">
           <Query query={doctor}>
@@ -101,6 +99,7 @@ export function Settings() {
           )}
         </Query>
       </Box>
+      {operator && <Configuration />}
     </Page>
   );
 }

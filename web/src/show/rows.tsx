@@ -29,6 +29,8 @@ interface Props<T> {
   choice?: Choice;
   /** Scrolls by itself, and makes only the rows that can be seen: for long lists. */
   tall?: boolean;
+  /** Rows are as high as what they hold; not for tall lists. */
+  wrap?: boolean;
 }
 
 const height = 40;
@@ -39,7 +41,7 @@ interface Order {
 }
 
 /** A list: sorted by a click on a column's head; rows can be chosen. */
-export function Rows<T>({ label, rows, columns, id, empty, choice, tall = false }: Props<T>) {
+export function Rows<T>({ label, rows, columns, id, empty, choice, tall = false, wrap = false }: Props<T>) {
   const [order, setOrder] = useState<Order>();
   const sorted = useMemo(() => inOrder(rows, columns, order), [rows, columns, order]);
   const [frame, seen, onScroll] = useSight(sorted.length, tall);
@@ -47,7 +49,7 @@ export function Rows<T>({ label, rows, columns, id, empty, choice, tall = false 
   const width = columns.length + (choice === undefined ? 0 : 1);
   return (
     // Whoever has no mouse scrolls it by the keyboard, so it takes the focus.
-    <div className={`rows ${tall ? "is-tall" : ""}`} ref={frame} onScroll={onScroll} tabIndex={0} role="region" aria-label={label}>
+    <div className={`rows ${tall ? "is-tall" : ""} ${wrap ? "is-wrapped" : ""}`} ref={frame} onScroll={onScroll} tabIndex={0} role="region" aria-label={label}>
       <table aria-label={label} aria-rowcount={sorted.length + 1} style={{ "--least": least(columns) }}>
         <thead>
           <tr>
