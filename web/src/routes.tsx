@@ -42,6 +42,7 @@ const pages: RouteObject[] = [
   { path: "jobs", lazy: async () => ({ Component: (await import("./jobs/jobs")).Jobs }) },
   { path: "jobs/:id", lazy: async () => ({ Component: (await import("./jobs/job")).JobPage }) },
   { path: "backups", lazy: async () => ({ Component: (await import("./backups/backups")).Backups }) },
+  { path: "clusters", lazy: async () => ({ Component: (await import("./clusters/clusters")).Clusters }) },
   { path: "settings", lazy: async () => ({ Component: (await import("./settings/settings")).Settings }) },
   { path: "users", lazy: async () => ({ Component: (await import("./access/users")).Users }) },
   { path: "tokens", lazy: async () => ({ Component: (await import("./access/tokens")).Tokens }) },

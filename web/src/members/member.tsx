@@ -17,7 +17,9 @@ import { Query } from "../show/query";
 import { Rows } from "../show/rows";
 import { State } from "../show/state";
 import { Levels, memberTone, memberWord } from "./card";
-import { Moves } from "./moves";
+import { Drain } from "./drain";
+import { LimitFields } from "./limitfields";
+import { limitsOf, unlimited } from "./limits";
 import { MemberPlots } from "./plots";
 
 /** One member: how full it is, who lives there, and how to empty it. */
@@ -87,38 +89,6 @@ function Residents({ name }: { name: string }) {
   );
 }
 
-function Drain({ name }: { name: string }) {
-  const operator = useMay("operator");
-  const { act } = useAct();
-  const [asking, setAsking] = useState(false);
-  const params = { path: { name }, header: once() };
-  const plan = useQuery({
-    queryKey: ["members", name, "drain"],
-    queryFn: ({ signal }) => ask(api.GET("/v1/members/{name}/drain", { params: { path: { name } }, signal })),
-  });
-  return (
-    <Box title={`What would move to empty ${name}`}>
-      <Query query={plan}>{(data) => <Moves plan={data} nothing="Nothing has to move: it is empty." />}</Query>
-      {operator && (plan.data?.moves.length ?? 0) > 0 && (
-        <button className="p-button--positive" onClick={() => setAsking(true)}>
-          Drain {name}
-        </button>
-      )}
-      {asking && (
-        <Confirm
-          title={`Drain ${name}?`}
-          verb="Drain"
-          type={name}
-          onClose={() => setAsking(false)}
-          onConfirm={() => act(`Drain ${name}`, () => ask(api.POST("/v1/members/{name}/drain", { params, body: { partial: (plan.data?.left.length ?? 0) > 0 } })))}
-        >
-          <p>It is cordoned, and {plan.data?.moves.length === 1 ? "1 tenant moves" : `${plan.data?.moves.length ?? 0} tenants move`} away, two at a time. No request fails; each tenant’s wait for some seconds.</p>
-        </Confirm>
-      )}
-    </Box>
-  );
-}
-
 function Cordon({ member }: { member: Member }) {
   const queries = useQueryClient();
   const { busy, act } = useAct();
@@ -137,12 +107,10 @@ function Cordon({ member }: { member: Member }) {
         <button disabled={busy} onClick={() => void set(false)}>
           Uncordon
         </button>
-        <button
-          disabled={busy}
-          onClick={() => void act(`Bring back to ${member.name}`, () => ask(api.POST("/v1/members/{name}/restore", { params: { path: { name: member.name }, header: once() }, body: {} })))}
-        >
+        <button disabled={busy} onClick={() => setAsking(true)}>
           Bring back what was drained
         </button>
+        {asking && <BringBack name={member.name} onClose={() => setAsking(false)} />}
       </>
     );
   }
@@ -156,5 +124,18 @@ function Cordon({ member }: { member: Member }) {
         </Confirm>
       )}
     </>
+  );
+}
+
+function BringBack({ name, onClose }: { name: string; onClose: () => void }) {
+  const { act } = useAct();
+  const [limits, setLimits] = useState(unlimited);
+  const restore = () =>
+    act(`Bring back to ${name}`, () => ask(api.POST("/v1/members/{name}/restore", { params: { path: { name }, header: once() }, body: limitsOf(limits) })));
+  return (
+    <Confirm title={`Bring back to ${name} what was drained?`} verb="Bring back" lxc={[`cluster restore ${name}`]} onClose={onClose} onConfirm={restore}>
+      <p>It is uncordoned, and those tenants that its last drain moved away come back, where they were not moved since and still fit.</p>
+      <LimitFields draft={limits} set={setLimits} />
+    </Confirm>
   );
 }

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { Fragment, useState } from "react";
 import { Link } from "react-router";
 
 import { api, ask, once } from "../api/client";
@@ -10,7 +10,11 @@ import { Page } from "../shell/page";
 import { Box } from "../show/box";
 import { Query } from "../show/query";
 import { MemberCard } from "./card";
+import { Cost } from "./cost";
+import { LimitFields } from "./limitfields";
+import { limitsOf, unlimited } from "./limits";
 import { Moves } from "./moves";
+import { places } from "./places";
 import { membersQuery } from "./query";
 
 /** All members, and what a rebalance would move. */
@@ -22,13 +26,22 @@ export function Members() {
       {plan && <Rebalance />}
       <Query query={members}>
         {({ items }) => (
-          <div className="cards">
-            {items.map((member) => (
-              <MemberCard key={member.name} member={member}>
-                <Link to={`/members/${member.name}`}>Details</Link>
-              </MemberCard>
+          <>
+            {places(items.map((member) => member.name)).map(({ cluster, members: here }) => (
+              <Fragment key={cluster}>
+                {cluster !== "" && <h2>Cluster {cluster}</h2>}
+                <div className="cards">
+                  {items
+                    .filter((member) => here.includes(member.name))
+                    .map((member) => (
+                      <MemberCard key={member.name} member={member}>
+                        <Link to={`/members/${member.name}`}>Details</Link>
+                      </MemberCard>
+                    ))}
+                </div>
+              </Fragment>
             ))}
-          </div>
+          </>
         )}
       </Query>
     </Page>
@@ -38,6 +51,7 @@ export function Members() {
 function Rebalance() {
   const [consolidate, setConsolidate] = useState(false);
   const [asking, setAsking] = useState(false);
+  const [limits, setLimits] = useState(unlimited);
   const operator = useMay("operator");
   const { act } = useAct();
   const plan = useQuery({
@@ -56,14 +70,16 @@ function Rebalance() {
           Carry out
         </button>
       )}
-      {asking && (
+      {asking && plan.data !== undefined && (
         <Confirm
           title="Move these tenants?"
           verb="Move"
           onClose={() => setAsking(false)}
-          onConfirm={() => act("Rebalance", () => ask(api.POST("/v1/rebalance", { params: { header: once() }, body: { consolidate } })))}
+          onConfirm={() => act("Rebalance", () => ask(api.POST("/v1/rebalance", { params: { header: once() }, body: { consolidate, ...limitsOf(limits) } })))}
         >
           <p>The plan is made anew when it begins. No request fails; each tenant’s wait for some seconds.</p>
+          <Cost plan={plan.data} />
+          <LimitFields draft={limits} set={setLimits} />
         </Confirm>
       )}
     </Box>

@@ -49,7 +49,6 @@ export function Moves({ plan, nothing }: { plan: MovePlan; nothing: string }) {
           </ul>
         </>
       )}
-      <p />
       <Rows label="Members before and after" rows={plan.members} columns={memberColumns} id={(m) => m.member} empty={<Nothing title="No members" />} />
     </>
   );

@@ -20,6 +20,7 @@ const places: readonly Place[] = [
   { to: "/tenants", name: "Tenants", icon: "applications", role: "client" },
   { to: "/images", name: "Images", icon: "image", role: "viewer" },
   { to: "/members", name: "Members", icon: "cluster-host", role: "viewer" },
+  { to: "/clusters", name: "Clusters", icon: "storage-pool", role: "viewer" },
   { to: "/jobs", name: "Jobs", icon: "history", role: "client" },
   { to: "/backups", name: "Backups", icon: "archive", role: "viewer" },
   { to: "/users", name: "Users", icon: "user-group", role: "admin" },

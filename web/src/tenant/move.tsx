@@ -3,13 +3,16 @@ import { useDeferredValue, useState } from "react";
 
 import { api, ask, once } from "../api/client";
 import type { Tenant } from "../api/types";
-import { membersQuery } from "../members/query";
+import { LimitFields } from "../members/limitfields";
+import { limitsOf, unlimited } from "../members/limits";
+import { PlaceOptions } from "../members/placeoptions";
 import { useAct } from "../shell/act";
 import { Confirm } from "../shell/confirm";
 import { Facts } from "../show/facts";
 import { Field } from "../show/field";
 import { bytes, span } from "../show/format";
 import { Query } from "../show/query";
+import { lxcMove } from "./lxcmove";
 import { instant } from "./when";
 
 type When = "now" | "window" | "at";
@@ -19,13 +22,11 @@ export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void 
   const { act } = useAct();
   const { name } = tenant;
   const [to, setTo] = useState("");
-  const [limit, setLimit] = useState("");
-  const [hold, setHold] = useState("");
+  const [limits, setLimits] = useState(unlimited);
   const [when, setWhen] = useState<When>("now");
   const [at, setAt] = useState("");
-  const members = useQuery(membersQuery);
   const where = to === "" ? {} : { to };
-  const slow = useDeferredValue(limit);
+  const slow = useDeferredValue(limits.limit.trim());
   const estimate = useQuery({
     queryKey: ["tenant", name, "move", to, slow],
     retry: false,
@@ -36,14 +37,14 @@ export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void 
   });
   const move = () => {
     const time = when === "now" ? {} : { at: when === "window" ? "window" : instant(at) };
-    const body = { ...where, ...time, ...(limit === "" ? {} : { limit }), ...(hold === "" ? {} : { max_hold: hold }) };
+    const body = { ...where, ...time, ...limitsOf(limits) };
     return act(when === "now" ? `Move ${name}` : `Plan a move of ${name}`, () => ask(api.POST("/v1/tenants/{name}/move", { params: { path: { name }, header: once() }, body })));
   };
   return (
     <Confirm
       title={`Move ${name} to another member?`}
       verb={when === "now" ? "Move" : "Plan"}
-      lxc={[`move ${name} --target ${to === "" ? (estimate.data?.to ?? "MEMBER") : to}`, "That takes it down for as long as the copy takes, and only works while it is stopped."]}
+      lxc={[lxcMove(name, to === "" || to.endsWith(":") ? (estimate.data?.to ?? `${to}MEMBER`) : to), "That takes it down for as long as the copy takes, and only works while it is stopped."]}
       onClose={onClose}
       onConfirm={move}
     >
@@ -51,12 +52,7 @@ export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void 
       <Field label="To">
         {(p) => (
           <select {...p} value={to} onChange={(e) => setTo(e.target.value)}>
-            <option value="">Placement chooses</option>
-            {members.data?.items
-              .filter((member) => member.name !== tenant.location)
-              .map((member) => (
-                <option key={member.name}>{member.name}</option>
-              ))}
+            <PlaceOptions except={tenant.location} />
           </select>
         )}
       </Field>
@@ -74,12 +70,7 @@ export function Move({ tenant, onClose }: { tenant: Tenant; onClose: () => void 
       {when === "at" && <Field label="Time" help="In your time zone, within 90 days.">{(p) => <input {...p} type="datetime-local" value={at} onChange={(e) => setAt(e.target.value)} />}</Field>}
       <details>
         <summary>Limits</summary>
-        <Field label="Copy at most, each second" help="Such as 50MiB, while it runs.">
-          {(p) => <input {...p} type="text" placeholder="as fast as it goes" value={limit} onChange={(e) => setLimit(e.target.value)} />}
-        </Field>
-        <Field label="Requests may wait" help="Such as 20s. Where more would be needed, the move is taken back.">
-          {(p) => <input {...p} type="text" placeholder="as long as the proxy lets them" value={hold} onChange={(e) => setHold(e.target.value)} />}
-        </Field>
+        <LimitFields single draft={limits} set={setLimits} />
       </details>
       <Query query={estimate}>
         {(data) => (

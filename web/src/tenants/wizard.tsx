@@ -7,7 +7,7 @@ import { Problem, asError } from "../api/problem";
 import type { Job } from "../api/types";
 import { JobView } from "../jobs/view";
 import { jobQuery } from "../jobs/query";
-import { membersQuery } from "../members/query";
+import { PlaceOptions } from "../members/placeoptions";
 import { imagesQuery } from "../images/query";
 import { Page } from "../shell/page";
 import { Box } from "../show/box";
@@ -146,15 +146,11 @@ function PolicyField({ draft, set }: { draft: Draft; set: Set }) {
 }
 
 function MemberField({ draft, set }: { draft: Draft; set: Set }) {
-  const members = useQuery(membersQuery);
   return (
     <Field label="Member">
       {(p) => (
         <select {...p} value={draft.member} onChange={(e) => set({ member: e.target.value })}>
-          <option value="">Placement chooses</option>
-          {members.data?.items.map((member) => (
-            <option key={member.name}>{member.name}</option>
-          ))}
+          <PlaceOptions />
         </select>
       )}
     </Field>
