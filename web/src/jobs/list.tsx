@@ -25,6 +25,6 @@ const columns: readonly Column<Job>[] = [
 ];
 
 /** A list of jobs. */
-export function JobList({ jobs, tall = false }: { jobs: readonly Job[]; tall?: boolean }) {
-  return <Rows label="Jobs" rows={jobs} columns={columns} id={(job) => job.id} tall={tall} empty={<Nothing title="No jobs" />} />;
+export function JobList({ jobs, tall = false, label = "Jobs" }: { jobs: readonly Job[]; tall?: boolean; label?: string }) {
+  return <Rows label={label} rows={jobs} columns={columns} id={(job) => job.id} tall={tall} empty={<Nothing title="No jobs" />} />;
 }

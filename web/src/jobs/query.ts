@@ -12,6 +12,7 @@ export function jobQuery(id: string) {
 
 export interface JobFilter {
   subject?: string;
+  kind?: string;
   /** A job's id: those that it has begun for single tenants. */
   parent?: string;
   unfinished?: boolean;

@@ -3,9 +3,8 @@ import { Link } from "react-router";
 
 import type { Member, Tenant } from "../api/types";
 import { jobsQuery } from "../jobs/query";
-import { Subject } from "../jobs/subject";
 import { useLatest } from "../live/live";
-import type { News } from "../live/feed";
+import { NewsList } from "../live/newslist";
 import { MemberCard } from "../members/card";
 import { membersQuery } from "../members/query";
 import { doctorQuery } from "../settings/query";
@@ -15,7 +14,6 @@ import { Box } from "../show/box";
 import { Loading, sentence } from "../show/nothing";
 import { Query } from "../show/query";
 import { State } from "../show/state";
-import { Ago } from "../show/time";
 import { concerns } from "./attention";
 import { Squares } from "./squares";
 
@@ -99,31 +97,9 @@ function Fleet({ members, tenants }: { members: readonly Member[]; tenants: read
 }
 
 function Events() {
-  const latest = useLatest();
   return (
     <Box title="As it happens">
-      {latest.length === 0 ? (
-        <p className="u-text--muted">Nothing has happened since this page was opened.</p>
-      ) : (
-        <ul className="news" tabIndex={0} aria-label="Latest events">
-          {latest.map((news) => (
-            <li key={news.id}>
-              <span>{words(news)}</span> <Subject subject={news.subject} /> <Ago at={news.at} />
-            </li>
-          ))}
-        </ul>
-      )}
+      <NewsList news={useLatest()} />
     </Box>
   );
-}
-
-function words(news: News): string {
-  const state = news.type === "job.changed" ? messageOf(news.data) : "";
-  const [kind = "", what = ""] = news.type.split(".");
-  return state === "" ? `${kind} ${what}` : `job ${state}`;
-}
-
-function messageOf(data: unknown): string {
-  if (typeof data !== "object" || data === null || !("message" in data)) return "";
-  return typeof data.message === "string" ? data.message : "";
 }

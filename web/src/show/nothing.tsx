@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 
 import { Problem, Unreachable } from "../api/problem";
+import { capital } from "./format";
 
 /** What stands where there is nothing to show, and what to do about it. */
 export function Nothing({ title, children }: { title: string; children?: ReactNode }) {
@@ -43,6 +44,6 @@ export function Failure({ error, again }: { error: Error; again?: (() => unknown
 
 /** Begins large and ends with a full stop. */
 export function sentence(text: string): string {
-  const first = text.charAt(0).toUpperCase() + text.slice(1);
+  const first = capital(text);
   return /[.!?…]$/.test(first) ? first : `${first}.`;
 }

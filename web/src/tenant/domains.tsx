@@ -81,8 +81,9 @@ function Add({ name }: { name: string }) {
 }
 
 function One({ domain: listed, operator }: { domain: Domain; operator: boolean }) {
-  // The list does not ask DNS; this does.
+  // The list does not ask DNS; this does, which clients may not.
   const { data: domain = listed } = useQuery({
+    enabled: useMay("viewer"),
     queryKey: ["tenant", listed.tenant, "domain", listed.domain],
     queryFn: ({ signal }) => ask(api.GET("/v1/domains/{domain}", { params: { path: { domain: listed.domain } }, signal })),
     refetchInterval: 30_000,
@@ -142,7 +143,15 @@ function dnsOf(domain: Domain): string | undefined {
 }
 
 function ToSet({ domain }: { domain: Domain }) {
-  if ((domain.to_set?.length ?? 0) === 0) return null;
+  const operator = useMay("operator");
+  if ((domain.to_set?.length ?? 0) === 0) {
+    if (!operator || domain.dns?.error === undefined) return null;
+    return (
+      <p className="u-text--muted">
+        What to set in DNS is told of public names, once the setting <span className="mono">domains.target</span> says where they are to lead.
+      </p>
+    );
+  }
   return (
     <>
       <p>To set in DNS:</p>

@@ -44,6 +44,7 @@ export function Summary() {
               ["Health", health(tenant.healthy)],
               ["Check", `${tenant.health.path} on port ${tenant.health.port}`],
               ["Member", tenant.location !== undefined && <Link key="m" to={`/members/${tenant.location}`}>{tenant.location}</Link>],
+              ["Moved there", tenant.moved_at !== undefined && <Ago key="v" at={tenant.moved_at} />],
               ["IP address", tenant.address !== undefined && <span key="a" className="mono">{tenant.address}</span>],
               ["Last seen", <Ago key="o" at={tenant.observed_at} />],
             ]}

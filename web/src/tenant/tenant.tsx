@@ -19,7 +19,7 @@ const tabs = [
   { to: "domains", name: "Domains", operator: false },
   { to: "timeline", name: "Snapshots and backups", operator: false },
   { to: "usage", name: "Usage", operator: false },
-  { to: "jobs", name: "Jobs", operator: false },
+  { to: "jobs", name: "Jobs and events", operator: false },
   { to: "logs", name: "Logs", operator: false },
   { to: "terminal", name: "Terminal", operator: true },
   { to: "settings", name: "Settings", operator: true },

@@ -15,7 +15,7 @@ export const columns: readonly Column<Tenant>[] = [
   { key: "image", title: "Image", width: "11rem", minor: true, sort: (t) => t.image, show: (t) => t.image },
   { key: "plan", title: "Plan", width: "7rem", minor: true, sort: (t) => t.plan, show: (t) => t.plan },
   { key: "member", title: "Member", width: "8rem", minor: true, sort: (t) => t.location ?? "", show: (t) => t.location },
-  { key: "address", title: "Address", width: "9rem", minor: true, sort: (t) => t.address ?? "", show: (t) => <span className="mono">{t.address}</span> },
+  { key: "address", title: "IP address", width: "9rem", minor: true, sort: (t) => t.address ?? "", show: (t) => <span className="mono">{t.address}</span> },
   { key: "policy", title: "Policy", width: "8rem", minor: true, sort: (t) => t.policy ?? "", show: (t) => t.policy },
   { key: "labels", title: "Labels", minor: true, show: (t) => <Labels labels={t.labels} /> },
   { key: "contact", title: "Contact", minor: true, sort: (t) => t.contact ?? "", show: (t) => t.contact },

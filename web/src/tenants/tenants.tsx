@@ -63,10 +63,15 @@ function List({ all }: { all: readonly Tenant[] }) {
         <Choose name="Plan" field="plan" all={all} value={(t) => t.plan} filter={filter} change={change} />
         <Choose name="Image" field="image" all={all} value={(t) => t.image} filter={filter} change={change} />
         <Choose name="Member" field="member" all={all} value={(t) => t.location} filter={filter} change={change} />
-        <span className="tools__count" role="status">
-          {found.length === all.length ? count(all.length, "tenant") : `${count(found.length, "tenant")} of ${all.length.toLocaleString("en")}`}
-        </span>
-        {operator && chosen.size > 0 && <Bulk chosen={chosen} onDone={() => setChosen(new Set())} />}
+        {operator && chosen.size > 0 ? (
+          <div className="tools__count">
+            <Bulk chosen={chosen} onDone={() => setChosen(new Set())} />
+          </div>
+        ) : (
+          <span className="tools__count" role="status">
+            {found.length === all.length ? count(all.length, "tenant") : `${count(found.length, "tenant")} of ${all.length.toLocaleString("en")}`}
+          </span>
+        )}
         <SavedViews query={queryOf(filter).toString()} onOpen={(saved) => change(filterOf(new URLSearchParams(saved)))} />
         <ColumnMenu names={names} keep={keepNames} />
       </div>
