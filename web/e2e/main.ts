@@ -1,13 +1,17 @@
 // Drives the dashboard of a daemon in Chromium, as people would. Started by scripts/test-e2e, which
-// gives the first admin's link and the folder for pictures.
+// gives the first admin's link, the folder for pictures and the token of a second LXD.
 import { mkdirSync } from "node:fs";
 
 import { Dashboard } from "./dashboard";
+import { clusters } from "./clusters";
+import { elsewhere, turnedAway } from "./elsewhere";
 import { firstLoad } from "./load";
+import { looks } from "./looks";
+import { table } from "./many";
 import { client, viewer } from "./roles";
 import { manyRows } from "./table";
 
-const [link = "", shots = ""] = process.argv.slice(2);
+const [link = "", shots = "", token = ""] = process.argv.slice(2);
 const base = new URL(link).origin; // the session is this host's
 const password = "a long enough password 1";
 const slow = 60_000;
@@ -120,13 +124,37 @@ await step("drain: the plan, then doing it", async () => {
   await dashboard.go(`/ui/members/${home}`);
   await page.getByRole("button", { name: "Plan a drain" }).click();
   await page.getByRole("button", { name: `Drain ${home}` }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("To copy", { exact: true }).waitFor();
+  await dialog.getByLabel("At once").fill("1");
+  await dialog.getByLabel("Copy at most, each second").fill("500MiB");
+  await dialog.getByLabel("Requests may wait").fill("30s");
   await dashboard.shoot("drain");
+  await dashboard.accessible("drain");
   await confirm("Drain", home);
   await jobDone(`Drain ${home}`);
   await page.getByText("No tenant lives here").waitFor();
+  await page.getByRole("button", { name: "Bring back what was drained" }).click();
+  await page.getByRole("dialog").getByLabel("At once").waitFor();
+  await page.keyboard.press("Escape");
   await page.getByRole("button", { name: "Uncordon" }).click();
   await page.getByRole("button", { name: "Cordon", exact: true }).waitFor();
 });
+
+await step("the table of tenants: columns, views, many at once", () => table(dashboard, jobDone));
+
+await step("settings, and where each comes from", async () => {
+  await dashboard.go("/ui/settings");
+  const settings = page.getByRole("region", { name: "Settings" });
+  await page.getByRole("searchbox", { name: "Search settings" }).fill("api.listen");
+  await settings.getByText(/lxdfleet\.yaml:\d+:3$/).waitFor();
+  await page.getByRole("searchbox", { name: "Search settings" }).fill("");
+  await page.getByLabel("Only what is set").check();
+  await settings.getByText("lxd.project", { exact: true }).waitFor();
+  if ((await settings.getByText("proxy.hold_timeout", { exact: true }).count()) > 0) throw new Error("a default is shown as set");
+});
+
+await step("another cluster: added, moved to and back, removed", () => clusters(dashboard, token, jobDone));
 
 await step("a webhook, and what it was sent", async () => {
   await dashboard.go("/ui/webhooks");
@@ -213,6 +241,9 @@ await step("add a client and a viewer", async () => {
   }
 });
 
+await step("log in at an OpenID provider", () => elsewhere(dashboard));
+await step("whom the provider knows and nobody gave a role is not let in", () => turnedAway(dashboard));
+
 await step("a client sees its own tenant alone", () => client(dashboard, links[0] ?? ""));
 await step("a viewer sees all, and runs nothing", () => viewer(dashboard, links[1] ?? ""));
 
@@ -241,6 +272,7 @@ const pages: readonly (readonly [path: string, name: string])[] = [
   ["/ui/images", "images"],
   ["/ui/members", "members"],
   ["/ui/members/n1", "member"],
+  ["/ui/clusters", "clusters"],
   ["/ui/jobs", "jobs"],
   ["/ui/backups", "backups"],
   ["/ui/users", "users"],
@@ -251,26 +283,7 @@ const pages: readonly (readonly [path: string, name: string])[] = [
   ["/ui/account", "account"],
 ];
 
-for (const [path, name] of pages) {
-  await step(`the page ${name}, light, dark and narrow`, async () => {
-    await dashboard.go(path);
-    await page.getByRole("navigation", { name: "Main" }).waitFor(); // logged in
-    await page.getByRole("heading", { level: 1 }).waitFor();
-    await page.getByText("Loading…").first().waitFor({ state: "detached" });
-    await dashboard.shoot(name);
-    await dashboard.accessible(name);
-    await page.emulateMedia({ colorScheme: "dark" });
-    await page.waitForTimeout(300); // colours change over a moment
-    await dashboard.shoot(`${name}-dark`);
-    await dashboard.accessible(`${name}, dark`);
-    await page.emulateMedia({ colorScheme: "light" });
-    await page.setViewportSize({ width: 375, height: 740 });
-    const wider = await page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
-    await dashboard.shoot(`${name}-narrow`);
-    await page.setViewportSize({ width: 1280, height: 800 });
-    if (wider) throw new Error("it is wider than a narrow screen");
-  });
-}
+for (const [path, name] of pages) await step(`the page ${name}, light, dark, narrow and wide`, () => looks(dashboard, path, name));
 
 await step("log out", async () => {
   await page.getByRole("button", { name: "Log out" }).click();

@@ -43,7 +43,7 @@ type User struct {
 	Groups, Tenants                     []string
 }
 
-// Provider runs until the test ends.
+// Provider answers at Issuer.
 type Provider struct {
 	Issuer string
 	Roots  *x509.CertPool // what its certificate comes from
@@ -56,9 +56,16 @@ type Provider struct {
 	away  bool
 }
 
-// Start starts a provider that sends people back to redirect.
+// Start starts a provider that sends people back to redirect, and runs until the test ends.
 func Start(t testing.TB, redirect string, users ...User) *Provider {
 	t.Helper()
+	p := Open(redirect, users...)
+	t.Cleanup(p.Close)
+	return p
+}
+
+// Open is Start without a test: it runs until Close.
+func Open(redirect string, users ...User) *Provider {
 	p := &Provider{users: map[string]User{}}
 	for _, u := range users {
 		p.users[u.Subject] = u
@@ -79,11 +86,13 @@ func Start(t testing.TB, redirect string, users ...User) *Provider {
 	})
 	p.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	p.server.StartTLS()
-	t.Cleanup(p.server.Close)
 	p.Roots = x509.NewCertPool()
 	p.Roots.AddCert(p.server.Certificate())
 	return p
 }
+
+// Close ends it.
+func (p *Provider) Close() { p.server.Close() }
 
 // Certificate is the provider's own, in DER form.
 func (p *Provider) Certificate() []byte { return p.server.Certificate().Raw }
