@@ -16,39 +16,47 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/api/client"
 )
 
-// west is a second LXD, a server that is in no cluster, on a network of its own.
-type west struct {
-	t    *testing.T
-	env  []string
-	home string // LXD_DIR
+// foreign is another LXD than the home cluster, on a network of its own.
+type foreign struct {
+	t      *testing.T
+	env    []string
+	home   string // LXD_DIR of its first member
+	prefix string // of its network devices
 }
 
-// startWest starts it, and removes it after the test. scripts/test-integration removes what a test
-// that was killed leaves.
-func startWest(t *testing.T) *west {
+// startForeign starts one, the nth beside the home cluster, as the arguments of devcluster up say,
+// and removes it after the test. scripts/test-integration removes what a test that was killed leaves.
+func startForeign(t *testing.T, name string, nth byte, args ...string) *foreign {
 	t.Helper()
-	dir := os.Getenv("DEVCLUSTER_DIR") + "-west"
+	dir := os.Getenv("DEVCLUSTER_DIR") + "-" + name
 	first, err := netip.ParsePrefix(os.Getenv("DEVCLUSTER_SUBNET"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	subnet := first.Masked().Addr().As4()
-	subnet[2]++
-	s := &west{t: t, home: dir + "/n1", env: append(os.Environ(), "DEVCLUSTER_DIR="+dir,
-		"DEVCLUSTER_PREFIX="+os.Getenv("DEVCLUSTER_PREFIX")+"w",
-		"DEVCLUSTER_SUBNET="+netip.PrefixFrom(netip.AddrFrom4(subnet), 24).String(), "LXD_DIR="+dir+"/n1")}
+	subnet[2] += nth
+	s := &foreign{t: t, home: dir + "/n1", prefix: os.Getenv("DEVCLUSTER_PREFIX") + name[:1]}
+	s.env = append(os.Environ(), "DEVCLUSTER_DIR="+dir, "DEVCLUSTER_PREFIX="+s.prefix,
+		"DEVCLUSTER_SUBNET="+netip.PrefixFrom(netip.AddrFrom4(subnet), 24).String(), "LXD_DIR="+s.home)
 	t.Cleanup(func() {
 		s.devcluster("down")
 		s.devcluster("check-clean")
 	})
 	s.devcluster("down")
-	s.devcluster("up", "--stand-alone")
+	s.devcluster("up", args...)
 	return s
 }
 
-func (s *west) devcluster(args ...string) { s.run("../scripts/devcluster", args...) }
+// token makes one by which a client is trusted.
+func (s *foreign) token() string {
+	s.t.Helper()
+	said := strings.Fields(s.run("lxc", "config", "trust", "add", "--name", "lxdfleet"))
+	return said[len(said)-1]
+}
 
-func (s *west) run(name string, args ...string) string {
+func (s *foreign) devcluster(args ...string) { s.run("../scripts/devcluster", args...) }
+
+func (s *foreign) run(name string, args ...string) string {
 	s.t.Helper()
 	cmd := exec.Command(name, args...)
 	cmd.Env = s.env
@@ -60,7 +68,7 @@ func (s *west) run(name string, args ...string) string {
 }
 
 // instances lists the names of all instances in the project.
-func (s *west) instances(project string) []string {
+func (s *foreign) instances(project string) []string {
 	s.t.Helper()
 	return strings.Fields(s.run("lxc", "--project", project, "list", "-f", "csv", "-c", "n"))
 }
@@ -69,7 +77,7 @@ func (s *west) instances(project string) []string {
 // killed in the middle of moves, and the other LXD goes away for a while.
 func TestMoveBetweenClusters(t *testing.T) {
 	t.Parallel()
-	s := startWest(t)
+	s := startForeign(t, "west", 1, "--stand-alone")
 	w := newWorld(t)
 	w.settings["tenants"] += "  stop_timeout: 2s\n"
 	w.up()
@@ -79,8 +87,7 @@ func TestMoveBetweenClusters(t *testing.T) {
 	w.wantPage("acme.localhost", "says now")
 	mac := w.mac("acme")
 
-	token := strings.Fields(s.run("lxc", "config", "trust", "add", "--name", "lxdfleet"))
-	w.must("cluster", "add", "west", "--token", token[len(token)-1], "--project", w.project, "--network", "br0")
+	w.must("cluster", "add", "west", "--token", s.token(), "--project", w.project, "--network", "br0")
 	if got := w.must("member", "list"); !strings.Contains(got, "west:none") {
 		t.Errorf("members:\n%s", got)
 	}
@@ -136,7 +143,7 @@ func TestMoveBetweenClusters(t *testing.T) {
 }
 
 // killedBetweenClusters kills the daemon after some events of moves to and fro.
-func (w *world) killedBetweenClusters(t *testing.T, s *west) {
+func (w *world) killedBetweenClusters(t *testing.T, s *foreign) {
 	defer func(whole *testing.T) { w.t = whole }(w.t)
 	w.t = t
 	for i, n := range []int{2, 12, 14, 18} {
@@ -164,7 +171,7 @@ func (w *world) killedBetweenClusters(t *testing.T, s *west) {
 }
 
 // clusterAway has the other LXD go away while a tenant is there.
-func (w *world) clusterAway(t *testing.T, s *west) {
+func (w *world) clusterAway(t *testing.T, s *foreign) {
 	defer func(whole *testing.T) { w.t = whole }(w.t)
 	w.t = t
 	w.must("move", "acme", "--to", "west:none")

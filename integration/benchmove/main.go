@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/lxdfleet/lxdfleet/integration/bench"
+	"github.com/lxdfleet/lxdfleet/internal/migration"
 )
 
 func main() {
@@ -30,7 +31,7 @@ func run(ctx context.Context) error {
 		rounds  = flag.Int("rounds", 5, "measure each case so many times")
 		extra   = flag.String("add", "0,1300,3300", "MiB that are added to the golden image, a size each")
 		many    = flag.Int("tenants", 12, "small tenants on the member that is drained; 0: none is")
-		atOnce  = flag.Int("at-once", 2, "how many of them a drain moves at a time")
+		atOnce  = flag.Int("at-once", migration.DefaultAtOnce, "how many of them a drain moves at a time")
 		socket  = flag.String("socket", "", "unix socket of the lxdfleet daemon")
 		https   = flag.String("https", "127.0.0.1:443", "address of its HTTPS proxy")
 		ca      = flag.String("ca", "", "file with its certificate authority")

@@ -1355,7 +1355,7 @@ type DomainState string
 
 // Drain defines model for Drain.
 type Drain struct {
-	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 3 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
 	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
@@ -1988,7 +1988,7 @@ type MoveEstimate struct {
 
 // MoveLimits defines model for MoveLimits.
 type MoveLimits struct {
-	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 3 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
 	// Limit Bytes each second that each of the copies may take while its tenant runs, such as 50MiB.
@@ -2236,7 +2236,7 @@ type QuiesceBy string
 
 // Rebalance defines model for Rebalance.
 type Rebalance struct {
-	// AtOnce How many tenants are moved at a time, 32 at most; 2 where it is not given.
+	// AtOnce How many tenants are moved at a time, 32 at most; 3 where it is not given.
 	AtOnce int `json:"at_once,omitempty,omitzero"`
 
 	// Consolidate Empty as many members as can be instead.

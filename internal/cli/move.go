@@ -21,7 +21,7 @@ func (l *limits) flags(c *cobra.Command, many bool) {
 	c.Flags().StringVar(&l.hold, "max-hold", "", "how long the requests of each tenant may wait, a `time` such as 10s; one that would need longer stays where it is (default 20s)")
 	c.Flags().StringVar(&l.rate, "limit", "", "each copy takes at most this `size` each second while the tenant runs, such as 50MiB")
 	if many {
-		c.Flags().IntVar(&l.atOnce, "at-once", 0, "move this `number` of tenants at a time (default 2)")
+		c.Flags().IntVar(&l.atOnce, "at-once", 0, "move this `number` of tenants at a time (default 3)")
 	}
 }
 

@@ -46,9 +46,9 @@ type Options struct {
 	BytesPerSecond fleet.Size    `json:"bytes_per_second,omitempty"`
 }
 
-// DefaultAtOnce is how many tenants a shift moves at a time where it is not said. Of two, one
-// copies while the visitors of the other wait.
-const DefaultAtOnce = 2
+// DefaultAtOnce is how many tenants a shift moves at a time where it is not said: some copy while
+// others stop and start. More make each of them, and so each hold, slower.
+const DefaultAtOnce = 3
 
 func (c *crew) drain() jobs.Kind[shiftState] {
 	return jobs.Kind[shiftState]{
