@@ -43,7 +43,7 @@ func startForeign(t *testing.T, name string, nth byte, args ...string) *foreign 
 		s.devcluster("check-clean")
 	})
 	s.devcluster("down")
-	s.devcluster("up", args...)
+	s.devcluster(append([]string{"up"}, args...)...)
 	return s
 }
 

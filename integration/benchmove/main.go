@@ -29,7 +29,7 @@ func main() {
 func run(ctx context.Context) error {
 	var (
 		rounds  = flag.Int("rounds", 5, "measure each case so many times")
-		extra   = flag.String("add", "0,1300,3300", "MiB that are added to the golden image, a size each")
+		extra   = flag.String("add", "0,1300,3300", "MiB that are added to the golden image, a size each; \"\": no such tenant is moved")
 		many    = flag.Int("tenants", 12, "small tenants on the member that is drained; 0: none is")
 		atOnce  = flag.Int("at-once", migration.DefaultAtOnce, "how many of them a drain moves at a time")
 		socket  = flag.String("socket", "", "unix socket of the lxdfleet daemon")

@@ -39,6 +39,9 @@ type benchmark struct {
 
 // readSizes reads numbers of MiB.
 func readSizes(list string) (mib []int, err error) {
+	if list == "" {
+		return nil, nil
+	}
 	for _, word := range strings.Split(list, ",") {
 		n, err := strconv.Atoi(word)
 		if err != nil || n < 0 {

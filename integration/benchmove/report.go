@@ -95,7 +95,9 @@ func (r *report) print(w io.Writer) (met bool) {
 	for _, s := range r.sizes {
 		printSteps(w, s)
 	}
-	fmt.Fprintln(w, "rows after each move by lxdfleet: none lost, none torn")
+	if len(r.sizes) > 0 {
+		fmt.Fprintln(w, "rows after each move by lxdfleet: none lost, none torn")
+	}
 	return j.met
 }
 
