@@ -5,6 +5,7 @@ import { mkdirSync } from "node:fs";
 import { Dashboard } from "./dashboard";
 import { clusters } from "./clusters";
 import { elsewhere, turnedAway } from "./elsewhere";
+import { hostileTerminal, hostileTexts } from "./hostile";
 import { firstLoad } from "./load";
 import { looks } from "./looks";
 import { table } from "./many";
@@ -261,6 +262,8 @@ await step("a terminal", async () => {
   await dashboard.shoot("terminal");
 });
 
+await step("what programs write into a terminal stays text", () => hostileTerminal(dashboard));
+
 const pages: readonly (readonly [path: string, name: string])[] = [
   ["/ui/", "overview"],
   ["/ui/tenants", "tenants"],
@@ -282,6 +285,11 @@ const pages: readonly (readonly [path: string, name: string])[] = [
   ["/ui/settings", "settings"],
   ["/ui/account", "account"],
 ];
+
+await step("hostile texts stay texts on every page", () => {
+  const more = ["/ui/tenants/acme", "/ui/tenants/acme/timeline", "/ui/tenants/new", "/ui/images/tiny/1"];
+  return hostileTexts(dashboard, state, [...pages.map(([path]) => path), ...more]);
+});
 
 for (const [path, name] of pages) await step(`the page ${name}, light, dark, narrow and wide`, () => looks(dashboard, path, name));
 

@@ -1,6 +1,7 @@
 import { useState } from "react";
 
 import { asError } from "../api/problem";
+import { safe } from "../show/address";
 import { Failure } from "../show/nothing";
 import { Gate } from "./gate";
 import { send } from "./send";
@@ -46,7 +47,7 @@ export function Credentials() {
         <>
           {shown.url !== undefined && (
             <p>
-              <a href={shown.url} rel="noreferrer">
+              <a href={safe(shown.url)} rel="noreferrer">
                 {shown.url}
               </a>
             </p>

@@ -3,7 +3,7 @@ import { Link } from "react-router";
 
 import { jobsQuery } from "../jobs/query";
 import { JobList } from "../jobs/list";
-import { safe } from "../tenants/columns";
+import { safe } from "../show/address";
 import { Box } from "../show/box";
 import { Facts, Labels } from "../show/facts";
 import { Lxc } from "../show/lxc";

@@ -1,6 +1,7 @@
 import { Link } from "react-router";
 
 import type { Tenant } from "../api/types";
+import { safe } from "../show/address";
 import { Labels } from "../show/facts";
 import type { Column } from "../show/rows";
 import { TenantState } from "../show/state";
@@ -34,9 +35,4 @@ function Domain({ tenant }: { tenant: Tenant }) {
       {tenant.domains.length > 1 && <span className="u-text--muted"> +{tenant.domains.length - 1}</span>}
     </>
   );
-}
-
-/** An address that a browser may follow; no other scheme than HTTP's becomes a link. */
-export function safe(url: string): string | undefined {
-  return /^https?:\/\//i.test(url) ? url : undefined;
 }
