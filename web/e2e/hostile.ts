@@ -62,7 +62,10 @@ export async function hostileTerminal(dashboard: Dashboard): Promise<void> {
   await page.keyboard.type("echo $((600+66))\n");
   await page.locator(".xterm-rows").getByText("666").first().waitFor();
   const link = page.locator(".xterm-rows").getByText("follow me").last();
-  if ((await link.count()) > 0) await link.click({ modifiers: ["Control"] });
+  const box = await link.boundingBox();
+  if (box === null) throw new Error("the link is not shown: it was not tried");
+  await page.mouse.move(box.x + 5, box.y + box.height / 2, { steps: 5 }); // what has the focus is a layer above
+  await page.mouse.click(box.x + 5, box.y + box.height / 2);
   if ((await page.title()) !== title) throw new Error("a tenant's program sets the page's title");
   await unharmed(page, "the terminal");
 }
