@@ -100,13 +100,13 @@ func (s *Service) converge(ctx context.Context, t fleet.Tenant, req PutRequest) 
 	if job, to, err := s.resizing(ctx, t.Name); err != nil || to != "" && to == req.Plan {
 		return job, OutcomeChanged, err // an earlier request for the same
 	}
-	if req.Plan != "" && req.Plan != t.Plan {
-		job, err := s.Resize(ctx, t.Name, req.Plan, Once{})
-		return job, OutcomeChanged, err
-	}
-	after, err := s.Store.TenantByID(ctx, t.ID)
+	after, err := s.Store.TenantByID(ctx, t.ID) // anew: such a job may have ended meanwhile
 	if err != nil {
 		return fleet.Job{}, "", fmt.Errorf("read tenant %s: %w", t.Name, err)
+	}
+	if req.Plan != "" && req.Plan != after.Plan {
+		job, err := s.Resize(ctx, t.Name, req.Plan, Once{})
+		return job, OutcomeChanged, err
 	}
 	if after.Revision != t.Revision {
 		return fleet.Job{}, OutcomeChanged, nil

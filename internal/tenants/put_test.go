@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/jobs"
 )
 
 func acmeRequest() PutRequest {
@@ -64,20 +65,25 @@ func TestPutCreatesAndConverges(t *testing.T) {
 func TestPutAgainWhileResizing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.put(acmeRequest(), OutcomeCreated)
+		// As an earlier put has made it, but that it takes its time.
+		resize, err := w.engine.Submit(t.Context(), jobs.Request{
+			Kind: KindResize, Subject: "tenant/acme", NotBefore: time.Now().Add(5 * time.Minute),
+			Args: resizeState{whereabouts: w.service.whereabouts(w.get("acme").Tenant, 0), From: "small", To: "large"},
+		})
+		do(t, err)
 		req := acmeRequest()
-		req.Plan = "large"
-		first, outcome, err := w.service.Put(t.Context(), "acme", req)
+		req.Plan, req.DisplayName = "large", new("Acme")
+		again, outcome, err := w.service.Put(t.Context(), "acme", req)
 		do(t, err)
-		req.DisplayName = new("Acme")
-		again, _, err := w.service.Put(t.Context(), "acme", req)
-		do(t, err)
-		if outcome != OutcomeChanged || first.ID == "" || again.ID != first.ID {
-			t.Errorf("outcome %q, jobs %q and %q", outcome, first.ID, again.ID)
+		if outcome != OutcomeChanged || again.ID != resize.ID || w.get("acme").DisplayName != "Acme" {
+			t.Errorf("outcome %q, jobs %q and %q", outcome, resize.ID, again.ID)
 		}
 		_, _, err = w.service.Put(t.Context(), "acme", acmeRequest())
-		wantError(t, err, fleet.Busy, "", first.ID)
-		w.done(first, nil)
+		wantError(t, err, fleet.Busy, "", resize.ID)
+		w.done(resize, nil)
 		w.put(req, OutcomeUnchanged)
+		req.Plan = "small"
+		w.put(req, OutcomeChanged)
 	})
 }
 
