@@ -4,5 +4,6 @@ declare module "*.css";
 declare namespace React {
   interface CSSProperties {
     "--least"?: string;
+    "--narrow"?: string;
   }
 }

@@ -33,10 +33,10 @@ export function Audit() {
   });
   const entries = log.data?.pages.flatMap((page) => page.items);
   const columns: readonly Column<AuditEntry>[] = [
-    { key: "at", title: "When", width: "17rem", show: (e) => <Moment at={e.at} /> },
+    { key: "at", title: "When", width: "17rem", narrow: "38%", show: (e) => <Moment at={e.at} /> },
     { key: "actor", title: "Who", width: "10rem", show: (e) => e.actor },
     { key: "operation", title: "What", show: (e) => <button className="p-button--link" onClick={() => setEntry(e)}>{e.operation}</button> },
-    { key: "subject", title: "On", show: (e) => <Subject subject={e.subject} /> },
+    { key: "subject", title: "On", minor: true, show: (e) => <Subject subject={e.subject} /> },
     { key: "status", title: "Answer", width: "7rem", minor: true, show: (e) => <State tone={e.status < 400 ? "good" : "warn"}>{String(e.status)}</State> },
     { key: "address", title: "From", width: "11rem", minor: true, show: (e) => <span className="mono">{e.address ?? "unix socket"}</span> },
   ];

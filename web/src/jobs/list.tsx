@@ -24,7 +24,16 @@ const columns: readonly Column<Job>[] = [
   { key: "error", title: "Error", show: (job) => <span title={job.error}>{job.error}</span>, minor: true },
 ];
 
+interface Props {
+  jobs: readonly Job[];
+  tall?: boolean;
+  label?: string;
+  /** All are for the same, which is not said in each row. */
+  same?: boolean;
+}
+
 /** A list of jobs. */
-export function JobList({ jobs, tall = false, label = "Jobs" }: { jobs: readonly Job[]; tall?: boolean; label?: string }) {
-  return <Rows label={label} rows={jobs} columns={columns} id={(job) => job.id} tall={tall} empty={<Nothing title="No jobs" />} />;
+export function JobList({ jobs, tall = false, label = "Jobs", same = false }: Props) {
+  const shown = same ? columns.filter((column) => column.key !== "subject") : columns;
+  return <Rows label={label} rows={jobs} columns={shown} id={(job) => job.id} tall={tall} empty={<Nothing title="No jobs" />} />;
 }

@@ -13,8 +13,8 @@ export function LimitFields({ draft, set, single = false }: Props) {
   return (
     <div className="pair">
       {!single && (
-        <Field label="At once" help="How many tenants move at a time.">
-          {(p) => <input {...p} type="number" min={1} placeholder="2" value={draft.atOnce} onChange={(e) => set({ ...draft, atOnce: e.target.value })} />}
+        <Field label="At once" help="How many tenants move at a time, 32 at most.">
+          {(p) => <input {...p} type="number" min={1} max={32} placeholder="3" value={draft.atOnce} onChange={(e) => set({ ...draft, atOnce: e.target.value })} />}
         </Field>
       )}
       <Field label="Copy at most, each second" help={single ? "Such as 50MiB, while it runs." : "Of each move, such as 50MiB, while the tenant runs."}>

@@ -10,6 +10,8 @@ export interface Column<T> {
   sort?: (row: T) => string | number;
   /** CSS width. */
   width?: string;
+  /** CSS width on narrow screens, where columns share the room evenly otherwise. */
+  narrow?: string;
   /** Left out on narrow screens. */
   minor?: boolean;
 }
@@ -120,7 +122,7 @@ function Gap({ rows, width }: { rows: number; width: number }) {
 
 function Head<T>({ column, order, setOrder }: { column: Column<T>; order: Order | undefined; setOrder: (order: Order) => void }) {
   const mine = order?.key === column.key ? order : undefined;
-  const style = column.width === undefined ? undefined : { width: column.width };
+  const style = { ...(column.width === undefined ? {} : { width: column.width }), ...(column.narrow === undefined ? {} : { "--narrow": column.narrow }) };
   const minor = column.minor === true ? "is-minor" : undefined;
   if (column.sort === undefined) {
     return (

@@ -17,16 +17,14 @@ export function TenantJobs() {
   const news = newsOf(useLatest(), name, new Set(jobs.data?.items.map((job) => job.id)));
   return (
     <>
-      <div className="two">
-        <Box title="Moves">
-          <Query query={moves}>{(data) => (data.items.length === 0 ? <p className="u-text--muted">It was never moved.</p> : <JobList label="Moves" jobs={data.items} />)}</Query>
-        </Box>
-        <Box title="As it happens">
-          <NewsList news={news} />
-        </Box>
-      </div>
+      <Box title="As it happens">
+        <NewsList news={news} />
+      </Box>
+      <Box title="Moves">
+        <Query query={moves}>{(data) => (data.items.length === 0 ? <p className="u-text--muted">It was never moved.</p> : <JobList same label="Moves" jobs={data.items} />)}</Query>
+      </Box>
       <Box title="Jobs">
-        <Query query={jobs}>{(data) => <JobList jobs={data.items} tall={data.items.length > 50} />}</Query>
+        <Query query={jobs}>{(data) => <JobList same jobs={data.items} tall={data.items.length > 50} />}</Query>
       </Box>
     </>
   );

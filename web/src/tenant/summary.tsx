@@ -92,5 +92,5 @@ function Kept({ name }: { name: string }) {
 
 function Recent({ name }: { name: string }) {
   const jobs = useQuery(jobsQuery({ subject: `tenant/${name}`, limit: 5 }));
-  return <Box title="Latest jobs">{<Query query={jobs}>{(data) => <JobList jobs={data.items} />}</Query>}</Box>;
+  return <Box title="Latest jobs">{<Query query={jobs}>{(data) => <JobList same jobs={data.items} />}</Query>}</Box>;
 }
