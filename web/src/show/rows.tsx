@@ -48,7 +48,6 @@ export function Rows<T>({ label, rows, columns, id, empty, choice, tall = false,
   const sorted = useMemo(() => inOrder(rows, columns, order), [rows, columns, order]);
   const [frame, seen, onScroll] = useSight(sorted.length, tall);
   const shown = tall ? sorted.slice(seen.first, seen.end) : sorted;
-  const width = columns.length + (choice === undefined ? 0 : 1);
   return (
     // Whoever has no mouse scrolls it by the keyboard, so it takes the focus.
     <div className={`rows ${tall ? "is-tall" : ""} ${wrap ? "is-wrapped" : ""}`} ref={frame} onScroll={onScroll} tabIndex={0} role="region" aria-label={label}>
@@ -62,18 +61,14 @@ export function Rows<T>({ label, rows, columns, id, empty, choice, tall = false,
           </tr>
         </thead>
         <tbody>
-          {sorted.length === 0 && (
-            <tr className="gap">
-              <td colSpan={width}>{empty}</td>
-            </tr>
-          )}
-          {tall && <Gap rows={seen.first} width={width} />}
+          {tall && <Gap rows={seen.first} />}
           {shown.map((row, i) => (
             <Row key={id(row)} row={row} at={(tall ? seen.first : 0) + i} columns={columns} id={id} choice={choice} />
           ))}
-          {tall && <Gap rows={sorted.length - seen.end} width={width} />}
+          {tall && <Gap rows={sorted.length - seen.end} />}
         </tbody>
       </table>
+      {sorted.length === 0 && empty}
     </div>
   );
 }
@@ -111,11 +106,12 @@ function useSight(rows: number, tall: boolean) {
   return [frame, seen, look] as const;
 }
 
-function Gap({ rows, width }: { rows: number; width: number }) {
+// One cell: were it as wide as all columns, those that narrow screens leave out would take their room.
+function Gap({ rows }: { rows: number }) {
   if (rows <= 0) return null;
   return (
     <tr className="gap" aria-hidden="true">
-      <td colSpan={width} style={{ height: rows * height, padding: 0 }} />
+      <td style={{ height: rows * height, padding: 0 }} />
     </tr>
   );
 }
