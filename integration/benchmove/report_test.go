@@ -72,7 +72,10 @@ func TestSizes(t *testing.T) {
 	if got, err := readSizes("0,1300"); err != nil || len(got) != 2 || got[1] != 1300 {
 		t.Errorf("%v, %v", got, err)
 	}
-	for _, bad := range []string{"", "1,", "-1", "2GB"} {
+	if got, err := readSizes(""); err != nil || len(got) != 0 {
+		t.Errorf("none: %v, %v", got, err)
+	}
+	for _, bad := range []string{",", "1,", "-1", "2GB"} {
 		if got, err := readSizes(bad); err == nil {
 			t.Errorf("%q: %v", bad, got)
 		}

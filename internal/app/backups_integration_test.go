@@ -68,7 +68,7 @@ func (w *site) up() {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(w.t.Context()))
 	sockets, err := oneHandover()
 	must(w.t, err)
-	w.App, err = New(ctx, w.cfg, Options{Version: "test", Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Sockets: sockets})
+	w.App, err = New(ctx, config.Settings{Config: w.cfg}, Options{Version: "test", Log: slog.New(slog.NewTextHandler(w.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})), Sockets: sockets})
 	must(w.t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- w.Run(ctx) }()
