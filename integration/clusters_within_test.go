@@ -39,8 +39,10 @@ func TestWithinAnotherCluster(t *testing.T) {
 	w.must("move", "acme", "--to", "east:n2") // within
 	w.must("move", "acme", "--to", "east:n1")
 	t.Run("drain", func(t *testing.T) { w.drainedElsewhere(t, names) })
+	stop()
 	t.Run("backup", func(t *testing.T) { w.backedUpElsewhere(t, e) })
 	t.Run("cut", func(t *testing.T) { w.linkCut(t, e) })
+	stop = w.visitors(2)
 	for _, name := range names {
 		if !strings.HasPrefix(w.tenant(name).Location, "east:") {
 			continue // the move that was cut has brought it home

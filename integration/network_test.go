@@ -42,7 +42,7 @@ func TestNetworkOfEachMember(t *testing.T) {
 	w.wantPage("initech.example.test", "tenant=initech")
 	// A copy made by hand has the original's device, and starts all the same.
 	w.lxc("copy", "initech", "handmade", "--instance-only", "--stateless")
-	eventually(t, 10*time.Second, "the copy starts", func() bool {
+	eventually(t, time.Minute, "the copy starts", func() bool {
 		_, err := lxc("--project", w.project, "start", "handmade")
 		return err == nil
 	})

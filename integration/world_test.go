@@ -224,7 +224,11 @@ func (w *world) remove() {
 		}
 	}
 	// The cluster may have lost a member in the test: try for a while, then say what is left.
+	// LXD on a busy pool takes longer for a stop, too, than it waits for itself.
 	err := w.removeProject()
+	for deadline := time.Now().Add(2 * time.Minute); err != nil && time.Now().Before(deadline); err = w.removeProject() {
+		time.Sleep(2 * time.Second)
+	}
 	if err != nil {
 		w.t.Errorf("clean up project %s: %v", w.project, err)
 	}

@@ -103,9 +103,12 @@ type FileInfo struct {
 	UID  int64    `json:"uid"`  // as seen in the instance
 	GID  int64    `json:"gid"`
 	Size Size     `json:"size"`
-	// ModTime is to the second.
+	// ModTime is to the second where only tar could tell it.
 	ModTime time.Time `json:"mod_time"`
 	Target  string    `json:"target,omitempty"` // of a symlink
+	// Sum is one of what is in a regular file, where that was read (by tar) rather than looked at;
+	// else 0.
+	Sum uint64 `json:"-"`
 }
 
 // Keys of an instance's configuration that lxdfleet sets. The control plane's tenants can

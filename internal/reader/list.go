@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"path"
 	"slices"
@@ -137,7 +138,7 @@ func (r *Reader) listByTar(ctx context.Context, add func(fleet.FileInfo)) error 
 
 func parseTar(r io.Reader, add func(fleet.FileInfo)) error {
 	archive := tar.NewReader(r)
-	sizes := map[string]fleet.Size{} // of files that others may be links to
+	firsts := map[string]fleet.FileInfo{} // files that others may be links to
 	for {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -152,12 +153,19 @@ func parseTar(r io.Reader, add func(fleet.FileInfo)) error {
 			UID: int64(h.Uid), GID: int64(h.Gid), Size: fleet.Size(h.Size), ModTime: h.ModTime.UTC(),
 		}
 		switch h.Typeflag {
+		case tar.TypeReg:
+			sum := fnv.New64a()
+			if _, err := io.Copy(sum, archive); err != nil {
+				return fleet.Errorf(fleet.Failed, "the reader's tar breaks off: %w", err)
+			}
+			info.Sum = sum.Sum64()
+			firsts[info.Path] = info
 		case tar.TypeLink:
-			info.Size = sizes[path.Join("/", h.Linkname)]
+			first := firsts[path.Join("/", h.Linkname)]
+			info.Size, info.Sum = first.Size, first.Sum
 		case tar.TypeSymlink:
 			info.Target = h.Linkname
 		}
-		sizes[info.Path] = info.Size
 		if info.Path != "/" {
 			add(info)
 		}

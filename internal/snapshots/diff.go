@@ -68,5 +68,6 @@ func differ(a, b fleet.FileInfo) bool {
 	if a.Type != b.Type || a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || a.Target != b.Target {
 		return true
 	}
-	return a.Type == fleet.FileRegular && (a.Size != b.Size || !a.ModTime.Equal(b.ModTime))
+	// Two changes within a second have one time where that is to the second.
+	return a.Type == fleet.FileRegular && (a.Size != b.Size || !a.ModTime.Equal(b.ModTime) || a.Sum != b.Sum && a.Sum != 0 && b.Sum != 0)
 }
