@@ -6,6 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/lxdfleet/lxdfleet/internal/spelling"
 )
 
 // unknownVerb suggests verbs of a noun; of the root, whose nouns people leave out, those of tenants.
@@ -48,34 +50,15 @@ func unknownFlag(c *cobra.Command, err error) error {
 	if !ok || len(unknown.GetSpecifiedName()) < 2 {
 		return err
 	}
-	best, most := "", 3
+	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) {
-		if d := distance(unknown.GetSpecifiedName(), f.Name); d < most && !f.Hidden {
-			best, most = f.Name, d
+		if !f.Hidden {
+			names = append(names, f.Name)
 		}
 	})
+	best := spelling.Nearest(unknown.GetSpecifiedName(), names, 2)
 	if best == "" {
 		return err
 	}
 	return usagef("there is no --%s; did you mean --%s?", unknown.GetSpecifiedName(), best)
-}
-
-// distance is how many letters are to be added, left out or changed to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			same := before
-			if a[i] != b[j] {
-				same++
-			}
-			before, row[j+1] = row[j+1], min(same, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/spelling"
 )
 
 // keysOf lists the keys of a struct's fields in their order.
@@ -29,13 +30,7 @@ func fieldOf(v reflect.Value, key string) (reflect.Value, bool) {
 // suggest says which key was probably meant: the nearest of this section, the same key in
 // another section, or else which keys there are.
 func suggest(key, path string, section reflect.Type) string {
-	best, distance := "", 1+max(2, len(key)/3)
-	for _, known := range keysOf(section) {
-		if d := editDistance(key, known); d < distance {
-			best, distance = known, d
-		}
-	}
-	if best != "" {
+	if best := spelling.Nearest(key, keysOf(section), max(2, len(key)/3)); best != "" {
 		return "did you mean " + strings.TrimPrefix(path+"."+best, ".") + "?"
 	}
 	if elsewhere := pathsOfKey(key); len(elsewhere) > 0 {
@@ -64,27 +59,6 @@ func walk(v reflect.Value, path string, visit func(path string, value reflect.Va
 		}
 		visit(at, v.Field(i))
 	}
-}
-
-// editDistance is the number of letters to insert, delete or replace to get from a to b.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // text writes a setting as the file has it.
