@@ -183,7 +183,7 @@ func killCases() map[string]killCase {
 			},
 		},
 		"tenant.adopt": {
-			prepare: func(w *world, name string) { w.lxc("launch", "tiny", name) }, subject: ofTenant, clean: purge,
+			prepare: launch, subject: ofTenant, clean: purge,
 			submit: func(w *world, name string) {
 				w.call(http.MethodPost, "/v1/adoptable/"+name+"/adopt", map[string]any{
 					"plan": "small", "domains": []string{name + ".localhost"},
@@ -362,4 +362,14 @@ func moveKillCases() map[string]killCase {
 			submit: func(w *world, _ string) { w.call(http.MethodPost, "/v1/rebalance", map[string]any{}, nil) },
 		},
 	}
+}
+
+// launch makes an instance as an operator does, who starts it once more where LXD has failed to.
+func launch(w *world, name string) {
+	w.t.Helper()
+	w.lxc("init", "tiny", name)
+	eventually(w.t, time.Minute, name+" is launched", func() bool {
+		_, _ = lxc("--project", w.project, "start", name)
+		return strings.TrimSpace(w.lxc("list", "^"+name+"$", "-f", "csv", "-c", "s")) == "RUNNING"
+	})
 }
