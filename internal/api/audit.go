@@ -34,10 +34,11 @@ func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
 			defer c.release()
 			before = s.document(ec.Request().Context(), c.subject)
 			changed := before
-			if c.thing = thingOf(ec, c); c.thing != c.subject && conditional(ec.Request()) {
-				changed = s.document(ec.Request().Context(), c.thing)
+			thing := thingOf(ec, c)
+			if thing != c.subject && conditional(ec.Request()) {
+				changed = s.document(ec.Request().Context(), thing)
 			}
-			if err := matches(ec.Request(), c.thing, changed); err != nil {
+			if err := matches(ec.Request(), thing, changed); err != nil {
 				s.record(ec, c, c.subject, before)
 				return err
 			}

@@ -38,8 +38,6 @@ type call struct {
 	// subject and user are what the audit log names where the request itself does not tell it:
 	// set by handlers.
 	subject, user string
-	// thing is what has the version that a change is of: the subject, or a part of it.
-	thing string
 
 	// note writes the change into the audit log now, with the status and the address of the job
 	// that the answer will have; later calls do nothing.

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 
@@ -20,8 +21,8 @@ type site struct {
 	part  bool   // the audit log tells of changes as of the thing that it is below
 }
 
-// sites lists them, what is below another before it.
-func sites() []site {
+// sites lists them, what is below another before it. Each request looks through them.
+var sites = sync.OnceValue(func() []site {
 	return []site{
 		{"/v1/tenants/{name}/snapshots/{snapshot}", "snapshot", true},
 		{"/v1/tenants/{name}", "tenant", false},
@@ -40,7 +41,7 @@ func sites() []site {
 		{"/v1/webhooks/{id}", "webhook", false},
 		{"/v1/deliveries/{id}", "delivery", false},
 	}
-}
+})
 
 var pathPart = regexp.MustCompile(`\{([^}]*)\}`)
 

@@ -16,10 +16,10 @@ func unknownVerb(c *cobra.Command, verb string) error {
 	if near := c.SuggestionsFor(verb); len(near) > 0 {
 		return usagef("%s has no command %q; did you mean %q?", c.CommandPath(), verb, near[0])
 	}
-	for _, noun := range c.Commands() {
-		for _, below := range noun.Commands() {
-			if noun.Name() == "tenant" && (below.Name() == verb || below.HasAlias(verb) || slices.Contains(below.SuggestFor, verb)) {
-				return usagef("%s has no command %q; did you mean %q?", c.CommandPath(), verb, noun.Name()+" "+below.Name())
+	if tenant, _, err := c.Find([]string{"tenant"}); err == nil && tenant != c {
+		for _, below := range tenant.Commands() {
+			if below.Name() == verb || below.HasAlias(verb) || slices.Contains(below.SuggestFor, verb) {
+				return usagef("%s has no command %q; did you mean %q?", c.CommandPath(), verb, tenant.Name()+" "+below.Name())
 			}
 		}
 	}

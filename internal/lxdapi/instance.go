@@ -80,8 +80,7 @@ func (c *Client) Addresses(ctx context.Context, name string) ([]string, error) {
 // proxy's own loopback, or the link-local address where clouds hand out credentials, would
 // otherwise be asked in the tenant's name.
 func reachable(ip netip.Addr) bool {
-	ip = ip.Unmap()
-	return ip.IsGlobalUnicast() && !ip.IsLoopback() && !ip.IsLinkLocalUnicast() && ip.Zone() == ""
+	return ip.Unmap().IsGlobalUnicast() && ip.Zone() == "" // neither of both is, by netip's definition
 }
 
 // globalAddresses are sorted: IPv4 before IPv6, then by interface and as LXD tells them.

@@ -19,8 +19,8 @@ import (
 )
 
 // List tells about every file and folder below the root, by path. Times are as exact as the
-// file system has them. Where the image has no GNU find all files are read for it, and times
-// are to the second.
+// file system has them. Where the image has no GNU find all files are read for it: times are to
+// the second then, and each file has a Sum.
 func (r *Reader) List(ctx context.Context) ([]fleet.FileInfo, error) {
 	read := r.listByTar
 	if r.gnuFind {
