@@ -35,6 +35,12 @@ export class Dashboard {
     return page;
   }
 
+  /** Ends a stranger's page. What its routes are still asking is given up: nobody waits for the answers. */
+  async leave(page: Page): Promise<void> {
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await page.context().close();
+  }
+
   private listen(page: Page): void {
     page.on("pageerror", (error) => this.faults.push(`error in the page: ${error.message}`));
     page.on("console", (message) => {

@@ -30,7 +30,7 @@ export async function hostileTexts(dashboard: Dashboard, state: State, paths: re
   seen += await looked(page, "a job");
   console.log(`  ${seen} hostile texts were shown on ${paths.length} pages`);
   if (seen < 20) throw new Error(`only ${seen} hostile texts were shown: the pages were not tried`);
-  await page.context().close();
+  await dashboard.leave(page);
 }
 
 /** Waits for a page, and gives how many hostile texts it shows. */
