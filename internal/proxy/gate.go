@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +28,8 @@ type Gate struct {
 
 	mu       sync.Mutex
 	reasons  map[string]struct{}
-	opened   chan struct{} // closed when the last reason goes; nil while open
+	queue    []chan struct{} // of those who wait to enter, the first first; closed when they have entered
+	rush     *rush           // the letting in of those who waited; nil while nobody does or the gate is held
 	changed  chan struct{} // closed by wake; nil while nobody pauses
 	idle     chan struct{} // closed when inflight falls to zero; nil while nobody drains
 	waiters  int
@@ -70,16 +72,21 @@ func (g *Gate) Enter(ctx context.Context, size int64, until time.Time) error {
 	defer g.release(size)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
-	for len(g.reasons) > 0 {
-		switch err := g.wait(ctx, g.opened, timer.C); {
-		case errors.Is(err, errTime):
-			return fleet.Errorf(fleet.Exhausted, "the request was held as long as it may be")
-		case err != nil:
-			return err
-		}
+	entered := make(chan struct{})
+	g.queue = append(g.queue, entered)
+	err := g.wait(ctx, entered, timer.C)
+	if err == nil {
+		return nil
 	}
-	g.inflight++
-	return nil
+	if i := slices.Index(g.queue, entered); i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
+	} else {
+		g.left() // it was let in at the same moment
+	}
+	if errors.Is(err, errTime) {
+		return fleet.Errorf(fleet.Exhausted, "the request was held as long as it may be")
+	}
+	return err
 }
 
 // tryEnter is Enter for a request that does not have to wait. Where it would have to, or the
@@ -105,10 +112,17 @@ func (g *Gate) count() int {
 func (g *Gate) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	g.left()
+}
+
+func (g *Gate) left() {
 	g.inflight--
 	if g.inflight == 0 && g.idle != nil {
 		close(g.idle)
 		g.idle = nil
+	}
+	if g.rush != nil {
+		g.letIn(1)
 	}
 }
 
@@ -183,14 +197,12 @@ func (g *Gate) hold(reason string) bool {
 	if g.gone {
 		return false
 	}
-	if len(g.reasons) == 0 {
-		g.opened = make(chan struct{})
-	}
 	g.reasons[reason] = struct{}{}
+	g.endRush()
 	return true
 }
 
-// Resume takes a reason to hold away. With the last one every held request is let in at once.
+// Resume takes a reason to hold away. With the last one held requests are let in; see rush.
 func (g *Gate) Resume(reason string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -199,8 +211,7 @@ func (g *Gate) Resume(reason string) {
 	}
 	delete(g.reasons, reason)
 	if len(g.reasons) == 0 {
-		close(g.opened)
-		g.opened = nil
+		g.beginRush()
 	}
 }
 
