@@ -80,14 +80,21 @@ func (c *crew) swap(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err != nil {
 		return err
 	}
-	if original.Name == s.tenant() {
-		if err := c.LXD.SetConfig(ctx, original.Name, leftKeys(run, s)); err != nil {
-			return fmt.Errorf("set the original of %s aside: %w", s.Name, err)
-		}
-		if err := c.LXD.EnsureRenamed(ctx, original.Name, leftName(run.JobID)); err != nil {
-			return fmt.Errorf("set the original of %s aside: %w", s.Name, err)
-		}
+	if err := c.LXD.EnsureRenamed(ctx, original.Name, leftName(run.JobID)); err != nil {
+		return fmt.Errorf("set the original of %s aside: %w", s.Name, err)
 	}
+	// Both are done before the copy starts; LXD does them at the same time.
+	aside := make(chan error, 1)
+	go func() { aside <- c.LXD.SetConfig(ctx, leftName(run.JobID), leftKeys(run, s)) }()
+	err = c.takeOver(ctx, run, s, t, original)
+	if leftErr := <-aside; leftErr != nil {
+		return fmt.Errorf("set the original of %s aside: %w", s.Name, leftErr)
+	}
+	return err
+}
+
+// takeOver gives the copy the tenant's name and what makes it the tenant's.
+func (c *crew) takeOver(ctx context.Context, run *jobs.Run, s *moveState, t fleet.Tenant, original fleet.Instance) error {
 	keys := c.takenKeys(run, s, t, original)
 	if s.Fresh {
 		return c.cloneCopy(ctx, run, s, keys)
@@ -125,7 +132,7 @@ func (c *crew) cloneCopy(ctx context.Context, run *jobs.Run, s *moveState, keys 
 
 // original finds the instance the tenant had, under whichever of its two names.
 func (c *crew) original(ctx context.Context, run *jobs.Run, s *moveState) (fleet.Instance, error) {
-	for _, name := range []string{leftName(run.JobID), s.tenant()} {
+	for _, name := range []string{s.tenant(), leftName(run.JobID)} { // mostly it has the first still
 		inst, err := c.LXD.Instance(ctx, name)
 		if fleet.CodeOf(err) == fleet.NotFound {
 			continue
@@ -220,7 +227,11 @@ func (c *crew) start(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if !isCopy(run, inst) {
 		return fleet.Errorf(fleet.Conflict, "the instance %s is not the copy on %s", s.Name, s.To)
 	}
-	return c.Tenants.Start(ctx, fleet.Tenant{ID: s.ID, Name: s.Name})
+	defer c.Tenants.Grip(s.tenant())()
+	if err := c.LXD.EnsureStarted(ctx, s.tenant()); err != nil {
+		return fmt.Errorf("start %s on %s: %w", s.Name, s.To, err)
+	}
+	return nil
 }
 
 // unstart stops the copy: no visitor has reached it, so nothing of it is kept.
@@ -261,9 +272,6 @@ func (c *crew) release(ctx context.Context, run *jobs.Run, s *moveState) error {
 	defer s.took("release", time.Now())
 	if err := c.Tenants.Rehome(ctx, s.ID, s.To); err != nil {
 		return fmt.Errorf("write down that %s lives on %s: %w", s.Name, s.To, err)
-	}
-	if err := c.Tenants.Look(ctx, s.tenant()); err != nil {
-		return err
 	}
 	if err := c.unhold(ctx, run, s); err != nil {
 		return err

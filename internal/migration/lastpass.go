@@ -22,7 +22,7 @@ func (c *crew) lastPass(ctx context.Context, run *jobs.Run, s *moveState) error 
 	began := time.Now()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- c.Tenants.Stop(ctx, run, fleet.Tenant{ID: s.ID, Name: s.Name}, s.StopTimeout)
+		ended <- c.Tenants.Halt(ctx, run, fleet.Tenant{ID: s.ID, Name: s.Name}, s.StopTimeout)
 	}()
 	n, there, err := c.toSend(ctx, run, s)
 	if err == nil {

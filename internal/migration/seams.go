@@ -23,6 +23,7 @@ type LXD interface {
 	// EnsureRefreshed sends to a copy what its source has beyond their last common snapshot.
 	EnsureRefreshed(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error
 	EnsureRenamed(ctx context.Context, from, to string) error
+	EnsureStarted(ctx context.Context, name string) error
 	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)
 	EnsureDeleted(ctx context.Context, name string) error
 	SetConfig(ctx context.Context, name string, set map[string]string) error
@@ -45,8 +46,8 @@ type Tenants interface {
 	Rehome(ctx context.Context, id, member string) error
 	// GiveUpPlace: the tenant does not come to the place that is kept for it.
 	GiveUpPlace(name fleet.Name)
-	Look(ctx context.Context, name string) error
-	Stop(ctx context.Context, run *jobs.Run, t fleet.Tenant, timeout time.Duration) error
+	// Halt stops an instance that is known to be the tenant's.
+	Halt(ctx context.Context, run *jobs.Run, t fleet.Tenant, timeout time.Duration) error
 	Start(ctx context.Context, t fleet.Tenant) error
 	// Await fails with fleet.Unhealthy.
 	Await(ctx context.Context, run *jobs.Run, t fleet.Tenant) error

@@ -45,6 +45,13 @@ func (h *Hands) Stop(ctx context.Context, run *jobs.Run, t fleet.Tenant, timeout
 	return h.c.down(ctx, run, &whereabouts{ID: t.ID, Name: t.Name, StopTimeout: timeout})
 }
 
+// Halt is Stop without the questions to LXD before and after it: for one who has just read that
+// the instance is the tenant's, and while visitors wait.
+func (h *Hands) Halt(ctx context.Context, run *jobs.Run, t fleet.Tenant, timeout time.Duration) error {
+	defer h.c.Observer.hold(t.Name.String())()
+	return h.c.halt(ctx, run, t.Name, timeout)
+}
+
 // Kill stops the tenant's instance at once. Only for one whose state is not kept.
 func (h *Hands) Kill(ctx context.Context, t fleet.Tenant) error {
 	defer h.c.Observer.hold(t.Name.String())()

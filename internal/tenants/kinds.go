@@ -168,16 +168,25 @@ func (c *crew) down(ctx context.Context, run *jobs.Run, w *whereabouts) error {
 	if err != nil || !own {
 		return err
 	}
-	timeout := cmp.Or(w.StopTimeout, DefaultStopTimeout)
-	forced, err := c.LXD.EnsureStopped(ctx, w.Name.String(), timeout)
+	if err := c.halt(ctx, run, w.Name, w.StopTimeout); err != nil {
+		return err
+	}
+	return c.look(ctx, w.Name.String())
+}
+
+// halt stops the instance cleanly within the timeout, 0 being DefaultStopTimeout, and says so when
+// it had to use force.
+func (c *crew) halt(ctx context.Context, run *jobs.Run, name fleet.Name, timeout time.Duration) error {
+	timeout = cmp.Or(timeout, DefaultStopTimeout)
+	forced, err := c.LXD.EnsureStopped(ctx, name.String(), timeout)
 	if err != nil {
-		return fmt.Errorf("stop %s: %w", w.Name, err)
+		return fmt.Errorf("stop %s: %w", name, err)
 	}
 	if forced {
 		say(run, fmt.Sprintf("%s did not stop cleanly within %s and was stopped by force; its databases will recover at the next start",
-			w.Name, timeout))
+			name, timeout))
 	}
-	return c.look(ctx, w.Name.String())
+	return nil
 }
 
 // look tells the Observer what the instance is now.
