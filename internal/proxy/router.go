@@ -23,10 +23,11 @@ type Router struct {
 	mu        sync.Mutex // one Publish at a time
 	conflicts []Conflict
 	swapped   []func(*Table)
+	forget    func(backend string)
 }
 
 func newRouter(first *Table, limits Limits, stop <-chan struct{}, log *slog.Logger) *Router {
-	r := &Router{gates: gates{limits: limits, stop: stop}, log: log}
+	r := &Router{gates: gates{limits: limits, stop: stop}, log: log, forget: func(string) {}}
 	r.prepare(first)
 	r.table.Store(first)
 	return r
@@ -37,6 +38,14 @@ func (r *Router) onSwap(f func(*Table)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.swapped = append(r.swapped, f)
+}
+
+// onTurn has f called with a backend that requests went to, and with one that they will go to, before
+// they do. f must not block.
+func (r *Router) onTurn(f func(backend string)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.forget = f
 }
 
 // Table gives the table in use.
@@ -97,6 +106,13 @@ func (r *Router) release(old, next *Table) {
 		now, ok := next.routes[domain]
 		if ok && now.Equal(*before) {
 			continue
+		}
+		if !ok || now.State != before.State || now.Backend != before.Backend {
+			// Behind the same address there may be another instance than before, as after a move.
+			r.forget(before.Backend)
+			if ok {
+				r.forget(now.Backend)
+			}
 		}
 		g := r.gates.find(before.Tenant)
 		if g == nil {

@@ -86,6 +86,7 @@ func New(ctx context.Context, cfg Config) (_ *Server, err error) {
 	s.forward = upstream.New(upstream.Config{
 		Dial: cfg.Dial, Answer: cfg.Answer, Log: cfg.Log, Trusted: s.guard.trusted.Contains,
 	})
+	s.router.onTurn(s.forward.Forget)
 	s.upgrades = newGate(Limits{}, s.stop)
 	s.https = s.newHTTPServer(s.handle)
 	s.http = s.newHTTPServer(s.plain)

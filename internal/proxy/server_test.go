@@ -10,10 +10,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -390,5 +392,34 @@ func TestNewRefuses(t *testing.T) {
 				t.Errorf("error %v, want code %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// After a hold another instance may have the backend's address: what was kept of connections to the
+// one before is not used, whether or not it said goodbye.
+func TestConnectionsAreNotKeptOverAHold(t *testing.T) {
+	var connections atomic.Int32
+	backend := httptest.NewUnstartedServer(says("hello"))
+	backend.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	backend.Start()
+	defer backend.Close()
+	f := startFront(t, nil)
+	route := serving("acme.example", "acme", backend.Listener.Addr().String())
+	f.publish(route)
+	c := f.client(nil)
+	for range 2 {
+		get(t, c, "https://acme.example/")
+	}
+	if n := connections.Load(); n != 1 {
+		t.Fatalf("%d connections: nothing is kept", n)
+	}
+	f.publish(held("acme.example", "acme"))
+	f.publish(route)
+	if res := get(t, c, "https://acme.example/"); res.StatusCode != http.StatusOK || connections.Load() != 2 {
+		t.Errorf("status %d, %d connections", res.StatusCode, connections.Load())
 	}
 }

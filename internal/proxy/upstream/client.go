@@ -107,6 +107,17 @@ func (c *Client) Close() {
 	c.grpc.CloseIdleConnections()
 }
 
+// Forget gives up the unused connections to a backend, as whoever has its address may be another
+// from now on, to whom they mean nothing: the first to be sent over one of them would be lost. Those
+// of gRPC are given up for all backends; they are made anew.
+func (c *Client) Forget(backend string) {
+	if backend == "" {
+		return
+	}
+	c.pool.forget(backend)
+	c.grpc.CloseIdleConnections()
+}
+
 // Forward sends r to backend (address:port) and its answer to w.
 //
 // It returns nil once the answer is complete. An error means that nothing was written to w: of

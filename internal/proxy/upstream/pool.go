@@ -97,6 +97,20 @@ func (p *pool) expired(before time.Time) (old []*conn) {
 	return old
 }
 
+// forget closes the unused connections to a backend.
+func (p *pool) forget(backend string) {
+	p.mu.Lock()
+	s := p.conns[backend]
+	delete(p.conns, backend)
+	p.mu.Unlock()
+	if s == nil {
+		return
+	}
+	for _, cn := range s.conns {
+		cn.nc.Close()
+	}
+}
+
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
