@@ -4,6 +4,7 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -71,10 +72,44 @@ func TestNetworkThatMembersShare(t *testing.T) {
 	w.up()
 	w.place("acme", "--member", "n2")
 	w.doctorSays("instances are reached at their own addresses (network.reach: auto): br0 is a network of the hosts' own", "reach n2: acme is reached")
+	w.attacked("acme", "globex")
 	w.setReach("device")
 	eventually(t, 20*time.Second, "a device leads to acme", func() bool { return w.tenant("acme").Backend != "" })
 	w.wantPage("acme.example.test", "tenant=acme")
 	w.doctorSays("instances are reached by proxy devices", "network.reach: direct would do")
+}
+
+// attacked has root of one tenant claim another's address, and that of the machine the proxy runs on.
+// Neither is asked in the attacker's name, nor once the daemon has started anew.
+func (w *world) attacked(attacker, victim string) {
+	w.t.Helper()
+	w.place(victim, "--member", "n1")
+	theirs := w.tenant(victim).Address
+	claim := func(address string) { // and does not answer for it: the proxy is to find the other
+		w.lxc("exec", attacker, "--", "sh", "-c", "ip link set eth0 arp off; ip addr flush dev eth0; ip addr add "+address+"/24 dev eth0")
+	}
+	spared := func(address string) {
+		w.t.Helper()
+		for range 5 { // each asks for the address anew
+			if status, body := w.page(attacker + ".example.test"); status == http.StatusOK {
+				w.t.Errorf("while %s says that it has %s, its visitors see %q", attacker, address, body)
+			}
+			if got := w.tenant(attacker).Address; got == address {
+				w.t.Errorf("%s is reached at %s", attacker, address)
+			}
+		}
+		w.wantPage(victim+".example.test", "tenant="+victim)
+	}
+	w.daemon.stop()
+	claim(theirs)
+	w.settings["proxy"] = "  hold_timeout: 1s\n  retry_timeout: 1s\n"
+	w.writeConfig()
+	w.start()
+	spared(theirs)
+	claim(os.Getenv("DEVCLUSTER_GATEWAY"))
+	spared(os.Getenv("DEVCLUSTER_GATEWAY"))
+	w.lxc("restart", "--force", attacker)
+	eventuallyPage(w, attacker+".example.test", "tenant="+attacker)
 }
 
 // bridges makes a bridge on each member, which goes when the test ends.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 
 	"github.com/lxdfleet/lxdfleet/internal/config"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -34,9 +35,14 @@ func withWays(lxd *lxdapi.Client, cfg config.Config, log *slog.Logger) *reached 
 
 func waysTo(lxd *lxdapi.Client, cfg config.Config, project string, local bool, log *slog.Logger) *reached {
 	first, last, _ := cfg.Network.PortRange() // validated
+	var subnets []netip.Prefix
+	for _, s := range cfg.Network.Subnets {
+		subnet, _ := fleet.ParsePrefix(s) // validated
+		subnets = append(subnets, subnet)
+	}
 	return &reached{Client: lxd, ways: reach.New(lxd, reach.Options{
 		Way: reach.Way(cfg.Network.Reach), First: first, Last: last, Listen: cfg.Network.Listen,
-		Local: local, Project: project, Logger: log,
+		Local: local, Project: project, Neighbours: reach.Kernel{}, Subnets: subnets, Logger: log,
 	})}
 }
 

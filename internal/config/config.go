@@ -194,6 +194,8 @@ type Network struct {
 	Reach  string `yaml:"reach"`  // auto, direct, device, forward
 	Ports  string `yaml:"ports"`  // FIRST-LAST: of the members, for device and forward
 	Listen string `yaml:"listen"` // IP address that devices listen on, at every member; empty: each member's own
+	// Subnets are where the instances' own addresses are; empty: where LXD says that their network is.
+	Subnets []string `yaml:"subnets"`
 }
 
 // PortRange gives the first and last of Ports.

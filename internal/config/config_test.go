@@ -252,6 +252,7 @@ func TestValidate(t *testing.T) {
 		{"network.ports", func(c *Config) { c.Network.Ports = "20000" }},
 		{"network.ports", func(c *Config) { c.Network.Ports = "300-200" }},
 		{"network.ports", func(c *Config) { c.Network.Ports = "1-70000" }},
+		{"network.subnets", func(c *Config) { c.Network.Subnets = []string{"10.0.0.0/24", "lan"} }},
 		{"network.listen", func(c *Config) { c.Network.Listen = "n1" }},
 		{"placement.strategy", func(c *Config) { c.Placement.Strategy = "random" }},
 		{"placement.overcommit_cpu", func(c *Config) { c.Placement.OvercommitCPU = -1 }},

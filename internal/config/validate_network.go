@@ -18,5 +18,10 @@ func checkNetwork(c Config) *fleet.Error {
 	if n.Listen != "" && net.ParseIP(n.Listen) == nil {
 		return invalid("network.listen", "write an IP address, or 0.0.0.0 for all addresses of each member", "%q is not an IP address", n.Listen)
 	}
+	for _, s := range n.Subnets {
+		if _, err := fleet.ParsePrefix(s); err != nil {
+			return invalid("network.subnets", "write networks as 203.0.113.0/24, or single addresses", "%q is not a network", s)
+		}
+	}
 	return nil
 }

@@ -78,6 +78,12 @@ type Network struct {
 	Config  map[string]string
 }
 
+// Lease is an address that a network's DHCP server gave to a network device, or keeps for it.
+type Lease struct {
+	Address         string
+	HardwareAddress string
+}
+
 // ProjectSpec says what the LXD project must be.
 type ProjectSpec struct {
 	Name        string

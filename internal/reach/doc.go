@@ -10,6 +10,8 @@
 //
 //   - An instance's backend is made where it is missing or wrong whenever it is asked for, and a
 //     device that would keep an instance from starting where it is now is put right before.
+//   - An address that an instance says it has is given only where what its root cannot change vouches
+//     for it: LXD's configuration and leases, or the kernel's table of neighbours.
 //   - No port leads to two instances, and none to an instance other than the one it was asked for:
 //     an entry whose target another instance has now goes before that other is served.
 //   - What is not wanted any more (the instance is gone or elsewhere, the configuration says another

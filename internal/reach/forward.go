@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -23,10 +24,8 @@ func (r *Reach) owner(p fleet.ForwardPort) (instance string, ok bool) {
 
 // networkOf is the network the instance is on.
 func networkOf(p plan, inst fleet.Instance) string {
-	if own := inst.Devices["eth0"]; own["network"] != "" {
-		return own["network"]
-	}
-	return p.network
+	own := inst.Devices["eth0"]
+	return cmp.Or(own["network"], own["parent"], p.network)
 }
 
 // forwardBackend gives the backend of an instance whose entry is as it must be.
@@ -57,7 +56,7 @@ func (r *Reach) byForward(ctx context.Context, p *plan, inst fleet.Instance, por
 	if err != nil {
 		return b, err
 	}
-	target := sameFamily(addresses, host)
+	target := sameFamily(r.vouched(ctx, *p, inst, addresses), host)
 	if target == "" {
 		return b, nil // not yet
 	}

@@ -71,11 +71,6 @@ func (r *Reach) Tidy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if p.way == Direct { // which knows no networks
-		if p.around.networks, err = r.lxd.Networks(ctx); err != nil {
-			return err
-		}
-	}
 	var all []error
 	if slices.Contains(server.Extensions, forwarding) {
 		all = append(all, r.tidyForwards(ctx, p))

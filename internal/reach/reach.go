@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"sync"
@@ -32,6 +33,11 @@ type LXD interface {
 	Forwards(ctx context.Context, network string) ([]fleet.Forward, error)
 	// EnsureForward has the ports be what edit makes of those there are.
 	EnsureForward(ctx context.Context, network, member, listen string, edit func([]fleet.ForwardPort) []fleet.ForwardPort) error
+	// Leases lists which addresses the DHCP server of a network of LXD's gave to which hardware
+	// addresses. It fails while a member is offline.
+	Leases(ctx context.Context, network string) ([]fleet.Lease, error)
+	// Subnets gives the subnets of a network at a member, each with the member's own address in it.
+	Subnets(ctx context.Context, network, member string) ([]netip.Prefix, error)
 	Events(ctx context.Context) <-chan fleet.LXDEvent
 }
 
@@ -45,7 +51,11 @@ type Options struct {
 	Listen string
 	// Local: this process runs on the LXD server.
 	Local   bool
-	Project string       // LXD's, for what is told apart by it
+	Project string // LXD's, for what is told apart by it
+	// Neighbours tells whether an instance's own address leads to it. nil: it is not asked.
+	Neighbours Neighbours
+	// Subnets are where instances' own addresses are; none: where LXD says that their network is.
+	Subnets []netip.Prefix
 	Logger  *slog.Logger // nil: dropped
 }
 
@@ -55,7 +65,9 @@ type Reach struct {
 	opt Options
 	log *slog.Logger
 
-	ports ports
+	ports   ports
+	claims  claims
+	bridges subnets
 
 	mu    sync.Mutex
 	known plan
@@ -105,9 +117,6 @@ func (r *Reach) plan(ctx context.Context) (plan, error) {
 }
 
 func (r *Reach) read(ctx context.Context, way Way) (p plan, err error) {
-	if way == Direct {
-		return plan{way: Direct}, nil // without a call
-	}
 	s := surroundings{local: r.opt.Local}
 	if s.server, err = r.lxd.Server(ctx); err != nil {
 		return p, err
@@ -174,7 +183,7 @@ func (r *Reach) Backends(ctx context.Context, name string, port int) ([]fleet.Ba
 		return nil, err
 	}
 	if p.way == Direct {
-		addresses, err := r.lxd.Addresses(ctx, name)
+		addresses, err := r.direct(ctx, p, name)
 		return fleet.DirectBackends(addresses), err
 	}
 	inst, err := r.lxd.Instance(ctx, name)
@@ -193,6 +202,26 @@ func (r *Reach) Backends(ctx context.Context, name string, port int) ([]fleet.Ba
 	return []fleet.Backend{b}, nil
 }
 
+// direct gives an instance's own addresses.
+func (r *Reach) direct(ctx context.Context, p plan, name string) ([]string, error) {
+	addresses, err := r.lxd.Addresses(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	inst, fresh, err := r.instance(ctx, name, false) // also without addresses: there is time before the first
+	if err != nil || len(addresses) == 0 {
+		return nil, err
+	}
+	own := r.vouched(ctx, p, inst, addresses)
+	if len(own) > 0 || fresh {
+		return own, nil
+	}
+	if inst, _, err = r.instance(ctx, name, true); err != nil {
+		return nil, err
+	}
+	return r.vouched(ctx, p, inst, addresses), nil
+}
+
 // Instances lists the instances; where addresses are asked for, with their backends as they are.
 // An instance whose backend is to be made has neither.
 func (r *Reach) Instances(ctx context.Context, withAddresses bool) ([]fleet.Instance, error) {
@@ -208,7 +237,17 @@ func (r *Reach) Instances(ctx context.Context, withAddresses bool) ([]fleet.Inst
 	if p.way == Device {
 		r.ports.observe(list, began)
 	}
-	if !withAddresses || p.way == Direct {
+	r.remember(list)
+	if !withAddresses {
+		return list, nil
+	}
+	if p.way != Device {
+		own := r.vouchedAll(ctx, p, list, func(inst fleet.Instance) []string { return inst.Addresses })
+		for i := range list {
+			list[i].Addresses = own[i]
+		}
+	}
+	if p.way == Direct {
 		return list, nil
 	}
 	var forwards []fleet.Forward
@@ -265,6 +304,7 @@ func (r *Reach) EnsureDeleted(ctx context.Context, name string) error {
 		return err
 	}
 	r.ports.forget(name)
+	r.release(name)
 	p, err := r.plan(ctx)
 	if err == nil && p.way == Forward {
 		err = r.dropForwards(ctx, p.network, func(_ fleet.Forward, instance string) bool { return instance == name })

@@ -108,7 +108,7 @@ func TestAuto(t *testing.T) {
 	bridge := func(config map[string]string) []fleet.Network {
 		return []fleet.Network{{Name: "lxdbr0", Type: "bridge", Managed: true, Config: config}}
 	}
-	subnet := map[string]string{"ipv4.address": "10.7.0.1/24"}
+	subnet := map[string]string{"ipv4.address": "10.0.0.254/16"}
 	for _, tt := range []struct {
 		name     string
 		networks []fleet.Network
@@ -118,10 +118,10 @@ func TestAuto(t *testing.T) {
 	}{
 		{"a bridge on each member", bridge(subnet), []string{"n1", "n2"}, true, "10.0.0.1:20"},
 		{"the same without a subnet", bridge(nil), []string{"n1", "n2"}, true, "10.0.0.1:20"},
-		{"a bridge of the only host", bridge(subnet), []string{"n1"}, true, "10.0.0."},
+		{"a bridge of the only host", bridge(subnet), []string{"n1"}, true, "10.0.1."},
 		{"a bridge of another host", bridge(subnet), []string{"n1"}, false, "10.0.0.1:20"},
 		{"a bridge the hosts share", []fleet.Network{{Name: "lxdbr0", Type: "bridge"}}, []string{"n1", "n2"}, false, ":80"},
-		{"a fan", bridge(map[string]string{"ipv4.address": "240.1.0.1/24", "bridge.mode": "fan"}), []string{"n1", "n2"}, false, ":80"},
+		{"a fan", bridge(map[string]string{"ipv4.address": "10.0.0.254/16", "bridge.mode": "fan"}), []string{"n1", "n2"}, false, ":80"},
 		{"a bridge with a port outside", bridge(map[string]string{"bridge.external_interfaces": "eth1"}), []string{"n1", "n2"}, false, ":80"},
 		{"OVN", []fleet.Network{{Name: "lxdbr0", Type: "ovn", Managed: true}}, []string{"n1", "n2"}, false, "10.0.0.1:20"},
 	} {
@@ -260,14 +260,15 @@ func TestForward(t *testing.T) {
 	}
 	operators := fleet.ForwardPort{Description: "mail", Protocol: "tcp", ListenPort: "25,20001-20002", TargetPort: "25", TargetAddress: acme.Address}
 	w.do(w.lxd.EnsureForward(t.Context(), "lxdbr0", "n1", "10.0.0.1", func(p []fleet.ForwardPort) []fleet.ForwardPort { return append(p, operators) }))
-	w.do(w.lxd.LxcSetAddress("acme", "10.9.9.9"))
-	if b := w.backend(r, "acme"); b.Via != acme.Via || b.Address != "10.9.9.9" {
+	w.do(w.lxd.LxcSetAddress("acme", "10.0.9.9"))
+	if b := w.backend(r, "acme"); b.Via != acme.Via || b.Address != "10.0.9.9" {
 		t.Errorf("with another address it is reached at %+v", b)
 	}
 	// What has acme's address now must not get acme's requests.
 	w.make("initech", "n1")
 	w.do(w.lxd.LxcStart("initech"))
-	w.do(w.lxd.LxcSetAddress("initech", "10.9.9.9"))
+	w.do(w.lxd.LxcSetAddress("acme", "10.0.9.10"))
+	w.do(w.lxd.LxcSetAddress("initech", "10.0.9.9"))
 	w.backend(r, "initech")
 	for _, e := range w.entries("n1") {
 		if strings.HasPrefix(e, "lxdfleet lxdfleet/acme ") {

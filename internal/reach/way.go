@@ -42,6 +42,11 @@ func (s surroundings) network() (n fleet.Network, ok bool) {
 	if name == "" {
 		name = s.nic["parent"]
 	}
+	return s.named(name)
+}
+
+// named gives the network with the name, or just the name.
+func (s surroundings) named(name string) (n fleet.Network, ok bool) {
 	i := slices.IndexFunc(s.networks, func(n fleet.Network) bool { return n.Name == name })
 	if i < 0 {
 		return fleet.Network{Name: name}, false

@@ -3,6 +3,7 @@ package lxdcontract
 import (
 	"context"
 	"io"
+	"net/netip"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -26,6 +27,8 @@ type LXD interface {
 	MemberAddresses(ctx context.Context) (map[string]string, error)
 	EnsureDevice(ctx context.Context, instance, device string, config map[string]string) error
 	Forwards(ctx context.Context, network string) ([]fleet.Forward, error)
+	Leases(ctx context.Context, network string) ([]fleet.Lease, error)
+	Subnets(ctx context.Context, network, member string) ([]netip.Prefix, error)
 	EnsureForward(ctx context.Context, network, member, listen string, edit func([]fleet.ForwardPort) []fleet.ForwardPort) error
 	EnsureClone(ctx context.Context, spec fleet.CloneSpec, progress func(fleet.Progress)) error
 	EnsureCopy(ctx context.Context, spec fleet.CopySpec, progress func(fleet.Progress)) error

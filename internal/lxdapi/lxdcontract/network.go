@@ -66,6 +66,10 @@ func (s *suite) testForward(t *testing.T) {
 	ctx := t.Context()
 	_, err := s.lxd.Forwards(ctx, "no-such-network")
 	code(t, err, fleet.NotFound)
+	_, err = s.lxd.Leases(ctx, "no-such-network")
+	code(t, err, fleet.NotFound)
+	_, err = s.lxd.Subnets(ctx, "no-such-network", s.members[0])
+	code(t, err, fleet.NotFound)
 	networks, err := s.lxd.Networks(ctx)
 	ok(t, err)
 	i := slices.IndexFunc(networks, func(n fleet.Network) bool { return n.Managed && n.Type == "bridge" })
@@ -78,6 +82,14 @@ func (s *suite) testForward(t *testing.T) {
 	listen := cmp.Or(hosts[member], "192.0.2.1")
 	subnet, err := netip.ParsePrefix(networks[i].Config["ipv4.address"])
 	ok(t, err)
+	subnets, err := s.lxd.Subnets(ctx, network, member)
+	if ok(t, err); !slices.Contains(subnets, subnet) {
+		t.Errorf("the subnets of %s are %v, want %s among them", network, subnets, subnet)
+	}
+	leases, err := s.lxd.Leases(ctx, network)
+	if ok(t, err); slices.ContainsFunc(leases, func(l fleet.Lease) bool { return l.HardwareAddress == "" }) {
+		t.Errorf("the leases are %v", leases)
+	}
 	entry := func(port string) fleet.ForwardPort {
 		return fleet.ForwardPort{Description: "contract", Protocol: "tcp", ListenPort: port, TargetPort: "80", TargetAddress: subnet.Addr().Next().String()}
 	}

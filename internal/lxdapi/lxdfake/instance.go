@@ -22,6 +22,7 @@ type instance struct {
 	created   time.Time
 	started   time.Time
 	addresses []string // it has these AddressDelay after started
+	leased    []string // those it had when it was started last
 	set       bool     // addresses were set by hand: they are there at once
 	devices   map[string]map[string]string
 	files     map[string]file // changed in place: a snapshot has a copy
@@ -211,6 +212,7 @@ func (l *LXD) fewest() *member {
 
 func (l *LXD) create(spec fleet.CloneSpec, location string) *instance {
 	l.made++
+	at := l.made + 1<<8 // beside the members' addresses
 	config := make(map[string]string, len(spec.Config)+1)
 	maps.Copy(config, spec.Config)
 	if spec.Fingerprint != "" {
@@ -223,7 +225,7 @@ func (l *LXD) create(spec fleet.CloneSpec, location string) *instance {
 	i := &instance{
 		name: spec.Name, status: fleet.InstanceStopped, location: location, config: config,
 		profiles: profiles, image: spec.Fingerprint, created: time.Now(), devices: cloneDevices(spec.Devices),
-		addresses: []string{fmt.Sprintf("10.%d.%d.%d", l.made>>16&255, l.made>>8&255, l.made&255)},
+		addresses: []string{fmt.Sprintf("10.%d.%d.%d", at>>16&255, at>>8&255, at&255)},
 	}
 	l.instances[spec.Name] = i
 	l.emit("instance-created", i.name, location)

@@ -189,7 +189,7 @@ func errDown() error {
 
 // projectless are the methods that work before the LXD project exists.
 var projectless = map[string]bool{
-	"Server": true, "Members": true, "Pools": true, "EnsurePoolConfig": true, "Networks": true, "MemberAddresses": true, "EnsureProject": true, "DeleteProject": true,
+	"Server": true, "Members": true, "Pools": true, "EnsurePoolConfig": true, "Networks": true, "Subnets": true, "MemberAddresses": true, "EnsureProject": true, "DeleteProject": true,
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -57,6 +57,7 @@ func (l *LXD) start(i *instance) {
 			i.addresses = []string{address}
 		}
 	}
+	i.leased = i.addresses
 	l.emit("instance-started", i.name, i.location)
 }
 
