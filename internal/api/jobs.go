@@ -34,9 +34,14 @@ func (s *Server) ListJobs(ctx context.Context, r ListJobsRequestObject) (ListJob
 		return nil, err
 	}
 	found, next := cut(found, size, func(j fleet.Job) string { return sorted.mark(j.ID) })
+	facts, err := s.Jobs.Facts(ctx, found...)
+	if err != nil {
+		return nil, err
+	}
 	list := JobList{Items: make([]Job, len(found)), NextCursor: next}
 	for i, j := range found {
 		list.Items[i] = jobOut(j)
+		list.Items[i].Facts = facts[i]
 	}
 	return ListJobs200JSONResponse(list), nil
 }
@@ -52,7 +57,12 @@ func (s *Server) GetJob(ctx context.Context, r GetJobRequestObject) (GetJobRespo
 	if err != nil {
 		return nil, err
 	}
+	facts, err := s.Jobs.Facts(ctx, job)
+	if err != nil {
+		return nil, err
+	}
 	detail := JobDetail{Job: jobOut(job), Events: make([]JobEvent, len(events))}
+	detail.Job.Facts = facts[0]
 	for i, e := range events {
 		detail.Events[i] = jobEventOut(e)
 	}

@@ -40,10 +40,16 @@ func (s *Server) outcomes(ctx context.Context, job fleet.Job, events []fleet.Job
 	return out, nil
 }
 
-// ended gives a job as jobOut does, with what came of each tenant where it has ended. That cannot be
-// read for a moment is no error of a request that is done: whoever wants to know asks for the job.
+// ended gives a job as jobOut does, with its facts, and with what came of each tenant where it has
+// ended. That cannot be read for a moment is no error of a request that is done: whoever wants to know
+// asks for the job.
 func (s *Server) ended(ctx context.Context, job fleet.Job) Job {
 	out := jobOut(job)
+	if facts, err := s.Jobs.Facts(ctx, job); err != nil {
+		s.log.Warn("cannot read what a job is about", "job", job.ID, "error", err)
+	} else {
+		out.Facts = facts[0]
+	}
 	if !job.State.Finished() || !ofMany(job.Kind) {
 		return out
 	}

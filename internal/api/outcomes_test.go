@@ -12,6 +12,19 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
 )
 
+// Where a move goes is told with the job, wherever that is shown.
+func TestFacts(t *testing.T) {
+	f := apifake.New()
+	c := newContract(t, f)
+	c.check(t, request{method: "POST", path: "/v1/tenants/acme/move", body: `{"to":"west:n2"}`, status: 202})
+	for _, path := range []string{"/v1/jobs", "/v1/jobs/00000000000000000000000001", "/v1/jobs/00000000000000000000000001/events"} {
+		text := c.check(t, request{method: "GET", path: path, status: 200}).Body.String()
+		if !strings.Contains(text, `"facts":{"from":"n1","to":"west:n2","waited":"1.24s"}`) {
+			t.Errorf("%s does not tell the facts: %s", path, text)
+		}
+	}
+}
+
 // What came of each tenant is told with the job, and where it was waited for; not in a list.
 func TestOutcomes(t *testing.T) {
 	f := apifake.New()

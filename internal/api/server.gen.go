@@ -1676,6 +1676,9 @@ type Job struct {
 	Error     string    `json:"error,omitempty,omitzero"`
 	ErrorCode string    `json:"error_code,omitempty,omitzero"`
 
+	// Facts What its kind tells of it beside its subject. Of a move: from and to, the members (of another cluster NAME:MEMBER); waited, how long requests did, once they go on; for, what it is part of, such as member/n1, which is drained.
+	Facts map[string]string `json:"facts,omitempty,omitzero"`
+
 	// Finished It will not go on by itself.
 	Finished bool   `json:"finished"`
 	Hint     string `json:"hint,omitempty,omitzero"`

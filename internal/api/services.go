@@ -204,6 +204,8 @@ type Backups interface {
 type Jobs interface {
 	Job(ctx context.Context, id string) (fleet.Job, error)
 	List(ctx context.Context, filter jobs.JobFilter) ([]fleet.Job, error)
+	// Facts tells of each job what it is about beside its subject; nil where there is nothing.
+	Facts(ctx context.Context, list ...fleet.Job) ([]map[string]string, error)
 	// Events reads events after the given number, at most limit (0: all).
 	Events(ctx context.Context, id string, after int64, limit int) ([]fleet.JobEvent, error)
 	// Watch yields events after the given number as they come, and ends when the job is finished.

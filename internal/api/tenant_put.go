@@ -27,7 +27,7 @@ func (s *Server) PutTenant(ctx context.Context, r PutTenantRequestObject) (PutTe
 	state := TenantState{Outcome: TenantStateOutcome(outcome)}
 	if job.ID != "" {
 		job = s.waited(ctx, job)
-		state.Job = new(jobOut(job))
+		state.Job = new(s.ended(ctx, job))
 		if !job.State.Finished() {
 			return PutTenant202JSONResponse{Body: state, Headers: PutTenant202ResponseHeaders{Location: "/v1/jobs/" + job.ID}}, nil
 		}

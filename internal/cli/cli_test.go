@@ -184,7 +184,7 @@ func quick(t *testing.T) [][]string {
 		"tenant restart --selector nonsense", "tenant start", "tenant restart acme --idempotency-key k", "tenant restart --all --no-wait --idempotency-key bulk1",
 		"move --selector client=acme --to n3", "move --all --dry-run", "move --all --at 2026-12-01T02:00:00Z --limit 50MiB --max-hold 10s --to n3", "move --selector client=acme --at window -o yaml", "move acme globex --at-once 2 --at never",
 		"tenant resize", "tenant resize acme", "tenant resize --selector client=acme large", "tenant resize acme globex small", "tenant resize --all large -o json", "job show BULK", "job show BULK -o json", "job show BULK -o yaml", "snapshot create --all --note weekly", "snapshot create --all --pin", "backup create --selector client=acme --note weekly",
-		"backup create --all --control", "job list --parent 00000000000000000000000001",
+		"backup create --all --control", "job list --parent 00000000000000000000000001", "job list --kind tenant.move", "job list --kind tenant.move -o json",
 		"tenant list --status running,removed --sort -created -c name,status", "tenant list --sort size", "job list --sort created --state done,undone --kind tenant.", "snapshot list acme --origin manual,lxc --sort -name",
 		"snapshot list acme --pinned --consistency application --from 2025-01-01", "backup list --sort taken --policy nightly", "backup list --pinned=false --to 24h -o json",
 		"placement explain acme", "placement explain --plan large --label a=b --require disk=tape", "placement explain acme --plan large", "placement explain acme -o yaml",
@@ -228,6 +228,11 @@ func TestCommands(t *testing.T) {
 			}
 			if slices.Contains(args, "00000000000000000000000002") {
 				b.Jobs.SubmitBulk()
+			}
+			if slices.Contains(args, "tenant.move") {
+				if _, err := b.Jobs.Submit("tenant.move", "tenant/acme", map[string]string{"from": "n1", "to": "west:n2"}, tenants.Once{}); err != nil {
+					t.Fatal(err)
+				}
 			}
 			wire := newTap(t, b.socket)
 			b.socket = wire.socket

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,9 +42,9 @@ func (t *tool) jobList() *cobra.Command {
 			return t.print(list.Items, func() error {
 				rows := make([][]string, len(list.Items))
 				for i, j := range list.Items {
-					rows[i] = []string{j.Id, j.Kind, j.Subject, string(j.State), t.ago(j.CreatedAt), j.Error}
+					rows[i] = []string{j.Id, j.Kind, j.Subject, string(j.State), t.ago(j.CreatedAt), facts(j), j.Error}
 				}
-				return t.printTable([]string{"ID", "KIND", "SUBJECT", "STATE", "STARTED", "ERROR"}, rows)
+				return t.printTable([]string{"ID", "KIND", "SUBJECT", "STATE", "STARTED", "FACTS", "ERROR"}, rows)
 			})
 		},
 	}
@@ -58,6 +60,15 @@ func (t *tool) jobList() *cobra.Command {
 	return c
 }
 
+// facts are what a job's kind tells of it, by name: "from n1, to n2, waited 1.2s".
+func facts(j client.Job) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(j.Facts)) {
+		parts = append(parts, name+" "+j.Facts[name])
+	}
+	return strings.Join(parts, ", ")
+}
+
 func (t *tool) jobShow() *cobra.Command {
 	return t.onJob("show ID", "Show a job and what it did", func(ctx context.Context, d *client.Daemon, id string) error {
 		detail, err := client.Decode[client.JobDetail](d.GetJob(ctx, id, nil))
@@ -71,7 +82,7 @@ func (t *tool) jobShow() *cobra.Command {
 func (t *tool) describeJob(detail client.JobDetail) error {
 	j := detail.Job
 	err := t.printFields(
-		"ID", j.Id, "Kind", j.Kind, "Subject", j.Subject, "State", string(j.State),
+		"ID", j.Id, "Kind", j.Kind, "Subject", j.Subject, "Facts", facts(j), "State", string(j.State),
 		"Error", j.Error, "Hint", j.Hint, "Waits for", t.when(j.NotBefore), "Started", t.ago(j.CreatedAt), "Changed", t.ago(j.UpdatedAt),
 	)
 	if err != nil {

@@ -21,6 +21,10 @@ type Kind[S any] struct {
 	// Commit names the first step that is not undone: once it starts, the job only goes
 	// forward. Empty: the job can be undone until its last step is done.
 	Commit string
+	// Facts tells people what a job is about beside its subject, such as from and to of a move, by
+	// names in small letters; from the state as it was stored last. They are shown in lists to
+	// everybody who may see the job. Nil: nothing.
+	Facts func(s S) map[string]string
 }
 
 // Step is one persisted step. Undo takes back what Do did, in part or whole, and may be called

@@ -35,6 +35,7 @@ type kind struct {
 	commit int // index of the commit step; len(steps) where there is none
 	steps  []step
 	check  func(args json.RawMessage) error
+	facts  func(state json.RawMessage) map[string]string // nil: there are none
 }
 
 type step struct {
@@ -58,6 +59,15 @@ func Register[S any](reg *Registry, k Kind[S]) error {
 		KindInfo: KindInfo{Name: k.Name, Version: k.Version, Commit: k.Commit},
 		commit:   k.commitIndex(),
 		check:    func(args json.RawMessage) error { _, err := decode[S](args); return err },
+	}
+	if k.Facts != nil {
+		erased.facts = func(state json.RawMessage) map[string]string {
+			s, err := decode[S](state)
+			if err != nil {
+				return nil
+			}
+			return k.Facts(*s)
+		}
 	}
 	for _, s := range k.Steps {
 		erased.Steps = append(erased.Steps, s.Name)

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -35,6 +36,9 @@ type Store interface {
 	SetJobState(ctx context.Context, id string, epoch int64, change StateChange) (fleet.JobEvent, error)
 	// JobEvents lists events with Seq > after, in order, at most limit (0: all).
 	JobEvents(ctx context.Context, id string, after int64, limit int) ([]fleet.JobEvent, error)
+	// LastStates gives, of each of the jobs that has any, the state that its last event of type
+	// EventDone or EventUndone stored.
+	LastStates(ctx context.Context, ids []string) (map[string]json.RawMessage, error)
 	// RequestCancel marks the job; fleet.Conflict when it is finished.
 	RequestCancel(ctx context.Context, id string, now time.Time) (fleet.Job, error)
 	// RetryJob puts a stuck job back to the state given (running or undoing), claimable at once;

@@ -35,6 +35,9 @@ func (c *crew) unhold(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err := c.Tenants.Resume(ctx, run, s.ID); err != nil {
 		return fmt.Errorf("let the requests of %s go on: %w", s.Name, err)
 	}
+	if !s.HeldAt.IsZero() {
+		s.Waited = c.Now().Sub(s.HeldAt)
+	}
 	return nil
 }
 

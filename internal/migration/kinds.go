@@ -75,9 +75,24 @@ type moveState struct {
 	Times map[string]time.Duration `json:"times_ns,omitempty"`
 	// HeldAt is when visitors began to wait.
 	HeldAt time.Time `json:"held_at,omitzero"`
+	// Waited is how long they did, once they go on.
+	Waited time.Duration `json:"waited_ns,omitempty"`
 }
 
 func (s *moveState) tenant() string { return s.Name.String() }
+
+// facts: from which member to which, what the move is part of and how long requests waited, which is
+// missing while they may still have to, and of a tenant that did not run.
+func (s *moveState) facts() map[string]string {
+	facts := map[string]string{"from": s.From, "to": s.To}
+	if s.For != "" {
+		facts["for"] = s.For
+	}
+	if s.WasUp && s.Waited > 0 {
+		facts["waited"] = s.Waited.Round(10 * time.Millisecond).String()
+	}
+	return facts
+}
 
 // move is the two-phase move.
 func (c *crew) move() jobs.Kind[moveState] {
@@ -103,5 +118,6 @@ func (c *crew) move() jobs.Kind[moveState] {
 			{Name: "clean", Do: c.clean},
 		},
 		Commit: "release",
+		Facts:  func(s moveState) map[string]string { return s.facts() },
 	}
 }

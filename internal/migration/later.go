@@ -19,6 +19,12 @@ func (c *crew) later() jobs.Kind[shiftState] {
 	return jobs.Kind[shiftState]{
 		Name: KindLater, Version: 1,
 		Steps: []jobs.Step[shiftState]{{Name: "move", Do: c.shiftAll}, {Name: "report", Do: c.report}},
+		Facts: func(s shiftState) map[string]string {
+			if len(s.Plan) == 0 || s.Plan[0].To == "" {
+				return nil // placement chooses then
+			}
+			return map[string]string{"to": s.Plan[0].To}
+		},
 	}
 }
 

@@ -19,6 +19,7 @@ func TestMove(t *testing.T) {
 		if e.From != "n1" || e.To != "n3" || e.Hold <= 0 || e.Hold > 10*time.Second {
 			t.Errorf("estimate %+v", e)
 		}
+		defer w.lxd.Inject(fault("EnsureStopped", 2*time.Second))()
 		job := w.ended(w.service.Move(t.Context(), "acme", Request{}, Once{Key: "k", Hash: "h"}))
 		now, err := w.store.Tenant(t.Context(), "acme")
 		do(t, err)
@@ -26,6 +27,11 @@ func TestMove(t *testing.T) {
 			t.Errorf("job %+v, tenant %+v", job, now)
 		}
 		w.wantServed(now.Member)
+		facts := w.facts(job)
+		waited, err := time.ParseDuration(facts["waited"])
+		if facts["from"] != "n1" || facts["to"] != now.Member || err != nil || waited < 2*time.Second || waited > time.Minute {
+			t.Errorf("facts %v", facts)
+		}
 		// The request repeated is the same job, also now that the tenant is there already.
 		again, err := w.service.Move(t.Context(), "acme", Request{}, Once{Key: "k", Hash: "h"})
 		do(t, err)

@@ -325,6 +325,14 @@ func (w *world) ended(job fleet.Job, err error) fleet.Job {
 	return job
 }
 
+// facts are what lists tell of a job.
+func (w *world) facts(job fleet.Job) map[string]string {
+	w.t.Helper()
+	facts, err := w.engine.Facts(w.t.Context(), job)
+	do(w.t, err)
+	return facts[0]
+}
+
 // wantServed fails the test unless acme, with all it had, runs on the member and is served, and
 // nothing else is left.
 func (w *world) wantServed(member string) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 const (
 	eventsAtOnce = 100
 	bytesAtOnce  = 1 << 20
+	idsAtOnce    = 500 // that one SELECT names
 )
 
 const eventColumns = `job_id, seq, step, type, state, message, percent, bytes, at`
@@ -71,6 +73,32 @@ func (s *Store) JobEvents(ctx context.Context, id string, after int64, limit int
 		events[i] = r.event()
 	}
 	return events, nil
+}
+
+// LastStates gives, of each of the jobs that has any, the state that its last done or undone event
+// stored; see [jobs.Store].
+func (s *Store) LastStates(ctx context.Context, ids []string) (map[string]json.RawMessage, error) {
+	states := map[string]json.RawMessage{}
+	for some := range slices.Chunk(ids, idsAtOnce) {
+		args := make([]any, len(some))
+		for i, id := range some {
+			args[i] = id
+		}
+		var rows []eventRow
+		err := s.read(ctx, "read what jobs have stored", func(q *sqlx.DB) error {
+			rows = rows[:0]
+			return q.SelectContext(ctx, &rows, `SELECT e.job_id, e.state FROM job_events e JOIN (
+				SELECT job_id, MAX(seq) AS seq FROM job_events WHERE job_id IN `+marks(len(some))+` AND type IN ('done', 'undone') GROUP BY job_id
+			) latest ON latest.job_id = e.job_id AND latest.seq = e.seq`, args...)
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			states[r.JobID] = raw(r.State)
+		}
+	}
+	return states, nil
 }
 
 // appendEvents inserts events whose numbers the caller has counted into last_seq, in this

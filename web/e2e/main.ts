@@ -9,6 +9,7 @@ import { hostileTerminal, hostileTexts } from "./hostile";
 import { firstLoad } from "./load";
 import { looks } from "./looks";
 import { table } from "./many";
+import { moved } from "./past";
 import { client, viewer } from "./roles";
 import { manyRows } from "./table";
 
@@ -118,6 +119,8 @@ await step("move: what it would cost, then doing it", async () => {
   await confirm("Move");
   await jobDone("Move acme");
   await page.waitForFunction((was) => !document.body.innerText.includes(`Member\n${was}\n`), home);
+  await moved(dashboard, home);
+  await dashboard.go("/ui/tenants/acme");
 });
 
 await step("drain: the plan, then doing it", async () => {

@@ -13,6 +13,7 @@ import (
 	"github.com/lxdfleet/lxdfleet/internal/bulk"
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/migration"
 	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
@@ -174,6 +175,23 @@ func (j *Jobs) List(_ context.Context, f jobs.JobFilter) ([]fleet.Job, error) {
 		found = found[:min(f.Limit, len(found))]
 	}
 	return found, nil
+}
+
+// Facts implements api.Jobs: those of a move.
+func (j *Jobs) Facts(_ context.Context, list ...fleet.Job) ([]map[string]string, error) {
+	facts := make([]map[string]string, len(list))
+	for i, job := range list {
+		if job.Kind != migration.KindMove {
+			continue
+		}
+		if err := json.Unmarshal(job.Args, &facts[i]); err != nil {
+			return nil, fmt.Errorf("decode: %w", err)
+		}
+		if job.State == fleet.JobDone {
+			facts[i]["waited"] = "1.24s"
+		}
+	}
+	return facts, nil
 }
 
 // Events implements api.Jobs.

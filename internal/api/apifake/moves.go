@@ -1,6 +1,7 @@
 package apifake
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -35,7 +36,11 @@ func (m Moves) Move(_ context.Context, tenant fleet.Name, r migration.Request, o
 	if err := m.check(tenant, r.To); err != nil {
 		return fleet.Job{}, err
 	}
-	return m.submit("Move", migration.KindMove, "tenant/"+tenant.String(), once, tenant, r)
+	if err := m.fleet.called("Move", tenant, r); err != nil {
+		return fleet.Job{}, err
+	}
+	places := map[string]string{"from": "n1", "to": cmp.Or(r.To, "n3")}
+	return m.fleet.Jobs.Submit(migration.KindMove, "tenant/"+tenant.String(), places, tenants.Once(once))
 }
 
 // MoveAt implements api.Moves.

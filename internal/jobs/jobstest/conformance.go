@@ -32,6 +32,7 @@ func TestStore(t *testing.T, open func(t *testing.T) jobs.Store) {
 		"finished":         bench.finished,
 		"events":           bench.events,
 		"state":            bench.state,
+		"last states":      bench.lastStates,
 		"cancel":           bench.cancel,
 		"retry":            bench.retry,
 		"release":          bench.release,

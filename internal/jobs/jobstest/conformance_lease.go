@@ -1,6 +1,7 @@
 package jobstest
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 	"sync"
@@ -202,6 +203,32 @@ func (b bench) events() {
 	if err != nil || len(nothing) != 0 {
 		b.Errorf("append nothing: %v, %v", nothing, err)
 	}
+}
+
+func (b bench) lastStates() {
+	b.put(newJob(1), newJob(2), newJob(3))
+	first, second := b.take(1, 10), b.take(2, 10)
+	for _, stored := range []struct {
+		job    fleet.Job
+		events []fleet.JobEvent
+	}{
+		{first, []fleet.JobEvent{
+			{Type: fleet.EventDone, Step: "a", State: []byte(`{"n":1}`)},
+			{Type: fleet.EventDone, Step: "b", State: []byte(`{"n":2}`)},
+			{Type: fleet.EventStarted, Step: "c"},
+			{Type: fleet.EventOutput, Step: "c", Message: "later"},
+		}},
+		{second, []fleet.JobEvent{{Type: fleet.EventDone, Step: "a", State: []byte(`{"n":3}`)}, {Type: fleet.EventUndone, Step: "a", State: []byte(`{"n":4}`)}}},
+	} {
+		_, err := b.store.AppendEvents(b.Context(), stored.job.ID, stored.job.LeaseEpoch, stored.events)
+		b.ok(err)
+	}
+	got, err := b.store.LastStates(b.Context(), []string{first.ID, second.ID, newJob(3).ID, "nothing"})
+	b.ok(err)
+	b.same("last states", got, map[string]json.RawMessage{first.ID: []byte(`{"n":2}`), second.ID: []byte(`{"n":4}`)})
+	got, err = b.store.LastStates(b.Context(), nil)
+	b.ok(err)
+	b.same("of none", len(got), 0)
 }
 
 func (b bench) cancel() {

@@ -2,6 +2,7 @@ package jobstest
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
@@ -97,6 +98,11 @@ func (i *Intercept) JobEvents(ctx context.Context, id string, after int64, limit
 	return through(ctx, i, "JobEvents", func() ([]fleet.JobEvent, error) {
 		return i.Store.JobEvents(ctx, id, after, limit)
 	})
+}
+
+// LastStates implements jobs.Store.
+func (i *Intercept) LastStates(ctx context.Context, ids []string) (map[string]json.RawMessage, error) {
+	return through(ctx, i, "LastStates", func() (map[string]json.RawMessage, error) { return i.Store.LastStates(ctx, ids) })
 }
 
 // RequestCancel implements jobs.Store.

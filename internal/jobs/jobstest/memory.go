@@ -3,6 +3,7 @@ package jobstest
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -185,6 +186,25 @@ func (m *Memory) JobEvents(ctx context.Context, id string, after int64, limit in
 	}
 	events := slices.Clone(r.events[max(after, 0):])
 	return events[:min(len(events), cmp.Or(limit, len(events)))], nil
+}
+
+// LastStates implements jobs.Store.
+func (m *Memory) LastStates(ctx context.Context, ids []string) (map[string]json.RawMessage, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	states := map[string]json.RawMessage{}
+	for _, id := range ids {
+		r := m.jobs[id]
+		if r == nil {
+			continue
+		}
+		for _, e := range r.events {
+			if e.Type == fleet.EventDone || e.Type == fleet.EventUndone {
+				states[id] = e.State
+			}
+		}
+	}
+	return states, ctx.Err()
 }
 
 // RequestCancel implements jobs.Store.

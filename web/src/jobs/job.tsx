@@ -12,6 +12,7 @@ import { Box } from "../show/box";
 import { Facts } from "../show/facts";
 import { Query } from "../show/query";
 import { Moment } from "../show/time";
+import { factName, factValue } from "./facts";
 import { JobList } from "./list";
 import { jobQuery, jobsQuery } from "./query";
 import { Subject } from "./subject";
@@ -32,6 +33,7 @@ export function JobPage() {
             <Facts
               facts={[
                 ["For", <Subject key="s" subject={data.job.subject} />],
+                ...Object.entries(data.job.facts ?? {}).map(([name, value]) => [factName(name), shown(name, value)] as const),
                 ["Id", <span key="i" className="mono">{data.job.id}</span>],
                 ["Begun", <Moment key="b" at={data.job.created_at} />],
                 ["Last change", <Moment key="l" at={data.job.updated_at} />],
@@ -46,6 +48,10 @@ export function JobPage() {
       {data !== undefined && ofMany.has(data.job.kind) && <Parts id={id} />}
     </Page>
   );
+}
+
+function shown(name: string, value: string) {
+  return name === "for" ? <Subject key={name} subject={value} /> : factValue(name, value);
 }
 
 /** Kinds of jobs that work on many tenants, each by a job of its own. */

@@ -5,6 +5,7 @@ import { Nothing } from "../show/nothing";
 import { Rows, type Column } from "../show/rows";
 import { JobState } from "../show/state";
 import { Ago } from "../show/time";
+import { about } from "./facts";
 import { Subject } from "./subject";
 import { took } from "./view";
 
@@ -21,6 +22,7 @@ const columns: readonly Column<Job>[] = [
     width: "8rem",
     minor: true,
   },
+  { key: "about", title: "About", show: (job) => <span title={about(job)}>{about(job)}</span>, minor: true },
   { key: "error", title: "Error", show: (job) => <span title={job.error}>{job.error}</span>, minor: true },
 ];
 

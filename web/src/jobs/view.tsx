@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 
-import { bytes } from "../show/format";
+import { bytes, lasting } from "../show/format";
 import { Failure, sentence } from "../show/nothing";
 import { Query } from "../show/query";
 import { JobState, State, type Tone } from "../show/state";
@@ -70,7 +70,5 @@ function note(step: Step): string {
 
 /** How long it was between two moments, such as "1.4 s" or "3 min". */
 export function took(from: string, to: string): string {
-  const seconds = (Date.parse(to) - Date.parse(from)) / 1000;
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
-  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+  return lasting((Date.parse(to) - Date.parse(from)) / 1000);
 }

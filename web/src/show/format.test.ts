@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ago, bytes, count, percent, span } from "./format";
+import { ago, bytes, brief, count, percent, span } from "./format";
 
 test.each([
   [0, "0 B"],
@@ -30,6 +30,16 @@ test.each([
 test("one is one", () => {
   expect(count(1, "tenant")).toBe("1 tenant");
   expect(count(10_000, "tenant")).toBe("10,000 tenants");
+});
+
+test.each([
+  ["240ms", "0.2 s"],
+  ["1.24s", "1.2 s"],
+  ["9.96s", "10 s"],
+  ["59.7s", "1 min 0 s"],
+  ["3m1.6s", "3 min 2 s"],
+])("%s took %s", (text, said) => {
+  expect(brief(text)).toBe(said);
 });
 
 test.each([

@@ -51,10 +51,27 @@ export function capital(text: string): string {
 
 const lengths = { h: 3600, m: 60, s: 1, ms: 1e-3, µs: 1e-6, us: 1e-6, ns: 1e-9 } as const;
 
-/** A duration of the daemon's, such as 1m3.500001525s, as people say it. */
-export function span(text: string): string {
+function secondsOf(text: string): number {
   let seconds = 0;
   for (const [, n = "", unit = ""] of text.matchAll(/([\d.]+)(h|ms|µs|us|ns|m|s)/g)) seconds += Number(n) * lengths[unit as keyof typeof lengths];
+  return seconds;
+}
+
+/** Seconds that were measured, such as "1.4 s" or "3 min 2 s". */
+export function lasting(seconds: number): string {
+  if (seconds < 59.5) return `${seconds.toFixed(seconds < 9.95 ? 1 : 0)} s`;
+  const whole = Math.round(seconds);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** A duration of the daemon's that was measured, likewise. */
+export function brief(text: string): string {
+  return lasting(secondsOf(text));
+}
+
+/** A duration of the daemon's, such as 1m3.500001525s, as people say it. */
+export function span(text: string): string {
+  const seconds = secondsOf(text);
   if (seconds < 1) return "less than a second";
   if (seconds < 90) return `${seconds < 10 ? Number(seconds.toFixed(1)) : seconds.toFixed(0)} s`;
   if (seconds < 5400) return `${(seconds / 60).toFixed(0)} min`;

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 
 import { JobList } from "../jobs/list";
+import { MoveList } from "../jobs/moves";
 import { jobsQuery } from "../jobs/query";
 import { useLatest } from "../live/live";
 import { NewsList } from "../live/newslist";
@@ -21,7 +22,7 @@ export function TenantJobs() {
         <NewsList news={news} />
       </Box>
       <Box title="Moves">
-        <Query query={moves}>{(data) => (data.items.length === 0 ? <p className="u-text--muted">It was never moved.</p> : <JobList same label="Moves" jobs={data.items} />)}</Query>
+        <Query query={moves}>{(data) => (data.items.length === 0 ? <p className="u-text--muted">It was never moved.</p> : <MoveList moves={data.items} />)}</Query>
       </Box>
       <Box title="Jobs">
         <Query query={jobs}>{(data) => <JobList same jobs={data.items} tall={data.items.length > 50} />}</Query>
