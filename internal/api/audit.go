@@ -26,7 +26,7 @@ func (s *Server) audited(next echo.HandlerFunc) echo.HandlerFunc {
 		c.subject = subjectOf(ec, c)
 		var before json.RawMessage
 		if c.access.method != http.MethodGet {
-			done, err := s.turns.take(ec.Request().Context(), c.subject)
+			done, err := s.turnOf(ec.Request().Context(), c.subject)
 			if err != nil {
 				return err
 			}

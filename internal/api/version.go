@@ -73,6 +73,31 @@ func (t *turns) take(ctx context.Context, subject string) (done func(), err erro
 	}
 }
 
+// turnOf waits for the turn of a subject, and of what else is changed with it: a domain is a part of its
+// tenant. The domain's turn is taken first, and nobody who has a tenant's waits for a domain's.
+func (s *Server) turnOf(ctx context.Context, subject string) (end func(), err error) {
+	done, err := s.turns.take(ctx, subject)
+	domain, isDomain := strings.CutPrefix(subject, "domain/")
+	if err != nil || !isDomain {
+		return done, err
+	}
+	for {
+		now, err := s.Domains.DomainRecord(ctx, domain)
+		if err != nil { // the change itself will say what is wrong
+			return done, nil
+		}
+		whole, err := s.turns.take(ctx, "tenant/"+now.Tenant.String())
+		if err != nil {
+			done()
+			return nil, err
+		}
+		if then, err := s.Domains.DomainRecord(ctx, domain); err != nil || then.Tenant == now.Tenant {
+			return func() { whole(); done() }, nil
+		}
+		whole() // it went to another tenant meanwhile
+	}
+}
+
 // matches refuses a change of another version than the one in If-Match. The turn of the subject
 // is taken, so that nobody changes it over the API in between.
 func matches(r *http.Request, thing string, document json.RawMessage) error {

@@ -2,16 +2,21 @@ package api_test
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
+	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
 func TestChangesOfAnotherVersionAreRefused(t *testing.T) {
@@ -207,5 +212,65 @@ func TestOfTwoChangesOfOneVersionOneIsDone(t *testing.T) {
 	}
 	if done != 1 {
 		t.Errorf("%d changes of one version were done", done)
+	}
+}
+
+// slowTenants put a tenant as slowly as the test wants, with another setting of its domain.
+type slowTenants struct {
+	api.Tenants
+	fleet      *apifake.Fleet
+	begun, end chan struct{}
+}
+
+func (s slowTenants) Put(ctx context.Context, name fleet.Name, r tenants.PutRequest) (fleet.Job, tenants.Outcome, error) {
+	close(s.begun)
+	<-s.end
+	redirect := 302
+	if _, err := s.fleet.Domains.ChangeDomain(ctx, "acme.localhost", tenants.DomainChange{Redirect: &redirect}); err != nil {
+		return fleet.Job{}, "", err
+	}
+	return s.Tenants.Put(ctx, name, r)
+}
+
+// A domain is changed by its own address and by its tenant's: of two changes of one version by both ways
+// one is done.
+func TestADomainIsChangedWithItsTenant(t *testing.T) {
+	for name, change := range map[string]request{
+		"changed": {method: "PATCH", path: "/v1/domains/acme.localhost", body: `{"redirect":301}`},
+		"removed": {method: "DELETE", path: "/v1/domains/acme.localhost"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := apifake.New()
+				c := newContract(t, f)
+				options := f.Options(t.TempDir())
+				slow := slowTenants{options.Tenants, f, make(chan struct{}), make(chan struct{})}
+				options.Tenants = slow
+				server, err := api.New(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.handler = server.Handler()
+				proof := c.as(t, "anna")
+				version := func(path string) map[string]string {
+					return map[string]string{"If-Match": c.send(t, request{method: "GET", path: path}, proof).Header().Get("ETag")}
+				}
+				change.header = version("/v1/domains/acme.localhost")
+				put := request{method: "PUT", path: "/v1/tenants/acme", body: `{"image":"wordpress"}`, header: version("/v1/tenants/acme")}
+				var putting, changing int
+				go func() { putting = c.send(t, put, proof).Code }()
+				<-slow.begun
+				go func() { changing = c.send(t, change, proof).Code }()
+				synctest.Wait()
+				if changing != 0 {
+					t.Errorf("while the tenant is changed, the answer to a change of its domain is %d", changing)
+				}
+				close(slow.end)
+				synctest.Wait()
+				if putting != http.StatusOK || changing != http.StatusPreconditionFailed {
+					t.Errorf("the tenant's change is answered %d, the domain's %d", putting, changing)
+				}
+			})
+		})
 	}
 }
