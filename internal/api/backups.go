@@ -172,6 +172,15 @@ func (s *Server) VerifyBackups(ctx context.Context, r VerifyBackupsRequestObject
 	return VerifyBackups202JSONResponse{s.accepted(ctx, job)}, nil
 }
 
+// DiffBackup tells which files have changed.
+func (s *Server) DiffBackup(ctx context.Context, r DiffBackupRequestObject) (DiffBackupResponseObject, error) {
+	changes, err := s.Backups.Diff(ctx, r.Id, backups.DiffTo{Backup: r.Params.To, Snapshot: r.Params.Snapshot})
+	if err != nil {
+		return nil, err
+	}
+	return DiffBackup200JSONResponse(changesOut(changes)), nil
+}
+
 // ListBackupFiles lists a folder of a backup.
 func (s *Server) ListBackupFiles(ctx context.Context, r ListBackupFilesRequestObject) (ListBackupFilesResponseObject, error) {
 	files, err := s.Backups.Files(ctx, r.Id, folder(r.Params.Path))

@@ -51,6 +51,14 @@ func filesOut(files []fleet.FileInfo) FileList {
 	return list
 }
 
+func changesOut(changes []fleet.FileChange) FileChangeList {
+	list := FileChangeList{Items: make([]FileChange, len(changes))}
+	for i, c := range changes {
+		list.Items[i] = FileChange{Path: c.Path, Change: FileChangeChange(c.Change), Before: fileOut(c.Before), After: fileOut(c.After)}
+	}
+	return list
+}
+
 func fileOut(f *fleet.FileInfo) *File {
 	if f == nil {
 		return nil

@@ -110,6 +110,8 @@ func TestBadRequests(t *testing.T) {
 		{name: "wrong key", method: "POST", path: "/v1/backups/confirm-key", body: `{"key":"x"}`, status: 400, field: "key", code: "invalid"},
 		{name: "recover from elsewhere", method: "POST", path: "/v1/backups/recover", body: `{"from":"s3://other"}`, status: 403, field: "key", code: "forbidden"},
 		{name: "recover a bad name", method: "POST", path: "/v1/backups/recover", body: `{"tenants":["A!"]}`, status: 400, field: "tenants", code: "invalid"},
+		{name: "diff to no backup", method: "GET", path: "/v1/backups/c1ab/diff?to=none", status: 404, field: "to", code: "not_found"},
+		{name: "diff of a backup to no snapshot", method: "GET", path: "/v1/backups/c1ab/diff?snapshot=none", status: 404, field: "snapshot", code: "not_found"},
 		{name: "folder of a backup for a file", method: "GET", path: "/v1/backups/c1ab/content?path=%2Fuploads", status: 400, field: "path", code: "invalid"},
 		{name: "no such drill", method: "GET", path: "/v1/drills/none", status: 404, field: "id", code: "not_found"},
 		{name: "drill of a bad name", method: "POST", path: "/v1/drills", body: `{"tenant":"A!"}`, status: 400, field: "tenant", code: "invalid"},

@@ -3395,6 +3395,15 @@ type GetBackupFileParams struct {
 	Path FilePath `form:"path" json:"path"`
 }
 
+// DiffBackupParams defines parameters for DiffBackup.
+type DiffBackupParams struct {
+	// To Up to this backup of the same tenant.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Snapshot Up to this snapshot of the tenant; up to now where neither is given.
+	Snapshot string `form:"snapshot,omitempty" json:"snapshot,omitempty,omitzero"`
+}
+
 // ListBackupFilesParams defines parameters for ListBackupFiles.
 type ListBackupFilesParams struct {
 	// Path Absolute; the root where it is not given.
@@ -4317,6 +4326,9 @@ type ServerInterface interface {
 	// GetBackupFile A file of a backup
 	// (GET /v1/backups/{id}/content)
 	GetBackupFile(ctx echo.Context, id BackupID, params GetBackupFileParams) error
+	// DiffBackup Which files have changed since a backup
+	// (GET /v1/backups/{id}/diff)
+	DiffBackup(ctx echo.Context, id BackupID, params DiffBackupParams) error
 	// ListBackupFiles What a folder of a backup holds
 	// (GET /v1/backups/{id}/files)
 	ListBackupFiles(ctx echo.Context, id BackupID, params ListBackupFilesParams) error
@@ -5420,6 +5432,38 @@ func (w *ServerInterfaceWrapper) GetBackupFile(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetBackupFile(ctx, id, params)
+	return err
+}
+
+// DiffBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) DiffBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "id" -------------
+	var id BackupID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", ctx.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DiffBackupParams
+	// ------------- Optional query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "snapshot" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "snapshot", ctx.QueryParams(), &params.Snapshot, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter snapshot: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiffBackup(ctx, id, params)
 	return err
 }
 
@@ -9545,6 +9589,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/backups/:id", wrapper.GetBackup, options.OperationMiddlewares["getBackup"]...)
 	router.PATCH(options.BaseURL+"/v1/backups/:id", wrapper.EditBackup, options.OperationMiddlewares["editBackup"]...)
 	router.GET(options.BaseURL+"/v1/backups/:id/content", wrapper.GetBackupFile, options.OperationMiddlewares["getBackupFile"]...)
+	router.GET(options.BaseURL+"/v1/backups/:id/diff", wrapper.DiffBackup, options.OperationMiddlewares["diffBackup"]...)
 	router.GET(options.BaseURL+"/v1/backups/:id/files", wrapper.ListBackupFiles, options.OperationMiddlewares["listBackupFiles"]...)
 	router.POST(options.BaseURL+"/v1/backups/:id/restore", wrapper.RestoreBackup, options.OperationMiddlewares["restoreBackup"]...)
 	router.POST(options.BaseURL+"/v1/backups/confirm-key", wrapper.ConfirmBackupKey, options.OperationMiddlewares["confirmBackupKey"]...)
@@ -10541,6 +10586,46 @@ type GetBackupFiledefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBackupFiledefaultApplicationProblemPlusJSONResponse) VisitGetBackupFileResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiffBackupRequestObject struct {
+	Id     BackupID `json:"id"`
+	Params DiffBackupParams
+}
+
+type DiffBackupResponseObject interface {
+	VisitDiffBackupResponse(w http.ResponseWriter) error
+}
+
+type DiffBackup200JSONResponse FileChangeList
+
+func (response DiffBackup200JSONResponse) VisitDiffBackupResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiffBackupdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DiffBackupdefaultApplicationProblemPlusJSONResponse) VisitDiffBackupResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -15817,6 +15902,9 @@ type StrictServerInterface interface {
 	// GetBackupFile A file of a backup
 	// (GET /v1/backups/{id}/content)
 	GetBackupFile(ctx context.Context, request GetBackupFileRequestObject) (GetBackupFileResponseObject, error)
+	// DiffBackup Which files have changed since a backup
+	// (GET /v1/backups/{id}/diff)
+	DiffBackup(ctx context.Context, request DiffBackupRequestObject) (DiffBackupResponseObject, error)
 	// ListBackupFiles What a folder of a backup holds
 	// (GET /v1/backups/{id}/files)
 	ListBackupFiles(ctx context.Context, request ListBackupFilesRequestObject) (ListBackupFilesResponseObject, error)
@@ -16872,6 +16960,32 @@ func (sh *strictHandler) GetBackupFile(ctx echo.Context, id BackupID, params Get
 		return err
 	} else if validResponse, ok := response.(GetBackupFileResponseObject); ok {
 		return validResponse.VisitGetBackupFileResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DiffBackup operation middleware
+func (sh *strictHandler) DiffBackup(ctx echo.Context, id BackupID, params DiffBackupParams) error {
+	var request DiffBackupRequestObject
+
+	request.Id = id
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiffBackup(ctx.Request().Context(), request.(DiffBackupRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiffBackup")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiffBackupResponseObject); ok {
+		return validResponse.VisitDiffBackupResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

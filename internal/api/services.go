@@ -186,6 +186,8 @@ type Backups interface {
 	Drills(ctx context.Context, filter fleet.DrillFilter) ([]fleet.Drill, error)
 	Backup(ctx context.Context, id string) (fleet.Backup, error)
 	Edit(ctx context.Context, id string, req backups.EditRequest) (fleet.Backup, error)
+	// Diff compares with the tenant as it is where to is empty.
+	Diff(ctx context.Context, id string, to backups.DiffTo) ([]fleet.FileChange, error)
 	// Kept tells which of a tenant's backups the next prune keeps, and why.
 	Kept(ctx context.Context, tenant fleet.Name) ([]backups.Kept, error)
 	Files(ctx context.Context, id, path string) ([]fleet.FileInfo, error)

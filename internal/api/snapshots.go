@@ -151,11 +151,7 @@ func (s *Server) DiffSnapshot(ctx context.Context, r DiffSnapshotRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	list := FileChangeList{Items: make([]FileChange, len(changes))}
-	for i, c := range changes {
-		list.Items[i] = FileChange{Path: c.Path, Change: FileChangeChange(c.Change), Before: fileOut(c.Before), After: fileOut(c.After)}
-	}
-	return DiffSnapshot200JSONResponse(list), nil
+	return DiffSnapshot200JSONResponse(changesOut(changes)), nil
 }
 
 func snapshotOut(x fleet.Snapshot) Snapshot {

@@ -18,7 +18,7 @@ import (
 func (a *App) backupDeps(tenantDeps tenants.KindDeps, snapshotDeps snapshots.KindDeps) backups.Deps {
 	return backups.Deps{
 		LXD: a.lxd, Store: a.store, Vault: a.vault, Snapshots: snapshots.NewTaker(snapshotDeps), Readers: readers{a},
-		Tenants: tenancy{a, tenants.NewHands(tenantDeps)}, Policies: policies{a}, Images: golden{a},
+		Tenants: tenancy{a, tenants.NewHands(tenantDeps)}, Policies: policies{a}, Images: golden{a}, Lister: lister{a},
 		StopTimeout: a.cfg.Tenants.StopTimeout,
 		KeepOld:     orNone(a.cfg.Backups.KeepOld), Event: a.feed.Publish, Log: a.log,
 	}
@@ -78,6 +78,14 @@ func (g golden) Admit(ctx context.Context, image fleet.GoldenImage, jobID string
 // Dismiss implements backups.Images.
 func (g golden) Dismiss(ctx context.Context, image fleet.GoldenImage, jobID string) error {
 	return g.app.images.Dismiss(ctx, image, jobID)
+}
+
+// lister is the snapshots' service, which is there when somebody asks.
+type lister struct{ app *App }
+
+// Listing implements backups.Lister.
+func (l lister) Listing(ctx context.Context, tenant fleet.Name, snapshot string) ([]fleet.FileInfo, time.Time, error) {
+	return l.app.snapshots.Listing(ctx, tenant, snapshot)
 }
 
 // policies are those of the store.

@@ -225,6 +225,30 @@ func (w *site) goesOn(name fleet.Name) {
 	}
 }
 
+// compares checks what is said of acme's first backup and its second, its snapshot, and now: that
+// the data was written anew and the blob deleted.
+func (w *site) compares(first, second string) {
+	w.t.Helper()
+	for name, to := range map[string]backups.DiffTo{"the second": {Backup: second}, "the snapshot": {Snapshot: "pinned"}, "now": {}} {
+		start := time.Now()
+		changes, err := w.backups.Diff(w.t.Context(), first, to)
+		must(w.t, err)
+		var got []string
+		for _, c := range changes {
+			got = append(got, c.Change+" "+c.Path)
+		}
+		if want := []string{"removed /www/blob", "changed /www/data", "changed /www/hard"}; !slices.Equal(got, want) {
+			w.t.Errorf("compared with %s: %v", name, got)
+		}
+		w.t.Logf("compared with %s in %s", name, time.Since(start).Round(time.Millisecond))
+	}
+	again, err := w.backups.Diff(w.t.Context(), second, backups.DiffTo{Snapshot: "pinned"})
+	must(w.t, err)
+	if len(again) > 0 {
+		w.t.Errorf("the second backup and the snapshot after it: %+v", again)
+	}
+}
+
 // A fleet is backed up to an S3 server, restored, tried out, lost, and brought back on an empty LXD
 // and an empty store from the bucket and the recovery key.
 func TestBackups(t *testing.T) {
@@ -257,6 +281,7 @@ func TestBackups(t *testing.T) {
 	}
 
 	w.done(w.App.snapshots.Create(ctx, "acme", snapshots.CreateRequest{Name: "pinned", Pinned: true}, snapshots.Once{}))
+	w.compares(first.ID, list[0].ID)
 	was, err := w.lxd.Addresses(ctx, "acme")
 	must(t, err)
 	w.done(w.backups.Restore(ctx, first.ID, backups.RestoreRequest{}, backups.Once{}))

@@ -173,6 +173,12 @@ func (k *kopia) Size(ctx context.Context) (fleet.Size, error) {
 	return fleet.Size(s.Used), err
 }
 
+// Listing implements backups.Repository.
+func (k *kopia) Listing(ctx context.Context, id string) ([]fleet.FileInfo, error) {
+	list, err := k.Repository.Listing(ctx, id)
+	return list, broken(err)
+}
+
 // Files implements backups.Repository.
 func (k *kopia) Files(ctx context.Context, id, folder string) ([]fleet.FileInfo, error) {
 	folder = path.Clean("/" + folder)

@@ -1,6 +1,7 @@
 package backups
 
 import (
+	"archive/tar"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -8,10 +9,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/listing"
 )
 
 // server is a repository in memory, with what can go wrong with one.
@@ -229,7 +232,43 @@ func (s *session) Files(_ context.Context, id, path string) ([]fleet.FileInfo, e
 
 func (s *session) File(_ context.Context, id, path string) (io.ReadCloser, fleet.FileInfo, error) {
 	e, err := s.get(id)
-	return io.NopCloser(bytes.NewReader(e.data)), fleet.FileInfo{Path: path, Type: fleet.FileRegular}, err
+	if err != nil {
+		return nil, fleet.FileInfo{}, err
+	}
+	s.v.mu.Lock()
+	s.v.reads++
+	s.v.mu.Unlock()
+	archive := tar.NewReader(bytes.NewReader(e.data))
+	for {
+		h, err := archive.Next()
+		if err != nil {
+			return nil, fleet.FileInfo{}, fleet.Errorf(fleet.NotFound, "there is no %s", path)
+		}
+		if h.Name == "."+path {
+			return io.NopCloser(archive), fleet.FileInfo{Path: path, Type: fleet.FileRegular}, nil
+		}
+	}
+}
+
+// Listing gives sums of another kind than listing.Sum.
+func (s *session) Listing(_ context.Context, id string) ([]fleet.FileInfo, error) {
+	e, err := s.get(id)
+	if err != nil {
+		return nil, err
+	}
+	s.v.mu.Lock()
+	damage := s.v.damaged[id]
+	s.v.mu.Unlock()
+	if damage != "" {
+		return nil, fmt.Errorf("list: %w", &Damage{What: damage})
+	}
+	var list []fleet.FileInfo
+	err = listing.Tar(bytes.NewReader(e.data), func(content io.Reader) (uint64, error) {
+		sum, err := listing.Sum(content)
+		return sum + 1, err
+	}, func(f fleet.FileInfo) { list = append(list, f) })
+	slices.SortFunc(list, func(a, b fleet.FileInfo) int { return strings.Compare(a.Path, b.Path) })
+	return list, err
 }
 
 func (s *session) Close(context.Context) error { return nil }

@@ -28,6 +28,9 @@ type Repository interface {
 	Rotate(ctx context.Context, key string) error
 	// Size is how many bytes the repository takes.
 	Size(ctx context.Context) (fleet.Size, error)
+	// Listing tells about every file of one, by path, without reading contents. Sums compare with
+	// those of this repository.
+	Listing(ctx context.Context, id string) ([]fleet.FileInfo, error)
 	Files(ctx context.Context, id, path string) ([]fleet.FileInfo, error)
 	File(ctx context.Context, id, path string) (io.ReadCloser, fleet.FileInfo, error)
 	Close(ctx context.Context) error

@@ -22,6 +22,7 @@ type Deps struct {
 	Tenants   Tenancy
 	Policies  Policies
 	Images    Images
+	Lister    Lister
 	// KeepOld is how long the instance is kept that a restore in place replaced, where there was no
 	// room for a snapshot of it. Default a day; negative: not at all.
 	KeepOld time.Duration
@@ -144,19 +145,32 @@ func (s *Service) Backup(ctx context.Context, id string) (fleet.Backup, error) {
 	if look != nil {
 		return fleet.Backup{}, look
 	}
+	if found, look := byID(all, id, "backup"); fleet.CodeOf(look) != fleet.NotFound {
+		return found, look
+	}
+	return fleet.Backup{}, err
+}
+
+// byID finds the one of the list that has the id, or a beginning of it that no other has. field is
+// what the request has it in.
+func byID(list []fleet.Backup, id, field string) (fleet.Backup, error) {
 	var found []fleet.Backup
-	for _, b := range all {
-		if strings.HasPrefix(b.ID, id) {
+	for _, b := range list {
+		if b.ID == id {
+			return b, nil
+		}
+		if len(id) >= 4 && strings.HasPrefix(b.ID, id) {
 			found = append(found, b)
 		}
 	}
 	switch len(found) {
 	case 0:
-		return fleet.Backup{}, err
+		return fleet.Backup{}, fleet.Errorf(fleet.NotFound, "there is no backup %s", id).WithField(field).
+			WithHint("lxdfleet backup list shows them")
 	case 1:
 		return found[0], nil
 	}
-	return fleet.Backup{}, fleet.Errorf(fleet.Invalid, "%d backups begin with %s", len(found), id).WithField("backup").
+	return fleet.Backup{}, fleet.Errorf(fleet.Invalid, "%d backups begin with %s", len(found), id).WithField(field).
 		WithHint("give more of its id")
 }
 

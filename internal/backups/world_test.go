@@ -393,6 +393,14 @@ func (w *world) backup(name string) fleet.Backup {
 // stored puts a backup of a tenant there without a job.
 func (w *world) stored(name, policy string, at time.Time) fleet.Backup {
 	w.t.Helper()
+	var data strings.Builder
+	do(w.t, (&reading{w, name, ""}).Tar(w.t.Context(), &data))
+	return w.holding(name, policy, at, data.String())
+}
+
+// holding puts a backup of a tenant there that holds a tar stream.
+func (w *world) holding(name, policy string, at time.Time, stream string) fleet.Backup {
+	w.t.Helper()
 	ctx := w.t.Context()
 	t, err := w.store.Tenant(ctx, fleet.Name(name))
 	do(w.t, err)
@@ -406,11 +414,9 @@ func (w *world) stored(name, policy string, at time.Time) fleet.Backup {
 	do(w.t, err)
 	repo, err := w.vault.Open(ctx)
 	do(w.t, err)
-	var data strings.Builder
-	do(w.t, (&reading{w, name, ""}).Tar(ctx, &data))
 	entry, err := repo.Write(ctx, Meta{
 		Kind: KindTenant, Tenant: name, TakenAt: at, Labels: map[string]string{keepsakeLabel: label, jobLabel: "job"},
-	}, strings.NewReader(data.String()), nil)
+	}, strings.NewReader(stream), nil)
 	do(w.t, err)
 	b := recordOf(entry, k)
 	do(w.t, w.store.SaveBackup(ctx, b))

@@ -14,7 +14,7 @@ import (
 func (t *tool) backupCommand() *cobra.Command {
 	return t.group("backup", "Tenants at earlier moments, kept outside: create, list, verify, restore, status, …",
 		t.backupCreate(), t.backupList(), t.backupShow(), t.backupEdit(), t.backupDelete(), t.backupVerify(), t.backupRestore(),
-		t.backupFiles(), t.backupGet(), t.backupPrune(), t.backupStatus(), t.backupInit(), t.backupRotateKey(), t.backupConfirmKey())
+		t.backupDiff(), t.backupFiles(), t.backupGet(), t.backupPrune(), t.backupStatus(), t.backupInit(), t.backupRotateKey(), t.backupConfirmKey())
 }
 
 func (t *tool) backupCreate() *cobra.Command {

@@ -164,6 +164,7 @@ func quick(t *testing.T) [][]string {
 		"backup create acme --note weekly --pin", "backup create acme nobody", "backup create --control", "backup create acme --no-wait",
 		"backup list", "backup list acme -o yaml", "backup list globex", "backup list --damaged", "backup show c1ab", "backup show 90e1 -o json",
 		"backup edit c1ab --pin --note good", "backup delete c1ab", "backup delete 90e1 none", "backup verify", "backup verify c1ab --deep", "backup verify --tenant globex",
+		"backup diff c1ab", "backup diff c1ab 90e1 -o json", "backup diff c1ab --snapshot snap0", "backup diff c1ab none", "backup diff c1ab 90e1 --snapshot snap0",
 		"backup restore c1ab", "backup restore 90e1", "backup restore c1ab --into acme-old --domain old.localhost", "backup files c1ab /etc", "backup get c1ab /etc/x -",
 		"backup prune", "backup status", "backup status -o json", "backup init", "backup rotate-key", "backup rotate-key -o json", "backup confirm-key", "job cancel JOB", "job retry JOB", "whoami",
 		"drill run acme", "drill run", "drill run --backup c1ab --no-wait", "drill list", "drill list acme --failed -o yaml", "drill show 00000000000000000000drill1",

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -304,73 +303,6 @@ func (t *tool) copyFlags(c *cobra.Command, domains *[]string, plan, member *stri
 	f.BoolVar(mail, "mail", false, "let it send mail and run its timed jobs, as the original does")
 	complete(c, "plan", t.words(-1, planNames))
 	complete(c, "member", t.words(-1, memberNames))
-}
-
-func (t *tool) snapshotDiff() *cobra.Command {
-	return &cobra.Command{
-		Use: "diff TENANT SNAPSHOT [SNAPSHOT]", Short: "Show which files have changed since a snapshot, or between two", Args: arguments(2, 3),
-		ValidArgsFunction: t.tenantThen(3, snapshotNames),
-		RunE: func(c *cobra.Command, args []string) error {
-			d, err := t.daemon()
-			if err != nil {
-				return err
-			}
-			var p client.DiffSnapshotParams
-			if len(args) == 3 {
-				p.To = args[2]
-			}
-			list, err := client.Decode[client.FileChangeList](d.DiffSnapshot(c.Context(), args[0], args[1], &p))
-			if err != nil {
-				return err
-			}
-			return t.print(list.Items, func() error { return t.changeList(list.Items) })
-		},
-	}
-}
-
-func (t *tool) changeList(changes []client.FileChange) error {
-	if len(changes) == 0 {
-		_, err := fmt.Fprintln(t.Out, "No file has changed")
-		return err
-	}
-	signs := map[client.FileChangeChange]string{
-		client.FileChangeChangeAdded: "+", client.FileChangeChangeRemoved: "-", client.FileChangeChangeChanged: "~",
-	}
-	for _, x := range changes {
-		line := strings.TrimRight(signs[x.Change]+" "+printable(x.Path)+"  "+changeWords(x), " ")
-		if _, err := fmt.Fprintln(t.Out, line); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// changeWords says what is not the same about a file.
-func changeWords(x client.FileChange) string {
-	switch {
-	case x.Before == nil && x.After == nil:
-		return ""
-	case x.Before == nil:
-		return fileSize(*x.After)
-	case x.After == nil:
-		return fileSize(*x.Before)
-	}
-	var words []string
-	for _, pair := range [][2]string{
-		{string(x.Before.Type), string(x.After.Type)},
-		{fileSize(*x.Before), fileSize(*x.After)},
-		{x.Before.Target, x.After.Target},
-		{"mode " + x.Before.Mode, "mode " + x.After.Mode},
-		{fmt.Sprintf("owner %d:%d", x.Before.Uid, x.Before.Gid), fmt.Sprintf("owner %d:%d", x.After.Uid, x.After.Gid)},
-	} {
-		if pair[0] != pair[1] {
-			words = append(words, pair[0]+" → "+pair[1])
-		}
-	}
-	if len(words) == 0 {
-		return "contents"
-	}
-	return printable(strings.Join(words, ", "))
 }
 
 func (t *tool) snapshotFiles() *cobra.Command {

@@ -106,8 +106,8 @@ type FileInfo struct {
 	// ModTime is to the second where only tar could tell it.
 	ModTime time.Time `json:"mod_time"`
 	Target  string    `json:"target,omitempty"` // of a symlink
-	// Sum is one of what is in a regular file, where that was read (by tar) rather than looked at;
-	// else 0.
+	// Sum is one of what is in a regular file, where that is known; else 0. It compares with sums
+	// that were made in the same way only.
 	Sum uint64 `json:"-"`
 }
 

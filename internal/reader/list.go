@@ -1,26 +1,25 @@
 package reader
 
 import (
-	"archive/tar"
 	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/listing"
 )
 
-// List tells about every file and folder below the root, by path. Times are as exact as the
-// file system has them. Where the image has no GNU find all files are read for it: times are to
-// the second then, and each file has a Sum.
+// List tells about every file and folder below the root, by path, but for sockets, which hold
+// nothing and are in no tar stream. Times are as exact as the file system has them. Where the image
+// has no GNU find all files are read for it: times are to the second then, and each file that is
+// not empty has a Sum.
 func (r *Reader) List(ctx context.Context) ([]fleet.FileInfo, error) {
 	read := r.listByTar
 	if r.gnuFind {
@@ -49,7 +48,7 @@ func (r *Reader) listByFind(ctx context.Context, add func(fleet.FileInfo)) error
 		parsed <- err
 	}()
 	exit, err := r.lxd.Exec(ctx, r.name, fleet.ExecSpec{
-		Command: []string{"find", root, "-mindepth", "1", "-printf", findFormat}, Stdout: feed, Stderr: &errs,
+		Command: []string{"find", root, "-mindepth", "1", "!", "-type", "s", "-printf", findFormat}, Stdout: feed, Stderr: &errs,
 	})
 	_ = feed.Close()
 	if parseErr := <-parsed; err == nil {
@@ -124,62 +123,14 @@ func (r *Reader) listByTar(ctx context.Context, add func(fleet.FileInfo)) error 
 	pipe, feed := io.Pipe()
 	parsed := make(chan error, 1)
 	go func() {
-		err := parseTar(pipe, add)
+		err := listing.Tar(pipe, listing.Sum, add)
 		_ = pipe.CloseWithError(err)
 		parsed <- err
 	}()
 	err := r.tar(ctx, feed)
 	_ = feed.CloseWithError(err)
-	if parseErr := <-parsed; err == nil {
-		err = parseErr
+	if parseErr := <-parsed; err == nil && parseErr != nil {
+		err = fleet.Errorf(fleet.Failed, "the reader sends no whole tar: %w", parseErr)
 	}
 	return err
-}
-
-func parseTar(r io.Reader, add func(fleet.FileInfo)) error {
-	archive := tar.NewReader(r)
-	firsts := map[string]fleet.FileInfo{} // files that others may be links to
-	for {
-		h, err := archive.Next()
-		if errors.Is(err, io.EOF) {
-			_, err = io.Copy(io.Discard, r) // what follows the end
-			return err                      //nolint:wrapcheck // wrapped by List
-		}
-		if err != nil {
-			return fleet.Errorf(fleet.Failed, "the reader sends no tar: %w", err)
-		}
-		info := fleet.FileInfo{
-			Path: path.Join("/", h.Name), Type: tarType(h.Typeflag), Mode: uint32(h.Mode) & 0o7777,
-			UID: int64(h.Uid), GID: int64(h.Gid), Size: fleet.Size(h.Size), ModTime: h.ModTime.UTC(),
-		}
-		switch h.Typeflag {
-		case tar.TypeReg:
-			sum := fnv.New64a()
-			if _, err := io.Copy(sum, archive); err != nil {
-				return fleet.Errorf(fleet.Failed, "the reader's tar breaks off: %w", err)
-			}
-			info.Sum = sum.Sum64()
-			firsts[info.Path] = info
-		case tar.TypeLink:
-			first := firsts[path.Join("/", h.Linkname)]
-			info.Size, info.Sum = first.Size, first.Sum
-		case tar.TypeSymlink:
-			info.Target = h.Linkname
-		}
-		if info.Path != "/" {
-			add(info)
-		}
-	}
-}
-
-func tarType(flag byte) fleet.FileType {
-	switch flag {
-	case tar.TypeReg, tar.TypeLink:
-		return fleet.FileRegular
-	case tar.TypeDir:
-		return fleet.FileFolder
-	case tar.TypeSymlink:
-		return fleet.FileSymlink
-	}
-	return fleet.FileOther
 }

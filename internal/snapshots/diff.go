@@ -3,10 +3,12 @@ package snapshots
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
+	"github.com/lxdfleet/lxdfleet/internal/listing"
 )
 
 // Lister lists every file of a snapshot, or of an instance as it is where snapshot is empty, by
@@ -16,58 +18,61 @@ type Lister func(ctx context.Context, instance, snapshot, name string) ([]fleet.
 // Diff tells which files differ between two snapshots or, where to is empty, between one and
 // now, by path. Of a folder its time and size do not count.
 func (s *Service) Diff(ctx context.Context, name fleet.Name, from, to string) ([]fleet.FileChange, error) {
-	t, older, err := s.find(ctx, name, from)
+	older, err := s.moment(ctx, name, from)
 	if err != nil {
 		return nil, err
 	}
-	newer := fleet.Snapshot{}
-	if to != "" {
-		if _, newer, err = s.find(ctx, name, to); err != nil {
-			return nil, err
-		}
+	newer, err := s.moment(ctx, name, to)
+	if err != nil {
+		return nil, err
 	}
-	id := fleet.NewID(s.Now())
 	var before, after []fleet.FileInfo
 	both, limited := errgroup.WithContext(ctx)
 	both.Go(func() (err error) {
-		before, err = s.Lister(limited, holder(t, older), from, readerRule+id+"-a")
+		before, err = s.list(limited, older)
 		return err
 	})
 	both.Go(func() (err error) {
-		after, err = s.Lister(limited, holder(t, newer), to, readerRule+id+"-b")
+		after, err = s.list(limited, newer)
 		return err
 	})
 	if err := both.Wait(); err != nil {
-		return nil, fmt.Errorf("compare the files of %s: %w", name, err)
+		return nil, err
 	}
-	return compare(before, after), nil
+	return listing.Changes(before, after), nil
 }
 
-// compare tells how two lists, both by path, differ.
-func compare(before, after []fleet.FileInfo) []fleet.FileChange {
-	changes := []fleet.FileChange{}
-	for len(before) > 0 || len(after) > 0 {
-		switch {
-		case len(after) == 0 || len(before) > 0 && before[0].Path < after[0].Path:
-			changes = append(changes, fleet.FileChange{Path: before[0].Path, Change: fleet.FileRemoved, Before: &before[0]})
-			before = before[1:]
-		case len(before) == 0 || after[0].Path < before[0].Path:
-			changes = append(changes, fleet.FileChange{Path: after[0].Path, Change: fleet.FileAdded, After: &after[0]})
-			after = after[1:]
-		default:
-			if differ(before[0], after[0]) {
-				changes = append(changes, fleet.FileChange{Path: after[0].Path, Change: fleet.FileChanged, Before: &before[0], After: &after[0]})
-			}
-			before, after = before[1:], after[1:]
-		}
+// Listing lists every file of a snapshot, or of the tenant as it is where snapshot is empty, by
+// path, and tells of which moment that is. fleet.NotFound, with field "snapshot" where there is no
+// such snapshot.
+func (s *Service) Listing(ctx context.Context, name fleet.Name, snapshot string) ([]fleet.FileInfo, time.Time, error) {
+	m, err := s.moment(ctx, name, snapshot)
+	if err != nil {
+		return nil, time.Time{}, err
 	}
-	return changes
+	files, err := s.list(ctx, m)
+	return files, m.at, err
 }
 
-func differ(a, b fleet.FileInfo) bool {
-	if a.Type != b.Type || a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || a.Target != b.Target {
-		return true
+// moment is a snapshot of an instance, or the instance as it is where snapshot is empty.
+type moment struct {
+	instance, snapshot string
+	at                 time.Time
+}
+
+func (s *Service) moment(ctx context.Context, name fleet.Name, snapshot string) (moment, error) {
+	if snapshot == "" {
+		t, err := s.tenant(ctx, name)
+		return moment{instance: t.Name.String(), at: s.Now()}, err
 	}
-	// Two changes within a second have one time where that is to the second.
-	return a.Type == fleet.FileRegular && (a.Size != b.Size || !a.ModTime.Equal(b.ModTime) || a.Sum != b.Sum && a.Sum != 0 && b.Sum != 0)
+	t, n, err := s.find(ctx, name, snapshot)
+	return moment{instance: holder(t, n), snapshot: snapshot, at: n.CreatedAt}, err
+}
+
+func (s *Service) list(ctx context.Context, m moment) ([]fleet.FileInfo, error) {
+	files, err := s.Lister(ctx, m.instance, m.snapshot, readerRule+fleet.NewID(s.Now()))
+	if err != nil {
+		return nil, fmt.Errorf("list the files of %s: %w", m.instance, err)
+	}
+	return files, nil
 }

@@ -108,6 +108,20 @@ await step("what a restore would change is compared first", async () => {
   await dashboard.shoot("compare");
 });
 
+await step("a backup is compared with now, and with a snapshot", async () => {
+  await page.getByText("More", { exact: true }).click();
+  await page.getByRole("button", { name: "Back up now" }).click();
+  await jobDone("Back up acme");
+  const backup = page.locator(".line > li", { has: page.getByTitle("Backup", { exact: true }) }).first();
+  await backup.getByRole("button", { name: "Compare" }).click();
+  await page.getByRole("heading", { name: /Changes since backup/ }).waitFor();
+  const compared = page.locator(".tools__count");
+  await compared.waitFor();
+  await page.getByLabel("Up to").selectOption({ index: 1 });
+  await compared.waitFor();
+  await dashboard.shoot("compare-backup");
+});
+
 await step("move: what it would cost, then doing it", async () => {
   await dashboard.go("/ui/tenants/acme");
   const home = await page.getByRole("link", { name: /^n\d$/ }).first().innerText();

@@ -254,6 +254,32 @@ func (b *Backups) Drills(_ context.Context, f fleet.DrillFilter) ([]fleet.Drill,
 	return found, nil
 }
 
+// Diff implements api.Backups.
+func (b *Backups) Diff(_ context.Context, id string, to backups.DiffTo) ([]fleet.FileChange, error) {
+	if err := b.fleet.called("DiffBackup", id, to); err != nil {
+		return nil, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i, err := b.find(id)
+	if err != nil {
+		return nil, err
+	}
+	tenant := b.all[i].Tenant
+	if to.Backup != "" {
+		if other, err := b.find(to.Backup); err != nil || b.all[other].Tenant != tenant {
+			return nil, fleet.Errorf(fleet.NotFound, "tenant %s has no backup %s", tenant, to.Backup).WithField("to").
+				WithHint("lxdfleet backup list %s shows them", tenant)
+		}
+	}
+	if to.Snapshot != "" {
+		if _, err := b.fleet.Snapshots.Snapshot(context.Background(), tenant, to.Snapshot); err != nil {
+			return nil, err
+		}
+	}
+	return someChanges(), nil
+}
+
 // Files implements api.Backups.
 func (b *Backups) Files(_ context.Context, id, path string) ([]fleet.FileInfo, error) {
 	if err := b.fleet.called("BackupFiles", id, path); err != nil {

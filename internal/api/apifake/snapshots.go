@@ -182,17 +182,7 @@ func (s *Snapshots) Diff(_ context.Context, tenant fleet.Name, from, to string) 
 			return nil, err
 		}
 	}
-	file := func(path string, size fleet.Size, mode uint32) *fleet.FileInfo {
-		return &fleet.FileInfo{Path: path, Type: fleet.FileRegular, Mode: mode, UID: 33, GID: 33, Size: size, ModTime: Now}
-	}
-	const in = "/var/www/html/"
-	return []fleet.FileChange{
-		{Path: in + "index.php", Change: fleet.FileChanged, Before: file(in+"index.php", 405, 0o644), After: file(in+"index.php", 411, 0o644)},
-		{Path: in + "new.php", Change: fleet.FileAdded, After: file(in+"new.php", 2*fleet.KiB, 0o644)},
-		{Path: in + "old.php", Change: fleet.FileRemoved, Before: file(in+"old.php", 3*fleet.MiB, 0o644)},
-		{Path: in + "wp-config.php", Change: fleet.FileChanged, Before: file(in+"wp-config.php", 700, 0o600), After: file(in+"wp-config.php", 700, 0o666)},
-		{Path: in + "wp-cron.php", Change: fleet.FileChanged, Before: file(in+"wp-cron.php", 900, 0o644), After: file(in+"wp-cron.php", 900, 0o644)},
-	}, nil
+	return someChanges(), nil
 }
 
 // Files implements api.Snapshots.
@@ -227,6 +217,20 @@ func someFiles(path string) []fleet.FileInfo {
 		{Path: in + "index.php", Type: fleet.FileRegular, Mode: 0o644, UID: 33, GID: 33, Size: 405, ModTime: Now.Add(-24 * time.Hour)},
 		{Path: in + "latest", Type: fleet.FileSymlink, Mode: 0o777, ModTime: Now, Target: "uploads/2025"},
 		{Path: in + "uploads", Type: fleet.FileFolder, Mode: 0o2775, UID: 33, GID: 33, ModTime: Now.Add(-time.Hour)},
+	}
+}
+
+func someChanges() []fleet.FileChange {
+	file := func(path string, size fleet.Size, mode uint32) *fleet.FileInfo {
+		return &fleet.FileInfo{Path: path, Type: fleet.FileRegular, Mode: mode, UID: 33, GID: 33, Size: size, ModTime: Now}
+	}
+	const in = "/var/www/html/"
+	return []fleet.FileChange{
+		{Path: in + "index.php", Change: fleet.FileChanged, Before: file(in+"index.php", 405, 0o644), After: file(in+"index.php", 411, 0o644)},
+		{Path: in + "new.php", Change: fleet.FileAdded, After: file(in+"new.php", 2*fleet.KiB, 0o644)},
+		{Path: in + "old.php", Change: fleet.FileRemoved, Before: file(in+"old.php", 3*fleet.MiB, 0o644)},
+		{Path: in + "wp-config.php", Change: fleet.FileChanged, Before: file(in+"wp-config.php", 700, 0o600), After: file(in+"wp-config.php", 700, 0o666)},
+		{Path: in + "wp-cron.php", Change: fleet.FileChanged, Before: file(in+"wp-cron.php", 900, 0o644), After: file(in+"wp-cron.php", 900, 0o644)},
 	}
 }
 

@@ -3398,6 +3398,15 @@ type GetBackupFileParams struct {
 	Path FilePath `form:"path" json:"path"`
 }
 
+// DiffBackupParams defines parameters for DiffBackup.
+type DiffBackupParams struct {
+	// To Up to this backup of the same tenant.
+	To string `form:"to,omitempty" json:"to,omitempty,omitzero"`
+
+	// Snapshot Up to this snapshot of the tenant; up to now where neither is given.
+	Snapshot string `form:"snapshot,omitempty" json:"snapshot,omitempty,omitzero"`
+}
+
 // ListBackupFilesParams defines parameters for ListBackupFiles.
 type ListBackupFilesParams struct {
 	// Path Absolute; the root where it is not given.
@@ -4511,6 +4520,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
 	GetBackupFile(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiffBackup Which files have changed since a backup
+	//
+	// Up to another backup of its tenant, one of the tenant's snapshots, or now. Contents are not read from the repository for it: what a file is known by there tells whether it is the same.
+	//
+	// Corresponds with GET /v1/backups/{id}/diff (the `DiffBackup` operationId).
+	DiffBackup(ctx context.Context, id BackupID, params *DiffBackupParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBackupFiles What a folder of a backup holds
 	//
@@ -6150,6 +6166,23 @@ func (c *Client) EditBackup(ctx context.Context, id BackupID, params *EditBackup
 // Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
 func (c *Client) GetBackupFile(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetBackupFileRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiffBackup Which files have changed since a backup
+//
+// Up to another backup of its tenant, one of the tenant's snapshots, or now. Contents are not read from the repository for it: what a file is known by there tells whether it is the same.
+//
+// Corresponds with GET /v1/backups/{id}/diff (the `DiffBackup` operationId).
+func (c *Client) DiffBackup(ctx context.Context, id BackupID, params *DiffBackupParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiffBackupRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
 	}
@@ -10159,6 +10192,71 @@ func NewGetBackupFileRequest(server string, id BackupID, params *GetBackupFilePa
 		var rawQueryFragments []string
 
 		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "path", params.Path, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewDiffBackupRequest constructs an http.Request for the DiffBackup method
+func NewDiffBackupRequest(server string, id BackupID, params *DiffBackupParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/v1/backups/%s/diff", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "to", params.To, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "snapshot", params.Snapshot, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 			return nil, err
 		} else {
 			for _, qp := range strings.Split(queryFrag, "&") {
@@ -17175,6 +17273,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /v1/backups/{id}/content (the `GetBackupFile` operationId).
 	GetBackupFileWithResponse(ctx context.Context, id BackupID, params *GetBackupFileParams, reqEditors ...RequestEditorFn) (*GetBackupFileResponse, error)
 
+	// DiffBackupWithResponse Which files have changed since a backup
+	//
+	// Up to another backup of its tenant, one of the tenant's snapshots, or now. Contents are not read from the repository for it: what a file is known by there tells whether it is the same.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /v1/backups/{id}/diff (the `DiffBackup` operationId).
+	DiffBackupWithResponse(ctx context.Context, id BackupID, params *DiffBackupParams, reqEditors ...RequestEditorFn) (*DiffBackupResponse, error)
+
 	// ListBackupFilesWithResponse What a folder of a backup holds
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -19285,6 +19392,39 @@ func (r GetBackupFileResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetBackupFileResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DiffBackupResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FileChangeList
+	// ApplicationproblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationproblemJSONDefault *Problem
+}
+
+// Status returns HTTPResponse.Status
+func (r DiffBackupResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiffBackupResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiffBackupResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -24366,6 +24506,21 @@ func (c *ClientWithResponses) GetBackupFileWithResponse(ctx context.Context, id 
 	return ParseGetBackupFileResponse(rsp)
 }
 
+// DiffBackupWithResponse Which files have changed since a backup
+//
+// Up to another backup of its tenant, one of the tenant's snapshots, or now. Contents are not read from the repository for it: what a file is known by there tells whether it is the same.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /v1/backups/{id}/diff (the `DiffBackup` operationId).
+func (c *ClientWithResponses) DiffBackupWithResponse(ctx context.Context, id BackupID, params *DiffBackupParams, reqEditors ...RequestEditorFn) (*DiffBackupResponse, error) {
+	rsp, err := c.DiffBackup(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiffBackupResponse(rsp)
+}
+
 // ListBackupFilesWithResponse What a folder of a backup holds
 //
 // Returns a wrapper object for the known response body format(s).
@@ -27497,6 +27652,39 @@ func ParseGetBackupFileResponse(rsp *http.Response) (*GetBackupFileResponse, err
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationproblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDiffBackupResponse parses an HTTP response from a DiffBackupWithResponse call
+func ParseDiffBackupResponse(rsp *http.Response) (*DiffBackupResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiffBackupResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FileChangeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {

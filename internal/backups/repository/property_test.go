@@ -32,6 +32,7 @@ func TestAnyStream(t *testing.T) {
 		if found, err := r.Verify(t.Context(), VerifyOptions{IDs: []string{s.ID}}, nil); err != nil || len(found) > 0 {
 			rt.Fatal(found, err)
 		}
+		listsAll(rt, r, s.ID, stream)
 	})
 }
 

@@ -1,15 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 
-import { api, ask } from "../api/client";
-import type { Snapshot } from "../api/types";
 import type { components } from "../api/schema.gen";
 import { Box } from "../show/box";
-import { bytes, count } from "../show/format";
+import { bytes, count, moment } from "../show/format";
 import { Nothing } from "../show/nothing";
 import { Query } from "../show/query";
 import { Rows, type Column } from "../show/rows";
 import { State, type Tone } from "../show/state";
+import { comparable, mark, title, type Point } from "./line";
+import { diffQuery } from "./query";
 
 type Change = components["schemas"]["FileChange"];
 
@@ -24,34 +24,28 @@ const columns: readonly Column<Change>[] = [
 
 interface Props {
   tenant: string;
-  snapshot: string;
-  snapshots: readonly Snapshot[];
+  from: Point;
+  points: readonly Point[];
   onClose: () => void;
 }
 
-/** Which files have changed since a snapshot. */
-export function Compare({ tenant, snapshot, snapshots, onClose }: Props) {
-  const [to, setTo] = useState("");
-  const changes = useQuery({
-    queryKey: ["diff", tenant, snapshot, to],
-    staleTime: 0,
-    queryFn: ({ signal }) => {
-      const params = { path: { name: tenant, snapshot }, query: to === "" ? {} : { to } };
-      return ask(api.GET("/v1/tenants/{name}/snapshots/{snapshot}/diff", { params, signal }));
-    },
-  });
+/** Which files have changed since a snapshot or a backup. */
+export function Compare({ tenant, from, points, onClose }: Props) {
+  const [chosen, setChosen] = useState("");
+  const others = points.filter((p) => comparable(from, p));
+  const to = others.find((p) => mark(p) === chosen);
+  const changes = useQuery(diffQuery(tenant, from, to));
   return (
-    <Box title={`Changes since ${snapshot}`}>
+    <Box title={`Changes since ${title(from)}`}>
       <div className="tools">
-        <select aria-label="Up to" value={to} onChange={(e) => setTo(e.target.value)}>
+        <select aria-label="Up to" value={to === undefined ? "" : chosen} onChange={(e) => setChosen(e.target.value)}>
           <option value="">up to now</option>
-          {snapshots
-            .filter((s) => s.name !== snapshot)
-            .map((s) => (
-              <option key={s.name} value={s.name}>
-                up to {s.name}
-              </option>
-            ))}
+          {others.map((p) => (
+            <option key={mark(p)} value={mark(p)}>
+              up to {title(p)}
+              {p.kind === "backup" && `, ${moment(new Date(p.at))}`}
+            </option>
+          ))}
         </select>
         <button onClick={onClose}>Close</button>
         {changes.data !== undefined && <span className="tools__count">{count(changes.data.items.length, "file")}</span>}

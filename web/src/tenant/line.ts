@@ -11,3 +11,18 @@ export function line(snapshots: readonly Snapshot[], backups: readonly Backup[])
   ];
   return points.sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
 }
+
+/** How a point is called. */
+export function title(point: Point): string {
+  return point.kind === "snapshot" ? point.snapshot.name : `backup ${point.backup.id.slice(0, 12)}`;
+}
+
+/** What tells a point from all others of its tenant. */
+export function mark(point: Point): string {
+  return point.kind === "snapshot" ? `snapshot/${point.snapshot.name}` : `backup/${point.backup.id}`;
+}
+
+/** Whether the files of one point can be compared with those of another: a snapshot's with those of snapshots only. */
+export function comparable(from: Point, to: Point): boolean {
+  return mark(from) !== mark(to) && (from.kind === "backup" || to.kind === "snapshot");
+}

@@ -11,7 +11,7 @@ import { Failure, Loading, Nothing } from "../show/nothing";
 import { State } from "../show/state";
 import { Ago } from "../show/time";
 import { Compare } from "./compare";
-import { line } from "./line";
+import { line, mark, type Point } from "./line";
 import { backupsQuery, snapshotsQuery } from "./query";
 import { useTenant } from "./tenant";
 
@@ -23,7 +23,7 @@ export function Timeline() {
   const snapshots = useQuery(snapshotsQuery(name));
   const backups = useQuery(backupsQuery(name));
   const [question, setQuestion] = useState<Question>();
-  const [compared, setCompared] = useState<string>();
+  const [compared, setCompared] = useState<Point>();
   const points = line(snapshots.data?.items ?? [], backups.data?.items ?? []);
   return (
     <>
@@ -37,13 +37,13 @@ export function Timeline() {
       <ul className="line">
         {points.map((point) =>
           point.kind === "snapshot" ? (
-            <SnapshotPoint key={`s${point.snapshot.name}`} snapshot={point.snapshot} ask={setQuestion} compare={setCompared} />
+            <SnapshotPoint key={mark(point)} snapshot={point.snapshot} ask={setQuestion} compare={() => setCompared(point)} />
           ) : (
-            <BackupPoint key={`b${point.backup.id}`} backup={point.backup} ask={setQuestion} />
+            <BackupPoint key={mark(point)} backup={point.backup} ask={setQuestion} compare={() => setCompared(point)} />
           ),
         )}
       </ul>
-      {compared !== undefined && <Compare tenant={name} snapshot={compared} snapshots={snapshots.data?.items ?? []} onClose={() => setCompared(undefined)} />}
+      {compared !== undefined && <Compare key={mark(compared)} tenant={name} from={compared} points={points} onClose={() => setCompared(undefined)} />}
       {question !== undefined && <Sure question={question} onClose={() => setQuestion(undefined)} />}
     </>
   );
@@ -51,7 +51,7 @@ export function Timeline() {
 
 type Ask = (question: Question) => void;
 
-function SnapshotPoint({ snapshot, ask: question, compare }: { snapshot: Snapshot; ask: Ask; compare: (name: string) => void }) {
+function SnapshotPoint({ snapshot, ask: question, compare }: { snapshot: Snapshot; ask: Ask; compare: () => void }) {
   const operator = useMay("operator");
   return (
     <li>
@@ -63,7 +63,7 @@ function SnapshotPoint({ snapshot, ask: question, compare }: { snapshot: Snapsho
         </p>
       </div>
       <div className="line__actions">
-        <button onClick={() => compare(snapshot.name)}>Compare</button>
+        <button onClick={compare}>Compare</button>
         <button onClick={() => question({ verb: "restore", snapshot })}>Restore</button>
         {operator && <Pin title={snapshot.name} pinned={snapshot.pinned} pin={(pinned) => ask(api.PATCH("/v1/tenants/{name}/snapshots/{snapshot}", { params: { path: { name: snapshot.tenant, snapshot: snapshot.name } }, body: { pinned } }))} />}
         {operator && <button onClick={() => question({ verb: "delete", snapshot })}>Delete</button>}
@@ -72,7 +72,7 @@ function SnapshotPoint({ snapshot, ask: question, compare }: { snapshot: Snapsho
   );
 }
 
-function BackupPoint({ backup, ask: question }: { backup: Backup; ask: Ask }) {
+function BackupPoint({ backup, ask: question, compare }: { backup: Backup; ask: Ask; compare: () => void }) {
   const operator = useMay("operator");
   return (
     <li>
@@ -85,6 +85,7 @@ function BackupPoint({ backup, ask: question }: { backup: Backup; ask: Ask }) {
         {backup.damage !== undefined && <State tone="bad">{`damaged: ${backup.damage}`}</State>}
       </div>
       <div className="line__actions">
+        <button onClick={compare}>Compare</button>
         {operator && (
           <>
             <button disabled={backup.damage !== undefined} onClick={() => question({ verb: "restore", backup })}>
