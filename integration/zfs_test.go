@@ -21,7 +21,7 @@ import (
 const (
 	mib = int64(1) << 20
 	// ballast is what the golden image weighs: much beside what a clone of it may.
-	ballast = 32 * mib
+	ballast = 16 * mib
 )
 
 // TestZFS shows on a real ZFS pool what differs from one driver to the next. Its parts share a
@@ -94,7 +94,7 @@ func (w *world) zfsClone() {
 // zfsQuota: a tenant may write as much as its plan says, whatever its snapshots hold on to; when
 // that is full it is told, and everything but writing goes on.
 func (w *world) zfsQuota() {
-	const quota = 64 * mib
+	const quota = 40 * mib
 	w.lxc("profile", "create", "tight")
 	w.lxc("profile", "device", "add", "tight", "root", "disk", "path=/", "pool=default", fmt.Sprintf("size=%d", quota))
 	w.must("tenant", "create", "acme", "--image", "tiny", "--domain", "acme.localhost", "--plan", "tight", "--member", "n1")
@@ -107,15 +107,15 @@ func (w *world) zfsQuota() {
 	}
 	// Three times what there is room for once, with the old contents kept by snapshots.
 	for i := range 3 {
-		if out, err := w.fillTenant("acme", 20); err != nil {
+		if out, err := w.fillTenant("acme", 12); err != nil {
 			w.t.Fatalf("write %d: %v\n%s", i, err, out)
 		}
 		w.lxc("snapshot", "acme", fmt.Sprintf("kept%d", i))
 	}
-	if used := w.zfsValue(dataset, "used"); used < 60*mib {
-		w.t.Errorf("three snapshots of 20 MiB use %d bytes together", used)
+	if used := w.zfsValue(dataset, "used"); used < 36*mib {
+		w.t.Errorf("three snapshots of 12 MiB use %d bytes together", used)
 	}
-	out, err := w.fillTenant("acme", 100)
+	out, err := w.fillTenant("acme", 60)
 	if err == nil || !strings.Contains(out, "quota") && !strings.Contains(out, "No space") {
 		w.t.Errorf("the tenant writes more than its plan: %v\n%s", err, out)
 	}
