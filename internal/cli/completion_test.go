@@ -71,3 +71,60 @@ func TestCompletionInBash(t *testing.T) {
 		})
 	}
 }
+
+func TestCompletion(t *testing.T) {
+	b := newBench(t)
+	for line, want := range map[string]string{
+		"tenant show ":              "acme globex",
+		"tenant start acme ":        "acme globex",
+		"tenant resize acme ":       "small large",
+		"tenant create x --plan ":   "small large",
+		"tenant create x --image ":  "wordpress wordpress/6.1-1 wordpress/6.0-1",
+		"tenant create x --member ": "n1 n2",
+		"tenant adopt ":             "handmade",
+		"image show ":               "wordpress wordpress/6.1-1 wordpress/6.0-1",
+		"tenant list -o ":           "table json yaml",
+		"tenant show acme ":         "",
+		"job list --state ":         "queued running undoing done undone cancelled stuck",
+		"tenant list --desired ":    "running stopped removed",
+		"tenant exec ":              "acme globex",
+		"domain add ":               "acme globex",
+		"domain list ":              "acme globex",
+		"domain show ":              "acme.localhost globex.localhost www.acme.localhost www.xn--bcher-kva.de",
+		"domain primary acme ":      "acme.localhost globex.localhost www.acme.localhost www.xn--bcher-kva.de",
+		"domain list --state ":      "active pending",
+		"tenant maintenance acme ":  "on off",
+		"tenant set acme ":          "display-name= contact= policy= time-zone= window= quiesce= quiesce.limit= quiesce.address= quiesce.login= label. require= prefer= apart= together= pinned=",
+		"tenant create x --policy ": "nightly snapshots-only",
+		"snapshot create ":          "acme globex",
+		"snapshot restore acme ":    "snap0 by-hand nightly-20250314-0300",
+		"snapshot delete acme x ":   "snap0 by-hand nightly-20250314-0300",
+		"snapshot clone acme x ":    "",
+		"snapshot diff acme snap0 ": "snap0 by-hand nightly-20250314-0300",
+		"backup create ":            "acme globex",
+		"backup show ":              "c1ab4aa5e7c5 acme 2025-03-14 03:26 90e1d7f2b3a4 acme 2025-03-13 03:26",
+		"drill run ":                "acme globex",
+		"policy show ":              "nightly snapshots-only",
+		"policy set nightly ":       "description= time-zone= snapshots= keep-snapshots= backups= keep-backups= drills= keep-drills=",
+		"policy plan ":              "acme globex",
+	} {
+		t.Run(line, func(t *testing.T) {
+			args := append([]string{"__complete"}, strings.Fields(line)...)
+			if strings.HasSuffix(line, " ") {
+				args = append(args, "")
+			}
+			// Completion parses --socket after its own name.
+			socket := b.socket
+			b.socket = ""
+			defer func() { b.socket = socket }()
+			t.Setenv("LXDFLEET_SOCKET", socket)
+			words, _, _ := strings.Cut("\n"+b.run(args...).out, "\n:")
+			if got := strings.Join(strings.Fields(words), " "); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
+	}
+	if r := b.run("completion", "bash"); r.exit != exitOK || !strings.Contains(r.out, "__start_lxdfleet") {
+		t.Errorf("exit %d", r.exit)
+	}
+}
