@@ -48,6 +48,7 @@ func (a actor) Act(ctx context.Context, name fleet.Name, r bulk.Request, once bu
 	case bulk.Move:
 		req := migration.Request{To: r.To, MostHold: r.MaxHold, BytesPerSecond: r.BytesPerSecond}
 		if r.InWindow {
+			req.Group = migration.Group{Job: once.Hash, AtOnce: r.AtOnce}
 			return a.moves.MoveInWindow(ctx, name, req, migration.Once(once))
 		}
 		return a.moves.Move(ctx, name, req, migration.Once(once))

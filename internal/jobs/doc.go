@@ -43,6 +43,8 @@
 //
 // # Failures
 //
+// A step that cannot begin before a time gives Later: the job leaves its place to others until then.
+//
 // An error of code fleet.Unavailable means that trying again may help: the step is tried for
 // Options.RetryWindow before that counts as a failure. Other errors count at once. Before the
 // commit point the first failure turns the job back; after it, and in an undo, the step is

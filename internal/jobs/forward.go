@@ -131,6 +131,9 @@ func (r *run) insist(
 		case ctx.Err() != nil:
 			return nil, errCancelled
 		}
+		if later, ok := errors.AsType[*laterError](err); ok {
+			return nil, later
+		}
 		free := false
 		if errors.Is(err, fleet.Unavailable) {
 			if outage.IsZero() {

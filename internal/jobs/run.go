@@ -73,10 +73,13 @@ func (r *run) main() {
 	}
 	endFlush() // may wait for the store, for as long as the heartbeat keeps the lease
 	endHeartbeat()
+	later, isLater := errors.AsType[*laterError](err)
 	switch {
 	case err == nil, errors.Is(err, errGone):
 	case errors.Is(err, errStopping):
 		r.release(r.e.opt.Clock())
+	case isLater:
+		r.release(later.at)
 	case errors.Is(err, errNotHere):
 		r.release(r.e.opt.Clock().Add(r.e.opt.LeaseTTL))
 	default:

@@ -39,7 +39,8 @@ type Store interface {
 	// LastStates gives, of each of the jobs that has any, the state that its last event of type
 	// EventDone or EventUndone stored.
 	LastStates(ctx context.Context, ids []string) (map[string]json.RawMessage, error)
-	// RequestCancel marks the job; fleet.Conflict when it is finished.
+	// RequestCancel marks the job, and has one that has begun be claimable at once; fleet.Conflict
+	// when it is finished.
 	RequestCancel(ctx context.Context, id string, now time.Time) (fleet.Job, error)
 	// RetryJob puts a stuck job back to the state given (running or undoing), claimable at once;
 	// fleet.Conflict when it is not stuck.

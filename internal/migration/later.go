@@ -18,7 +18,7 @@ const KindLater = "tenant.move-later"
 func (c *crew) later() jobs.Kind[shiftState] {
 	return jobs.Kind[shiftState]{
 		Name: KindLater, Version: 1,
-		Steps: []jobs.Step[shiftState]{{Name: "move", Do: c.shiftAll}, {Name: "report", Do: c.report}},
+		Steps: []jobs.Step[shiftState]{{Name: "move", Do: c.moveInTurn}, {Name: "report", Do: c.report}},
 		Facts: func(s shiftState) map[string]string {
 			if len(s.Plan) == 0 || s.Plan[0].To == "" {
 				return nil // placement chooses then
@@ -50,6 +50,7 @@ func (s *Service) MoveAt(ctx context.Context, name fleet.Name, req Request, at t
 		Args: shiftState{
 			Options: Options{AtOnce: 1, MostHold: req.MostHold, BytesPerSecond: req.BytesPerSecond},
 			Plan:    []placement.Move{{Tenant: name.String(), To: req.To}},
+			At:      at, Group: req.Group,
 		},
 	})
 }

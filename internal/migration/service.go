@@ -24,6 +24,8 @@ type Request struct {
 	BytesPerSecond fleet.Size
 	// For is what it is part of, such as "member/n1", which is drained.
 	For string
+	// Group is what a move in a window is one of.
+	Group Group
 }
 
 // Estimate is what a move would do.

@@ -30,6 +30,9 @@ type shiftState struct {
 	Member      string `json:"member,omitempty"` // that is drained or restored
 	Consolidate bool   `json:"consolidate,omitempty"`
 	Options
+	// At is when a planned move was to begin, and Group what it is one of.
+	At    time.Time `json:"at,omitzero"`
+	Group Group     `json:"group,omitzero"`
 	// Plan is what is moved where; a drain plans anew as it goes on.
 	Plan []placement.Move `json:"plan,omitempty"`
 	// Moved and Left are the outcome, Left with the reason in words that follow the tenant's name.

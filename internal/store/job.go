@@ -176,6 +176,9 @@ func (s *Store) RequestCancel(ctx context.Context, id string, now time.Time) (fl
 			return errUnchanged
 		}
 		row.Cancel, row.UpdatedAt = 1, micros(now)
+		if row.State != string(fleet.JobQueued) {
+			row.NotBefore = 0 // it has something to undo, and does not wait for that
+		}
 		return nil
 	})
 }

@@ -127,10 +127,14 @@ func (b bench) release() {
 		b.Errorf("released: %+v", got)
 	}
 	b.take(0, 29)
-	b.take(1, 30)
+	again := b.take(1, 30)
 	for doing, err := range b.writes(job) {
 		b.code(doing, err, fleet.Fenced)
 	}
+	b.ok(b.store.ReleaseJob(b.Context(), job.ID, again.LeaseEpoch, second(90)))
+	_, err := b.store.RequestCancel(b.Context(), job.ID, second(40))
+	b.ok(err)
+	b.take(1, 41) // one that was told to wait does not, to be cancelled
 }
 
 func (b bench) releaseOwner() {

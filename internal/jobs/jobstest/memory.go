@@ -220,6 +220,9 @@ func (m *Memory) RequestCancel(ctx context.Context, id string, now time.Time) (f
 	}
 	if !r.job.Cancel {
 		r.job.Cancel, r.job.UpdatedAt = true, micros(now)
+		if r.job.State != fleet.JobQueued {
+			r.job.NotBefore = time.Time{}
+		}
 	}
 	return r.job, nil
 }
