@@ -32,10 +32,18 @@ func (s *Server) outcomes(ctx context.Context, job fleet.Job, events []fleet.Job
 	if err != nil {
 		return nil, err
 	}
+	told, err := s.Jobs.Facts(ctx, begun...)
+	if err != nil {
+		return nil, err
+	}
+	facts := make(map[string]map[string]string, len(begun))
+	for i, j := range begun {
+		facts[j.ID] = told[i]
+	}
 	parts := batch.Parts(job, events, begun, s.Now())
 	out := make([]JobOutcome, len(parts))
 	for i, p := range parts {
-		out[i] = JobOutcome{Tenant: p.Tenant, State: JobOutcomeState(p.State), Job: p.Job, Why: p.Why, At: p.At}
+		out[i] = JobOutcome{Tenant: p.Tenant, State: JobOutcomeState(p.State), Job: p.Job, Why: p.Why, At: p.At, Facts: facts[p.Job]}
 	}
 	return out, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/api"
 	"github.com/lxdfleet/lxdfleet/internal/api/apifake"
+	"github.com/lxdfleet/lxdfleet/internal/tenants"
 )
 
 // Where a move goes is told with the job, wherever that is shown.
@@ -30,12 +31,16 @@ func TestOutcomes(t *testing.T) {
 	f := apifake.New()
 	c := newContract(t, f)
 	job := f.Jobs.SubmitBulk()
+	move, err := f.Jobs.Submit("tenant.move", "tenant/acme", map[string]string{"from": "n1", "to": "n2"}, tenants.Once{Key: job.ID + "/acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var detail struct{ Job api.Job }
 	if err := json.Unmarshal(c.check(t, request{method: "GET", path: "/v1/jobs/" + job.ID, status: 200}).Body.Bytes(), &detail); err != nil {
 		t.Fatal(err)
 	}
 	want := []api.JobOutcome{
-		{Tenant: "acme", State: "done", Job: "00000000000000000000acme"},
+		{Tenant: "acme", State: "done", Job: move.ID, Facts: map[string]string{"from": "n1", "to": "n2", "waited": "1.24s"}},
 		{Tenant: "globex", State: "planned", Job: "000000000000000000globex", At: apifake.Now.Add(10 * time.Hour)},
 		{Tenant: "hooli", State: "failed", Why: "tenant hooli has no window"},
 		{Tenant: "initech", State: "gone"},

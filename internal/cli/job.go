@@ -42,7 +42,7 @@ func (t *tool) jobList() *cobra.Command {
 			return t.print(list.Items, func() error {
 				rows := make([][]string, len(list.Items))
 				for i, j := range list.Items {
-					rows[i] = []string{j.Id, j.Kind, j.Subject, string(j.State), t.ago(j.CreatedAt), facts(j), j.Error}
+					rows[i] = []string{j.Id, j.Kind, j.Subject, string(j.State), t.ago(j.CreatedAt), facts(j.Facts), j.Error}
 				}
 				return t.printTable([]string{"ID", "KIND", "SUBJECT", "STATE", "STARTED", "FACTS", "ERROR"}, rows)
 			})
@@ -61,10 +61,10 @@ func (t *tool) jobList() *cobra.Command {
 }
 
 // facts are what a job's kind tells of it, by name: "from n1, to n2, waited 1.2s".
-func facts(j client.Job) string {
+func facts(all map[string]string) string {
 	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(j.Facts)) {
-		parts = append(parts, name+" "+j.Facts[name])
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, name+" "+all[name])
 	}
 	return strings.Join(parts, ", ")
 }
@@ -82,7 +82,7 @@ func (t *tool) jobShow() *cobra.Command {
 func (t *tool) describeJob(detail client.JobDetail) error {
 	j := detail.Job
 	err := t.printFields(
-		"ID", j.Id, "Kind", j.Kind, "Subject", j.Subject, "Facts", facts(j), "State", string(j.State),
+		"ID", j.Id, "Kind", j.Kind, "Subject", j.Subject, "Facts", facts(j.Facts), "State", string(j.State),
 		"Error", j.Error, "Hint", j.Hint, "Waits for", t.when(j.NotBefore), "Started", t.ago(j.CreatedAt), "Changed", t.ago(j.UpdatedAt),
 	)
 	if err != nil {
@@ -103,9 +103,9 @@ func (t *tool) outcomes(all []client.JobOutcome) error {
 	}
 	rows := make([][]string, len(all))
 	for i, o := range all {
-		rows[i] = []string{o.Tenant, strings.ReplaceAll(string(o.State), "_", " "), o.Job, cmp.Or(o.Why, t.when(o.At))}
+		rows[i] = []string{o.Tenant, strings.ReplaceAll(string(o.State), "_", " "), o.Job, cmp.Or(o.Why, t.when(o.At), facts(o.Facts))}
 	}
-	return t.printTable([]string{"TENANT", "OUTCOME", "JOB", "WHY OR WHEN"}, rows)
+	return t.printTable([]string{"TENANT", "OUTCOME", "JOB", "WHY, WHEN OR WHERE"}, rows)
 }
 
 func (t *tool) jobWatch() *cobra.Command {

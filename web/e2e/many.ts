@@ -42,4 +42,26 @@ export async function table(dashboard: Dashboard, done: (title: string) => Promi
   const body = (await asked).postDataJSON() as { action: string; tenants: string[]; at_once: number };
   if (body.action !== "snapshot" || body.tenants.join() !== "acme,globex" || body.at_once !== 1) throw new Error(`it asks for ${JSON.stringify(body)}`);
   await done("Snapshot 2 tenants");
+  await resized(dashboard);
+}
+
+/** Gives both another plan; what comes of each is told while it comes. */
+async function resized(dashboard: Dashboard): Promise<void> {
+  const { page } = dashboard;
+  await page.getByRole("checkbox", { name: "Choose all" }).check();
+  await page.getByText("2 tenants chosen").click();
+  await page.getByRole("button", { name: "Resize", exact: true }).click();
+  const dialog = page.getByRole("dialog");
+  const resize = dialog.getByRole("button", { name: "Resize", exact: true });
+  if (await resize.isEnabled()) throw new Error("a resize can be confirmed without a plan");
+  await dialog.getByLabel("Plan", { exact: true }).selectOption("large");
+  await dialog.getByLabel("At once").fill("1");
+  await dashboard.shoot("bulk-resize");
+  await resize.click();
+  await page.locator(".notices > div", { hasText: "Resize 2 tenants" }).getByRole("link").first().click();
+  const parts = page.getByRole("region", { name: "Each tenant" }).last();
+  for (const name of ["acme", "globex"]) await parts.getByRole("row", { name: new RegExp(`${name}.*done`) }).waitFor();
+  await page.getByText("2 done", { exact: true }).waitFor();
+  await dashboard.shoot("bulk-job");
+  await dashboard.accessible("bulk-job");
 }

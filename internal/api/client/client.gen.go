@@ -1728,6 +1728,9 @@ type JobOutcome struct {
 	// At Of a planned one: when its job begins.
 	At time.Time `json:"at,omitempty,omitzero"`
 
+	// Facts Those of its job.
+	Facts map[string]string `json:"facts,omitempty,omitzero"`
+
 	// Job Id of the tenant's own job; missing where there was none.
 	Job string `json:"job,omitempty,omitzero"`
 

@@ -10,11 +10,11 @@ import { Page } from "../shell/page";
 import { useMay } from "../shell/session";
 import { Box } from "../show/box";
 import { Facts } from "../show/facts";
-import { Query } from "../show/query";
 import { Moment } from "../show/time";
 import { factName, factValue } from "./facts";
-import { JobList } from "./list";
-import { jobQuery, jobsQuery } from "./query";
+import { isOfMany } from "./outcomes";
+import { Parts } from "./parts";
+import { jobQuery } from "./query";
 import { Subject } from "./subject";
 import { JobView } from "./view";
 
@@ -45,25 +45,13 @@ export function JobPage() {
           </Box>
         )}
       </div>
-      {data !== undefined && ofMany.has(data.job.kind) && <Parts id={id} />}
+      {data !== undefined && isOfMany(data.job) && <Parts job={data.job} />}
     </Page>
   );
 }
 
 function shown(name: string, value: string) {
   return name === "for" ? <Subject key={name} subject={value} /> : factValue(name, value);
-}
-
-/** Kinds of jobs that work on many tenants, each by a job of its own. */
-const ofMany: ReadonlySet<string> = new Set(["tenant.bulk", "member.drain", "member.restore", "fleet.rebalance", "tenant.move-later"]);
-
-function Parts({ id }: { id: string }) {
-  const parts = useQuery(jobsQuery({ parent: id, limit: 1000 }));
-  return (
-    <Box title="Each tenant's job">
-      <Query query={parts}>{(list) => <JobList jobs={list.items} />}</Query>
-    </Box>
-  );
 }
 
 function Actions({ job }: { job: Job }) {
@@ -91,7 +79,7 @@ function Actions({ job }: { job: Job }) {
           onClose={() => setAsking(false)}
           onConfirm={() => act("Cancel the job", () => ask(api.POST("/v1/jobs/{id}/cancel", { params })))}
         >
-          {ofMany.has(job.kind) ? (
+          {isOfMany(job) ? (
             <p>It begins nothing more. What is under way for single tenants goes on to its end, and what is done stays done.</p>
           ) : (
             <p>It stops at the next chance and takes back what it did. Past its point of no return it goes on to its end.</p>

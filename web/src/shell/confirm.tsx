@@ -10,6 +10,8 @@ interface Props {
   children: ReactNode;
   /** Has to be typed, where what is done cannot be taken back. */
   type?: string | undefined;
+  /** Whether all is given that it takes; true where it is not said. */
+  ready?: boolean;
   /** What does the same with lxc, and what of it is different. */
   lxc?: readonly [command: string, note?: string];
   /** Gives whether the dialogue can close. */
@@ -18,7 +20,7 @@ interface Props {
 }
 
 /** Asks before something is done. */
-export function Confirm({ title, verb, children, type, lxc, onConfirm, onClose }: Props) {
+export function Confirm({ title, verb, children, type, ready = true, lxc, onConfirm, onClose }: Props) {
   const id = useId();
   const [typed, setTyped] = useState("");
   const [busy, setBusy] = useState(false);
@@ -35,7 +37,7 @@ export function Confirm({ title, verb, children, type, lxc, onConfirm, onClose }
       close={onClose}
       confirmButtonLabel={verb}
       confirmButtonAppearance={type === undefined ? "positive" : "negative"}
-      confirmButtonDisabled={(type !== undefined && typed !== type) || busy}
+      confirmButtonDisabled={(type !== undefined && typed !== type) || !ready || busy}
       confirmButtonLoading={busy}
       onConfirm={() => void confirm()}
     >

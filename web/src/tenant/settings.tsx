@@ -8,6 +8,7 @@ import { useAct } from "../shell/act";
 import { Box } from "../show/box";
 import { Field } from "../show/field";
 import { Query } from "../show/query";
+import { PlanOptions } from "../tenants/plan";
 import { Why } from "../tenants/placement";
 import { GuardForm } from "./guardform";
 import { useTenant } from "./tenant";
@@ -94,7 +95,6 @@ function written(labels: Record<string, string>): string {
 
 function PlanForm({ tenant }: { tenant: Tenant }) {
   const { busy, act } = useAct();
-  const plans = useQuery({ queryKey: ["plans"], queryFn: () => ask(api.GET("/v1/plans")) });
   const [plan, setPlan] = useState(tenant.plan);
   const params = { path: { name: tenant.name }, header: once() };
   return (
@@ -107,11 +107,7 @@ function PlanForm({ tenant }: { tenant: Tenant }) {
       <Field label="Plan" help="CPU, memory, processes and disk; changed while it runs.">
         {(p) => (
           <select {...p} value={plan} onChange={(e) => setPlan(e.target.value)}>
-            {plans.data?.items.map((item) => (
-              <option key={item.name} value={item.name}>
-                {item.name}: {item.cpu} CPU, {item.memory}, {item.disk}
-              </option>
-            ))}
+            <PlanOptions />
           </select>
         )}
       </Field>

@@ -7,6 +7,7 @@ import { Confirm } from "../shell/confirm";
 import { Field } from "../show/field";
 import { capital, count } from "../show/format";
 import { Menu } from "../show/menu";
+import { PlanOptions } from "./plan";
 import { bulkOf, lxcOf, spelled, titleOf, typed, verbs, type Verb } from "./many";
 
 interface Props {
@@ -36,15 +37,16 @@ function Sure({ verb, names, onDone, onClose }: { verb: Verb; names: readonly st
   const { act } = useAct();
   const [atOnce, setAtOnce] = useState("");
   const [to, setTo] = useState("");
+  const [plan, setPlan] = useState("");
   const lxc = lxcOf(verb, names);
   const title = capital(titleOf(verb, names));
   const begin = async () => {
-    const begun = await act(title, () => ask(api.POST("/v1/bulk", { params: { header: once() }, body: bulkOf(verb, names, { atOnce, to }) })));
+    const begun = await act(title, () => ask(api.POST("/v1/bulk", { params: { header: once() }, body: bulkOf(verb, names, { atOnce, to, plan }) })));
     if (begun) onDone();
     return begun;
   };
   return (
-    <Confirm title={`${title}?`} verb={capital(verb)} type={typed(verb, names)} {...(lxc === undefined ? {} : { lxc })} onClose={onClose} onConfirm={begin}>
+    <Confirm ready={verb !== "resize" || plan !== ""} title={`${title}?`} verb={capital(verb)} type={typed(verb, names)} {...(lxc === undefined ? {} : { lxc })} onClose={onClose} onConfirm={begin}>
       <p>{spelled(names)}</p>
       {verb === "delete" && <p>They are stopped and put into the trash, from which they can be taken for some days.</p>}
       {verb === "move" && (
@@ -52,6 +54,16 @@ function Sure({ verb, names, onDone, onClose }: { verb: Verb; names: readonly st
           {(p) => (
             <select {...p} value={to} onChange={(e) => setTo(e.target.value)}>
               <PlaceOptions />
+            </select>
+          )}
+        </Field>
+      )}
+      {verb === "resize" && (
+        <Field label="Plan" help="CPU, memory, processes and disk; changed while they run.">
+          {(p) => (
+            <select {...p} value={plan} onChange={(e) => setPlan(e.target.value)}>
+              <option value="">Choose one</option>
+              <PlanOptions />
             </select>
           )}
         </Field>

@@ -5,12 +5,12 @@ import { bulkOf, lxcOf, spelled, titleOf, typed, verbs } from "./many";
 const names = Array.from({ length: 14 }, (_, i) => `t${i + 1}`);
 
 test.each(verbs)("%s is one request with all names", (verb) => {
-  expect(bulkOf(verb, names, { atOnce: "", to: "" })).toEqual({ action: verb, tenants: names });
+  expect(bulkOf(verb, names, { atOnce: "", to: "", plan: "large" })).toEqual({ action: verb, tenants: names, ...(verb === "resize" ? { plan: "large" } : {}) });
 });
 
-test("how it is done goes along, and a place only with a move", () => {
-  expect(bulkOf("move", ["acme"], { atOnce: "2", to: "west:n1" })).toEqual({ action: "move", tenants: ["acme"], at_once: 2, to: "west:n1" });
-  expect(bulkOf("stop", ["acme"], { atOnce: "2", to: "n1" })).toEqual({ action: "stop", tenants: ["acme"], at_once: 2 });
+test("how it is done goes along, and a place only with a move, a plan only with a resize", () => {
+  expect(bulkOf("move", ["acme"], { atOnce: "2", to: "west:n1", plan: "" })).toEqual({ action: "move", tenants: ["acme"], at_once: 2, to: "west:n1" });
+  expect(bulkOf("stop", ["acme"], { atOnce: "2", to: "n1", plan: "large" })).toEqual({ action: "stop", tenants: ["acme"], at_once: 2 });
 });
 
 test("many names are cut", () => {

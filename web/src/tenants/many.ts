@@ -4,7 +4,7 @@ import { count } from "../show/format";
 export type Verb = TenantBulk["action"];
 
 /** What the dashboard offers to do to the chosen tenants. */
-export const verbs: readonly Verb[] = ["start", "stop", "restart", "snapshot", "backup", "move", "delete"];
+export const verbs: readonly Verb[] = ["start", "stop", "restart", "snapshot", "backup", "move", "resize", "delete"];
 
 /** How it is done to them. */
 export interface Manner {
@@ -12,6 +12,8 @@ export interface Manner {
   atOnce: string;
   /** Of move: the member; placement chooses where it is empty. */
   to: string;
+  /** Of resize. */
+  plan: string;
 }
 
 /** One request that does the same to all of them. */
@@ -21,6 +23,7 @@ export function bulkOf(verb: Verb, names: readonly string[], manner: Manner): Te
     tenants: [...names],
     ...(manner.atOnce === "" ? {} : { at_once: Number(manner.atOnce) }),
     ...(verb !== "move" || manner.to === "" ? {} : { to: manner.to }),
+    ...(verb !== "resize" ? {} : { plan: manner.plan }),
   };
 }
 
