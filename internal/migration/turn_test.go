@@ -10,14 +10,14 @@ import (
 
 	"github.com/lxdfleet/lxdfleet/internal/fleet"
 	"github.com/lxdfleet/lxdfleet/internal/jobs"
+	"github.com/lxdfleet/lxdfleet/internal/jobs/jobstest"
 	"github.com/lxdfleet/lxdfleet/internal/placement"
-	"github.com/lxdfleet/lxdfleet/internal/store"
 )
 
 // lane has moves that take a while, and remembers when each began.
 type lane struct {
 	Store
-	book *store.Store
+	book *jobstest.Memory
 	took time.Duration
 
 	mu    sync.Mutex
@@ -87,9 +87,7 @@ func TestMovesInOneWindowTakeTurns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				book, err := store.Open(context.Background(), "sqlite::memory:")
-				do(t, err)
-				defer func() { do(t, book.Close()) }()
+				book := jobstest.NewMemory()
 				l := &lane{book: book, took: 40 * time.Second, began: map[string]time.Time{}}
 				registry := jobs.NewRegistry()
 				do(t, Register(registry, Deps{Store: l, Jobs: l, Mover: l}))
