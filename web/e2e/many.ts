@@ -54,7 +54,7 @@ async function resized(dashboard: Dashboard): Promise<void> {
   const dialog = page.getByRole("dialog");
   const resize = dialog.getByRole("button", { name: "Resize", exact: true });
   if (await resize.isEnabled()) throw new Error("a resize can be confirmed without a plan");
-  await dialog.getByLabel("Plan", { exact: true }).selectOption("large");
+  await dialog.getByLabel("Plan", { exact: true }).selectOption("medium");
   await dialog.getByLabel("At once").fill("1");
   await dashboard.shoot("bulk-resize");
   await resize.click();
