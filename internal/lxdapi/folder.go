@@ -25,11 +25,23 @@ func (c *Client) Files(ctx context.Context, name, folder string) ([]fleet.FileIn
 	return list, within(err, "list %s of %s", folder, name)
 }
 
-func (c *Client) files(ctx context.Context, name, folder string) (list []fleet.FileInfo, err error) {
-	err = c.overFiles(ctx, name, func(client *sftp.Client) (err error) {
-		list, err = listFolder(client, folder)
-		return err
-	})
+func (c *Client) files(ctx context.Context, name, folder string) ([]fleet.FileInfo, error) {
+	if _, _, err := c.instance(ctx, name); err != nil {
+		return nil, err
+	}
+	conn, err := c.dialFiles(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	defer func() { _ = conn.Close() }()
+	client, err := sftp.NewClientPipe(conn, conn)
+	if err != nil {
+		return nil, transportError(ctx, err)
+	}
+	defer func() { _ = client.Close() }()
+	list, err := listFolder(client, folder)
 	switch {
 	case err == nil:
 		return list, nil
@@ -43,26 +55,6 @@ func (c *Client) files(ctx context.Context, name, folder string) (list []fleet.F
 		return nil, fleet.Errorf(fleet.Failed, "LXD says: %w", err)
 	}
 	return nil, transportError(ctx, err)
-}
-
-// overFiles lends a connection to the files of an instance, which ends with ctx.
-func (c *Client) overFiles(ctx context.Context, name string, do func(*sftp.Client) error) error {
-	if _, _, err := c.instance(ctx, name); err != nil {
-		return err
-	}
-	conn, err := c.dialFiles(ctx, name)
-	if err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	defer stop()
-	defer func() { _ = conn.Close() }()
-	client, err := sftp.NewClientPipe(conn, conn)
-	if err != nil {
-		return transportError(ctx, err)
-	}
-	defer func() { _ = client.Close() }()
-	return do(client)
 }
 
 // isStatus tells an answer of LXD from a broken connection.

@@ -105,7 +105,6 @@ func (c *crew) catchUp(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err := c.dropOlder(ctx, run, s); err != nil {
 		return err
 	}
-	s.InUse = c.inUse(ctx, s)
 	return c.snapshot(ctx, run, s, len(s.Passes))
 }
 

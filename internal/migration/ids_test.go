@@ -30,7 +30,7 @@ func TestIDsAreFree(t *testing.T) {
 				Config: map[string]string{fleet.KeyJob: c.job, keyIDsNow: c.theirs},
 			}))
 			source := fleet.Instance{Name: "acme", Config: map[string]string{keyIDsNow: c.mine}}
-			got, err := (&crew{Deps{LXD: &single{LXD: lxd, t: t}}}).idsAreFree(t.Context(), &jobs.Run{JobID: "me"}, &moveState{To: "n2"}, source)
+			got, err := (&crew{Deps{LXD: &single{lxd, t}}}).idsAreFree(t.Context(), &jobs.Run{JobID: "me"}, &moveState{To: "n2"}, source)
 			if err != nil || got != c.want {
 				t.Errorf("%t, %v; want %t", got, err, c.want)
 			}

@@ -69,8 +69,6 @@ type moveState struct {
 	Fresh  bool `json:"fresh,omitempty"`
 
 	Passes []Pass `json:"passes,omitempty"`
-	// InUse are files that are read ahead on the target; see inUse.
-	InUse []string `json:"in_use,omitempty"`
 	// Times are where the hold's seconds went.
 	Times map[string]time.Duration `json:"times_ns,omitempty"`
 	// HeldAt is when visitors began to wait.

@@ -14,8 +14,7 @@ import (
 
 // lastPass stops the original and sends what was written up to then, while nothing is. It begins
 // to send as soon as no process is left in the instance: what LXD still does for another half a
-// second, such as taking the network away and unmounting, changes no file. What is left of that time
-// goes into reading ahead.
+// second, such as taking the network away and unmounting, changes no file.
 func (c *crew) lastPass(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if _, err := c.source(ctx, s); err != nil {
 		return err
@@ -39,10 +38,7 @@ func (c *crew) lastPass(ctx context.Context, run *jobs.Run, s *moveState) error 
 		err = c.send(ctx, run, s, began)
 	}
 	s.took("last pass", began)
-	if err != nil {
-		return cmp.Or(err, <-ended)
-	}
-	return c.readAhead(ctx, s, copyName(run.JobID), ended)
+	return cmp.Or(err, <-ended)
 }
 
 // toSend is the number of the snapshot that the last pass sends, and whether it is there: it was

@@ -27,9 +27,6 @@ type LXD interface {
 	EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error)
 	EnsureDeleted(ctx context.Context, name string) error
 	SetConfig(ctx context.Context, name string, set map[string]string) error
-	Exec(ctx context.Context, name string, spec fleet.ExecSpec) (exit int, err error)
-	// ReadAhead has an instance's member read files of it into its memory; see lxdapi.Client.
-	ReadAhead(ctx context.Context, name string, files []string) (int, error)
 	// DriverOn is that of the pool that tenants on the member live in, such as "zfs".
 	DriverOn(ctx context.Context, member string) (string, error)
 	// DiskUsed is what an instance alone holds on its pool, in bytes.

@@ -56,15 +56,7 @@ type world struct {
 // single is LXD, where two started instances with one hardware address fail the test.
 type single struct {
 	*lxdfake.LXD
-	t     *testing.T
-	ahead []string // the instance and the files that were last read ahead
-}
-
-// ReadAhead reads until it is told to end.
-func (l *single) ReadAhead(ctx context.Context, name string, files []string) (int, error) {
-	l.ahead = append([]string{name}, files...)
-	<-ctx.Done()
-	return 0, context.Cause(ctx)
+	t *testing.T
 }
 
 // DriverOn is the driver of the one pool.
@@ -105,7 +97,7 @@ func newWorld(t *testing.T, driver string) *world {
 	var err error
 	w.store, err = store.Open(ctx, "sqlite::memory:")
 	do(t, err)
-	w.lxd = &single{LXD: lxdfake.New(lxdfake.Options{Members: []string{"n1", "n2", "n3"}, Driver: driver}), t: t}
+	w.lxd = &single{lxdfake.New(lxdfake.Options{Members: []string{"n1", "n2", "n3"}, Driver: driver}), t}
 	_, err = w.lxd.EnsureProfile(ctx, fleet.ProfileSpec{Name: "small"})
 	do(t, err)
 	w.image = fleet.GoldenImage{

@@ -156,7 +156,6 @@ func (s *suite) testContextEnded(t *testing.T) {
 		"EnsureRestored":        func() error { return s.lxd.EnsureRestored(ctx, "acme", "x") },
 		"EnsureCopy":            func() error { return s.lxd.EnsureCopy(ctx, s.copyOf(t, "acme", "copy"), nil) },
 		"Files":                 func() error { _, err := s.lxd.Files(ctx, "acme", "/"); return err },
-		"ReadAhead":             func() error { _, err := s.lxd.ReadAhead(ctx, "acme", []string{"/x"}); return err },
 		"PoolDriver":            func() error { _, err := s.lxd.PoolDriver(ctx); return err },
 		"DiskUsed":              func() error { _, err := s.lxd.DiskUsed(ctx, "acme"); return err },
 		"Use":                   func() error { _, err := s.lxd.Use(ctx, "acme"); return err },

@@ -93,7 +93,6 @@ func (s *suite) testMemberOffline(t *testing.T, faults Faults) {
 		"EnsureRestored":        func() error { return s.lxd.EnsureRestored(ctx, "there", "before") },
 		"EnsureCopy":            func() error { return s.lxd.EnsureCopy(ctx, lost, nil) },
 		"Files":                 func() error { _, err := s.lxd.Files(ctx, "there", "/"); return err },
-		"ReadAhead":             func() error { _, err := s.lxd.ReadAhead(ctx, "there", []string{"/x"}); return err },
 		"DiskUsed":              func() error { _, err := s.lxd.DiskUsed(ctx, "there"); return err },
 		"Use":                   func() error { _, err := s.lxd.Use(ctx, "there"); return err },
 		"PushFile":              func() error { return s.lxd.PushFile(ctx, "there", fleet.File{Path: "/x", Dir: true}) },

@@ -103,11 +103,6 @@ func (s *suite) testFolder(t *testing.T) {
 				t.Errorf("file is %+v, want %+v", list[i], want)
 			}
 		}
-		n, err := s.lxd.ReadAhead(ctx, "acme", []string{"/srv/site/b b", "/srv/site/a", "/srv/site/c", "/srv/nothing"})
-		ok(t, err)
-		if n != 2 {
-			t.Errorf("%d files were read ahead, want 2", n)
-		}
 	}
 	one, err := s.lxd.Files(ctx, "acme", "/srv/site/c/d")
 	ok(t, err)
@@ -119,9 +114,5 @@ func (s *suite) testFolder(t *testing.T) {
 	_, err = s.lxd.Files(ctx, "nobody", "/srv")
 	code(t, err, fleet.NotFound)
 	_, err = s.lxd.Files(ctx, "acme", "srv")
-	code(t, err, fleet.Invalid)
-	_, err = s.lxd.ReadAhead(ctx, "nobody", []string{"/srv"})
-	code(t, err, fleet.NotFound)
-	_, err = s.lxd.ReadAhead(ctx, "acme", []string{"srv"})
 	code(t, err, fleet.Invalid)
 }

@@ -42,7 +42,6 @@ type LXD interface {
 	Use(ctx context.Context, instance string) (fleet.InstanceUse, error)
 	DiskUsed(ctx context.Context, instance string) (fleet.Size, error)
 	Files(ctx context.Context, instance, folder string) ([]fleet.FileInfo, error)
-	ReadAhead(ctx context.Context, instance string, files []string) (int, error)
 	SetConfig(ctx context.Context, name string, set map[string]string) error
 	SetProfiles(ctx context.Context, name string, profiles []string) error
 	EnsureStarted(ctx context.Context, name string) error

@@ -143,28 +143,6 @@ func (l *LXD) Files(ctx context.Context, name, folder string) (_ []fleet.FileInf
 	return list, nil
 }
 
-// ReadAhead tells how many of the files there are.
-func (l *LXD) ReadAhead(ctx context.Context, name string, files []string) (n int, err error) {
-	end, err := l.begin(ctx, "ReadAhead", name)
-	if err != nil {
-		return 0, err
-	}
-	defer end(&err)
-	i, err := l.find(name)
-	if err != nil {
-		return 0, err
-	}
-	for _, p := range files {
-		if !path.IsAbs(p) {
-			return 0, fleet.Errorf(fleet.Invalid, "the path %q is not absolute", p).WithField("path")
-		}
-		if f, there := i.files[p]; there && !f.dir {
-			n++
-		}
-	}
-	return n, nil
-}
-
 func (f file) info(name string) fleet.FileInfo {
 	info := fleet.FileInfo{
 		Path: name, Type: fleet.FileRegular, Mode: f.mode, UID: f.uid, GID: f.gid,

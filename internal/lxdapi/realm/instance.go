@@ -154,11 +154,6 @@ func (r *Realm) Files(ctx context.Context, name, folder string) ([]fleet.FileInf
 	return at(ctx, r, name, func(s site) ([]fleet.FileInfo, error) { return s.Files(ctx, name, folder) })
 }
 
-// ReadAhead has its member read files of it.
-func (r *Realm) ReadAhead(ctx context.Context, name string, files []string) (int, error) {
-	return at(ctx, r, name, func(s site) (int, error) { return s.ReadAhead(ctx, name, files) })
-}
-
 // ReadFile reads a file of it.
 func (r *Realm) ReadFile(ctx context.Context, name, path string) (io.ReadCloser, error) {
 	return at(ctx, r, name, func(s site) (io.ReadCloser, error) { return s.ReadFile(ctx, name, path) })

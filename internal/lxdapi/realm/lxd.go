@@ -54,7 +54,6 @@ type instances interface {
 	ConsoleLog(ctx context.Context, name string) ([]byte, error)
 	PushFile(ctx context.Context, name string, file fleet.File) error
 	Files(ctx context.Context, name, folder string) ([]fleet.FileInfo, error)
-	ReadAhead(ctx context.Context, name string, files []string) (int, error)
 	ReadFile(ctx context.Context, name, path string) (io.ReadCloser, error)
 }
 
