@@ -83,21 +83,14 @@ func (c *crew) swap(ctx context.Context, run *jobs.Run, s *moveState) error {
 	if err != nil {
 		return err
 	}
-	if err := c.LXD.EnsureRenamed(ctx, original.Name, leftName(run.JobID)); err != nil {
-		return fmt.Errorf("set the original of %s aside: %w", s.Name, err)
+	if original.Name == s.tenant() {
+		if err := c.LXD.SetConfig(ctx, original.Name, leftKeys(run, s)); err != nil {
+			return fmt.Errorf("set the original of %s aside: %w", s.Name, err)
+		}
+		if err := c.LXD.EnsureRenamed(ctx, original.Name, leftName(run.JobID)); err != nil {
+			return fmt.Errorf("set the original of %s aside: %w", s.Name, err)
+		}
 	}
-	// Both are done before the copy starts; LXD does them at the same time.
-	aside := make(chan error, 1)
-	go func() { aside <- c.LXD.SetConfig(ctx, leftName(run.JobID), leftKeys(run, s)) }()
-	err = c.takeOver(ctx, run, s, t, original)
-	if leftErr := <-aside; leftErr != nil {
-		return fmt.Errorf("set the original of %s aside: %w", s.Name, leftErr)
-	}
-	return err
-}
-
-// takeOver gives the copy the tenant's name and what makes it the tenant's.
-func (c *crew) takeOver(ctx context.Context, run *jobs.Run, s *moveState, t fleet.Tenant, original fleet.Instance) error {
 	keys := c.takenKeys(run, s, t, original)
 	if s.Fresh {
 		return c.cloneCopy(ctx, run, s, keys)
