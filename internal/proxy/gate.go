@@ -30,8 +30,8 @@ type Gate struct {
 	reasons  map[string]struct{}
 	queue    []chan struct{} // of those who wait to enter, the first first; closed when they have entered
 	rush     *rush           // the letting in of those who waited; nil while nobody does or the gate is held
-	changed  chan struct{} // closed by wake; nil while nobody pauses
-	idle     chan struct{} // closed when inflight falls to zero; nil while nobody drains
+	changed  chan struct{}   // closed by wake; nil while nobody pauses
+	idle     chan struct{}   // closed when inflight falls to zero; nil while nobody drains
 	waiters  int
 	bytes    int64
 	inflight int
