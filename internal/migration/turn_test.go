@@ -41,6 +41,12 @@ func (l *lane) Move(_ context.Context, _ fleet.Name, _ Request, once Once) (flee
 	return l.job(once.Key), nil
 }
 
+func (l *lane) start(key string) time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.began[key]
+}
+
 func (l *lane) job(key string) fleet.Job {
 	j := fleet.Job{ID: key, Key: key, Kind: KindMove, State: fleet.JobRunning}
 	if time.Since(l.began[key]) >= l.took {
@@ -112,7 +118,7 @@ func TestMovesInOneWindowTakeTurns(t *testing.T) {
 					id, _, _ := strings.Cut(key, "/")
 					job, err := engine.Wait(t.Context(), id)
 					do(t, err)
-					if began := l.began[key].Sub(opens); job.State != fleet.JobDone || began < c.want[i] || began > c.want[i]+20*time.Second {
+					if began := l.start(key).Sub(opens); job.State != fleet.JobDone || began < c.want[i] || began > c.want[i]+20*time.Second {
 						t.Errorf("move %d is %s, began %s after the window opened, want %s: %s", i, job.State, began, c.want[i], job.Error)
 					}
 				}
