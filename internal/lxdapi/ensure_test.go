@@ -167,6 +167,17 @@ func TestStopByForce(t *testing.T) {
 	}
 }
 
+// An instance that stops by itself is told to run by LXD, which refuses to stop it, for a moment more.
+func TestStopOfWhatStopsByItself(t *testing.T) {
+	s := newStub(t, map[string][]answer{
+		putState: {bad(500, "The instance is already stopped")}, getOperations: {noOperations},
+		getAcme: {instance("acme", "Running", 103, nil), instance("acme", "Running", 103, nil), instance("acme", "Stopped", 102, nil)},
+	})
+	if forced, err := s.client.EnsureStopped(t.Context(), "acme", 0); err != nil || forced {
+		t.Errorf("forced is %v, error %v", forced, err)
+	}
+}
+
 func TestSetConfigTriesAgainWhenLXDIsBusy(t *testing.T) {
 	busy := bad(500, "Failed to create instance update operation: A matching non-reusable operation has now succeeded")
 	s := newStub(t, map[string][]answer{

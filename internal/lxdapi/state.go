@@ -31,7 +31,7 @@ func (c *Client) EnsureStarted(ctx context.Context, name string) error {
 // does now and then, LXD is asked once more.
 func (c *Client) EnsureStopped(ctx context.Context, name string, timeout time.Duration) (forced bool, err error) {
 	deadline := time.Now().Add(timeout)
-	asked := false
+	asked, byForce := false, false
 	err = c.persist(ctx, name, func() error {
 		if left := time.Until(deadline); left > 0 {
 			err := c.setState(ctx, name, "stop", max(left, time.Second), false)
@@ -41,6 +41,7 @@ func (c *Client) EnsureStopped(ctx context.Context, name string, timeout time.Du
 			asked = true
 			return c.setState(ctx, name, "stop", max(time.Until(deadline), time.Second), false)
 		}
+		byForce = true
 		err := c.setState(ctx, name, "stop", 0, true)
 		forced = err == nil
 		return err
@@ -48,10 +49,31 @@ func (c *Client) EnsureStopped(ctx context.Context, name string, timeout time.Du
 		if !waited || i.StatusCode == api.Frozen { // it will not stop cleanly
 			deadline = time.Now()
 		}
-		return i.StatusCode == api.Stopped, nil
+		if i.StatusCode == api.Stopped || !byForce {
+			return i.StatusCode == api.Stopped, nil
+		}
+		return c.becomes(ctx, name, api.Stopped)
 	})
 	return forced, within(err, "stop %s", name)
 }
+
+// becomes reports whether an instance has the status within a moment: where it has stopped by itself, or
+// the daemon that had it stopped was killed, LXD refuses to stop it, and says that it runs, until it has cleaned up.
+func (c *Client) becomes(ctx context.Context, name string, status api.StatusCode) (bool, error) {
+	for end := time.Now().Add(cleanUpTime); time.Now().Before(end); {
+		if err := pause(ctx, busyPause); err != nil {
+			return false, err
+		}
+		now, _, err := c.instance(ctx, name)
+		if err != nil || now.StatusCode == status {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}
+
+// cleanUpTime is how long LXD may take to clean up after an instance that has stopped.
+const cleanUpTime = 5 * time.Second
 
 // EnsureDeleted removes an instance with its snapshots, stopping it by force; a missing one is
 // success, and one that LXD is still making is awaited first. Its member must be online
