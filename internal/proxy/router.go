@@ -148,7 +148,7 @@ func (r *Router) report(conflicts []Conflict) {
 // say. The tenant need not have a route yet.
 func (r *Router) Hold(tenant fleet.Name, reason string) { r.gates.hold(tenant, reason) }
 
-// Resume takes a reason to hold away; with the last one held requests go on at once.
+// Resume takes a reason to hold away; with the last one held requests go on, the first to come first.
 func (r *Router) Resume(tenant fleet.Name, reason string) {
 	if g := r.gates.find(tenant); g != nil {
 		g.Resume(reason)

@@ -49,11 +49,12 @@ func (r *Reach) subnetsAt(ctx context.Context, at link) []netip.Prefix {
 		return nil
 	}
 	r.bridges.mu.Lock()
-	defer r.bridges.mu.Unlock()
 	now := r.bridges.known[at]
+	r.bridges.mu.Unlock()
 	if time.Now().Before(now.until) {
 		return now.prefixes
 	}
+	// Not under the lock: a member that does not answer must not keep those of others waiting.
 	found, err := r.lxd.Subnets(ctx, at.network, at.member)
 	switch {
 	case err == nil:
@@ -64,6 +65,8 @@ func (r *Reach) subnetsAt(ctx context.Context, at link) []netip.Prefix {
 		r.log.Debug("the subnets of a network cannot be read", "network", at.network, "member", at.member, "error", err)
 		now.until = time.Now().Add(10 * time.Second)
 	}
+	r.bridges.mu.Lock()
+	defer r.bridges.mu.Unlock()
 	if r.bridges.known == nil {
 		r.bridges.known = map[link]subnet{}
 	}
